@@ -1,0 +1,14 @@
+"""banned: the ban list. It never holds a trunk, an upstream or an address of our own."""
+
+from edge_agent.rules._shape import Mode, Rule
+
+RULE = Rule(
+    name="banned",
+    family="source",
+    clauses=(5, 6, 14),
+    directions={"X": Mode.ENFORCE},
+    finds="a source on the ban list",
+    answer="dropped",
+    structural=True,
+    built=False,
+)

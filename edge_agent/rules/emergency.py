@@ -1,0 +1,34 @@
+"""emergency: the lane that runs before the editable rules. It never lets another limiter stop an authorised call.
+
+Whether a trunk may call emergency services is a key of the trunk; the settings
+here are the lane's own limits, so that it is no way round the screen.
+"""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from edge_agent.rules._shape import Burst, Mode, PerSecond, Row, Rule, RuleSettings
+
+
+class EmergencySettings(RuleSettings):
+    """The lane's own limits; what they stop gets 486 and an alarm, never a drop."""
+
+    per_second: PerSecond = Field(10.0, description="Emergency calls per second of one trunk.")
+    burst: Burst = Field(100, description="Emergency calls of one trunk that may come at once.")
+    per_caller_seconds: Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)] = Field(
+        10.0, description="Seconds between two new emergency calls of one caller; 0: no limit."
+    )
+
+
+RULE = Rule(
+    name="emergency",
+    family="emergency",
+    clauses=(16, 21),
+    directions={"T": Mode.ENFORCE, "U": Mode.ENFORCE, "X": Mode.ENFORCE},
+    finds="a call or a transfer to an emergency service",
+    answer="routed to the emergency upstream where the trunk is authorised, else 403",
+    settings=EmergencySettings,
+    structural=True,
+    rows=(Row("emergency"),),
+)
