@@ -1,0 +1,1 @@
+"""Numbering plans and emergency numbers out of phonenumbers' metadata, read when a policy is built."""

@@ -1,0 +1,81 @@
+"""A regular expression of phonenumbers' metadata to the finite list of digit strings it matches.
+
+The engine compares whole strings and runs no regular expressions, so the
+metadata is written out at load. A pattern without an end is refused, never cut.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable
+from itertools import product
+from typing import Any
+
+# The parser behind ``re`` (no public name, hence the import by string): its tree
+# is far safer to walk than the text of a pattern.
+_sre: Any = importlib.import_module("re._parser")
+_op: Any = importlib.import_module("re._constants")
+
+LIMIT = 5_000
+"""Twice what the longest one needs: China's international prefixes, 2,101 strings."""
+
+
+def expand(pattern: str, limit: int = LIMIT) -> tuple[str, ...]:
+    """Every string that ``pattern`` matches as a whole, sorted. ValueError if they are endless or above ``limit``."""
+    return tuple(sorted(_sequence(_sre.parse(pattern), limit)))
+
+
+def _sequence(nodes: Iterable[tuple[Any, Any]], limit: int) -> set[str]:
+    strings = {""}
+    for op, argument in nodes:
+        strings = _join(strings, _node(op, argument, limit), limit)
+    return strings
+
+
+def _node(op: Any, argument: Any, limit: int) -> set[str]:
+    if op is _op.LITERAL:
+        return {chr(argument)}
+    if op is _op.IN:
+        return {character for item in argument for character in _class_item(*item)}
+    if op is _op.BRANCH:
+        return {string for branch in argument[1] for string in _sequence(branch, limit)}
+    if op is _op.SUBPATTERN:
+        return _sequence(argument[3], limit)
+    if op in (_op.MAX_REPEAT, _op.MIN_REPEAT):
+        low, high, nodes = argument
+        return _repeat(low, high, nodes, limit)
+    raise ValueError(f"a pattern with {op} has no finite list of strings")
+
+
+def _class_item(op: Any, argument: Any) -> Iterable[str]:
+    if op is _op.LITERAL:
+        return (chr(argument),)
+    if op is _op.RANGE:
+        low, high = argument
+        return map(chr, range(low, high + 1))
+    if op is _op.CATEGORY and argument is _op.CATEGORY_DIGIT:
+        return "0123456789"
+    raise ValueError(f"a character class with {op} has no finite list of strings")
+
+
+def _repeat(low: int, high: int, nodes: Any, limit: int) -> set[str]:
+    if high is _op.MAXREPEAT:
+        raise ValueError("a pattern without an end has no finite list of strings")
+    part = _sequence(nodes, limit)
+    strings: set[str] = set()
+    run = {""}
+    for count in range(high + 1):
+        if count >= low:
+            strings = _within(strings | run, limit)
+        run = _join(run, part, limit)
+    return strings
+
+
+def _join(heads: set[str], tails: set[str], limit: int) -> set[str]:
+    return _within({head + tail for head, tail in product(heads, tails)}, limit)
+
+
+def _within(strings: set[str], limit: int) -> set[str]:
+    if len(strings) > limit:
+        raise ValueError(f"a pattern of more than {limit} strings")
+    return strings
