@@ -1,0 +1,125 @@
+"""Numbers: canonical form by national plan, sets of numbers, and the forms of an emergency call.
+
+It reads each rule of the text in the order in which it stands there. It holds no plan of its own: whoever calls
+it hands the plan over.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+from urllib.parse import unquote_to_bytes
+
+from tests.oracle.uri import SEPARATORS, Uri
+
+
+class Plan(Protocol):
+    """What is asked of a national plan; ``edge_agent.numbering.plans.Plan`` is one."""
+
+    @property
+    def country_code(self) -> int: ...
+    @property
+    def idd(self) -> tuple[str, ...]: ...
+    @property
+    def national_prefix(self) -> str: ...
+    @property
+    def national_lengths(self) -> frozenset[int]: ...
+
+
+LONGEST = 15  # E.164 §6
+
+
+def canonical(number: str, plan: Plan) -> str | None:
+    """E.164 digits of a number as dialled in a country, None when the plan can't tell.
+
+    Whether the digits behind a "+" are possible is a question of its own, ``possible``.
+    """
+    if number.startswith("+"):
+        return number[1:]
+    code, national = str(plan.country_code), plan.national_prefix
+    for prefix in sorted(plan.idd, key=len, reverse=True):
+        if prefix and number.startswith(prefix):
+            return number[len(prefix) :] or None
+    if national and number.startswith(national) and len(number) - len(national) in plan.national_lengths:
+        return code + number[len(national) :]
+    if number.startswith(code) and len(number) - len(code) in plan.national_lengths:
+        return number
+    if len(number) in plan.national_lengths:
+        return code + number
+    return None
+
+
+def possible(digits: str, country_codes: Mapping[int, frozenset[int]]) -> bool:
+    """Do the digits start with an assigned country code that has numbers of the remaining length?"""
+    if len(digits) > LONGEST or digits.startswith("0"):
+        return False
+    for width in (1, 2, 3):  # country codes are prefix-free, so at most one fits
+        lengths = country_codes.get(int(digits[:width] or 0))
+        if lengths is not None:
+            return len(digits) - width in lengths
+    return False
+
+
+class NumberSet:
+    """A list of numbers as its text says: one number, range or prefix a line."""
+
+    def __init__(self, text: bytes) -> None:
+        self.errors: list[int] = []  # line numbers
+        self.ranges: list[tuple[int, int]] = []  # of numbers with the same count of digits
+        self.prefixes: list[str] = []
+        for number, raw in enumerate(text.split(b"\n"), 1):
+            line = re.sub(rb"[\s\-()]|(?<!\.)\.(?!\.)", b"", raw.partition(b"#")[0]).decode("latin-1")
+            if not line:
+                continue
+            entry = re.fullmatch(r"\+([1-9][0-9]{0,14})(?:(\*)|\.\.\+([1-9][0-9]{0,14}))?", line, re.ASCII)
+            if entry is None:
+                self.errors.append(number)
+            elif entry[2]:
+                self.prefixes.append(entry[1])
+            elif entry[3] is None:
+                self.ranges.append((int(entry[1]), int(entry[1])))
+            elif len(entry[1]) != len(entry[3]) or entry[1] > entry[3]:
+                self.errors.append(number)
+            else:
+                self.ranges.append((int(entry[1]), int(entry[3])))
+
+    def __contains__(self, digits: str) -> bool:
+        value = int(digits)
+        return any(low <= value <= high for low, high in self.ranges) or digits.startswith(tuple(self.prefixes))
+
+
+@dataclass(frozen=True)
+class DialStrings:
+    """The complete strings of digits that reach an emergency service."""
+
+    exact: Collection[str]
+    plus: Collection[str]
+    tests: Collection[str]
+
+
+def emergency(uri: Uri, dial: DialStrings) -> str:
+    """What a Request-URI or Refer-To reaches, read as received: "sos", "test" or nothing ("").
+
+    Only a complete string matches, and a "+" is looked at before it is dropped: +91 11 ... is New Delhi.
+    """
+    if uri["scheme"] == "urn":
+        name = uri["host"].lower()
+        if re.fullmatch(rb"service:sos(\.[a-z0-9.-]+)?", name):
+            return "sos"
+        return "test" if re.fullmatch(rb"service:test[.:]sos([.:][a-z0-9.-]+)?", name) else ""
+    if uri["scheme"] == "other":
+        return ""
+    user = unquote_to_bytes(uri["user"].partition(b";")[0])
+    if user.lower() == b"sos" and uri["scheme"] != "tel":
+        return "sos"
+    dialled = user.partition(b",")[0]  # what follows a pause is dialled later
+    dialled = SEPARATORS.sub(b"", dialled).rstrip(b"#")
+    dialled = re.sub(rb"^\*[0-9]{2}", b"", dialled)  # *67 and its like stand before the number
+    text = dialled.decode("latin-1")
+    if text.startswith("+"):
+        return "sos" if text[1:] in dial.plus else ""
+    if text in dial.tests:
+        return "test"
+    return "sos" if text in dial.exact else ""
