@@ -1,0 +1,97 @@
+# Each target sets up what it needs: .venv from pyproject.toml, the engine from
+# cext/, the test peers from Debian. A second run finds it there and is quick.
+#
+#   make build      .venv/bin/edge-agent, ready to run
+#   make demo       the daemon between simulated customers and a simulated cloud
+#   make test       linters, types and every test (EDGE_CORPUS=folder: real messages too)
+#   make sanitize   the engine's tests under AddressSanitizer and UBSan
+#   make proof      the property and fuzz tests, for minutes instead of seconds
+#   make bench      what a decision costs, and a ramp of SIPp calls
+#   make dist       wheel and sdist in dist/
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := build
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check install --quiet --root-user-action=ignore
+
+# The commands of the test peers, and the Debian packages that hold them.
+PEERS := sipp tshark valgrind systemd-analyze
+PEER_PACKAGES := sip-tester tshark valgrind systemd
+
+# $(call apt,PACKAGES) installs Debian packages, as root or by sudo.
+define apt
+	echo "installing from Debian: $(1)"; \
+	run=; if [ "$$(id -u)" != 0 ]; then \
+	    command -v sudo >/dev/null || { echo "missing, and neither root nor sudo here: apt-get install $(1)" >&2; exit 1; }; \
+	    run=sudo; fi; \
+	$$run apt-get update -qq; \
+	$$run env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $(1) >/dev/null
+endef
+
+.PHONY: build demo test lint sanitize proof bench dist peers clean
+
+build: $(VENV)/.installed
+	@$(PY) setup.py --quiet build_ext --inplace
+
+# The interpreter that CPython's own checks call complete: venv with pip, and Python.h.
+$(PY):
+	@command -v gcc >/dev/null && $(PYTHON) -c 'import ensurepip, pathlib, sysconfig; \
+	    pathlib.Path(sysconfig.get_path("include"), "Python.h").stat()' 2>/dev/null \
+	    || { $(call apt,gcc libc6-dev python3-venv python3-dev); }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "edge-agent needs Python 3.11 or newer")'
+	@$(PYTHON) -m venv $(VENV)
+
+# What the build itself needs comes first and stays, so that no isolated build
+# environment is downloaded each time.
+$(VENV)/.installed: pyproject.toml setup.py | $(PY)
+	@$(PY) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
+	    | $(PIP) -r /dev/stdin
+	@$(PIP) --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.tested: $(VENV)/.installed
+	@$(PIP) --no-build-isolation --editable '.[test,ua]'
+	@touch $@
+
+demo: build
+	@$(VENV)/bin/edge-agent demo
+
+peers:
+	@command -v $(PEERS) >/dev/null && [ "$$(command -v $(PEERS) | wc -l)" = $(words $(PEERS)) ] \
+	    || { $(call apt,$(PEER_PACKAGES)); }
+
+lint: $(VENV)/.tested build
+	@$(PY) -m ruff check
+	@$(PY) -m mypy
+
+test: peers lint
+	@$(PY) -m pytest $(PYTEST)
+
+# A copy of the tree with an engine of its own, so that the usual one stays as it is.
+SANITIZED := build/sanitize/tree
+sanitize: $(VENV)/.tested build
+	@mkdir -p $(SANITIZED)
+	@tar -c --exclude='*.so' --exclude=__pycache__ --exclude='*.egg-info' \
+	    setup.py pyproject.toml README.md LICENSE cext config edge_agent systemd tests | tar -x -C $(SANITIZED)
+	@cd $(SANITIZED) && EDGE_SANITIZE=1 $(CURDIR)/$(PY) setup.py --quiet build_ext --inplace
+	@cd $(SANITIZED) && LD_PRELOAD="$$(gcc -print-file-name=libasan.so)" PYTHONMALLOC=malloc PYTHONPATH=. \
+	    ASAN_OPTIONS=detect_leaks=0:abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1 EDGE_SANITIZED=1 \
+	    $(CURDIR)/$(PY) -m pytest -p no:cacheprovider tests/unit tests/rules tests/property tests/conformance tests/fuzz $(PYTEST)
+
+proof: $(VENV)/.tested build
+	@EDGE_PROOF=1 $(PY) -m pytest tests/property tests/fuzz $(PYTEST)
+
+bench: peers $(VENV)/.tested build
+	@$(PY) -m tests.bench.bench_decision
+	@$(PY) -m tests.bench.bench_instructions
+	@$(PY) -m tests.sipp.load
+
+dist: $(VENV)/.tested
+	@$(PY) -m build --no-isolation
+
+clean:
+	@rm -rf build dist edge_agent/*.so *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
