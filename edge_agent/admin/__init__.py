@@ -1,0 +1,7 @@
+"""The control socket: ``server.py`` in the daemon, ``client.py`` in the commands, ``status.py`` what it tells.
+
+One API behind both, JSON over HTTP on a unix socket:
+
+    GET  /api/status   200, the report of ``status.py``
+    POST /api/reload   200 {"ok": true, …} or 422 {"ok": false, "errors": […]}
+"""

@@ -1,0 +1,62 @@
+"""The status report for people: rich tables. Never asks the daemon anything."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+
+def render(status: dict[str, Any]) -> RenderableType:
+    """The whole report."""
+    return Group(_head(status), _verdicts(status), _upstreams(status), _tables(status))
+
+
+def _head(status: dict[str, Any]) -> RenderableType:
+    counters, policy, dropped = status["counters"], status["policy"], status["dropped"]
+    uptime = timedelta(seconds=int(status["uptime_seconds"]))
+    lines = [
+        f"{status['name']}  edge-agent {status['version']}  pid {status['pid']}  up {uptime}",
+        f"policy {policy['generation']} of {policy['loaded_at']} from {policy['file']} ({policy['mode']})",
+        "peers  " + "  ".join(f"{peer['name']} ({peer['kind']})" for peer in status["peers"]),
+        f"received {counters['received']} = forwarded {counters['forwarded']} + answered {counters['answered']}"
+        f" + dropped {counters['dropped']}" + (f"  MISSING {counters['missing']}" if counters["missing"] else ""),
+        f"not told: {dropped['events']} events, {dropped['log_lines']} log lines   send errors: {counters['send_errors']}",
+    ]
+    text = Text("\n".join(lines))
+    if policy.get("failed_reload"):
+        text.append(f"\nlast reload failed, policy {policy['generation']} stays:", style="bold red")
+        for error in policy["failed_reload"]:
+            text.append(f"\n  {error}", style="red")
+    return text
+
+
+def _verdicts(status: dict[str, Any]) -> Table:
+    table = Table("action", "rule", "reason", "peer", title="Verdicts", title_justify="left")
+    table.add_column("count", justify="right")
+    for row in status["counters"]["verdicts"]:
+        table.add_row(row["action"], row["rule"], row["reason"], row["peer"], str(row["count"]))
+    for row in status["counters"]["monitored"]:
+        table.add_row("monitor", row["rule"], "", row["peer"], str(row["count"]), style="dim")
+    return table
+
+
+def _upstreams(status: dict[str, Any]) -> Table:
+    table = Table("upstream", "target", "state", title="Upstreams", title_justify="left")
+    for row in status["upstreams"]:
+        state = "not probed" if not row["probed"] else "up" if row["up"] else Text("down", style="bold red")
+        table.add_row(row["upstream"], row["target"], state)
+    return table
+
+
+def _tables(status: dict[str, Any]) -> Table:
+    table = Table("table", title="State tables", title_justify="left")
+    for column in ("entries", "evictions", "MiB"):
+        table.add_column(column, justify="right")
+    for name, figures in status["tables"].items():
+        size = f"{figures['bytes'] / 2**20:.1f}"
+        table.add_row(name, str(figures["entries"]), str(figures["evictions"]), size)
+    return table

@@ -1,0 +1,112 @@
+"""The dialog secret: 32 bytes from which every tag, branch and cookie is keyed.
+
+``[keys] dialog`` names its file. Without it, ``dialog.key`` in the state
+directory is used, and made there once (mode 0600). ``file:NAME`` with a
+relative name is looked for in ``$CREDENTIALS_DIRECTORY`` first, then in the state
+directory, where it is made as well; ``file:/absolute/path`` must exist.
+A file holds 32 raw bytes, or 64 hex digits that people can copy between nodes.
+
+Rotation: rename the file to ``NAME.old`` and start again. The old secret stays
+valid for a day, counted from the time of the new file.
+
+Never writes over a file that exists, and never puts a secret into a message.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+SECRET_BYTES = 32
+OLD_SECRET_SECONDS = 24 * 3600.0
+DEFAULT_NAME = "dialog.key"
+
+
+class KeyFileError(Exception):
+    """A key file can't be used; the text is the line an operator reads."""
+
+
+@dataclass(frozen=True)
+class Secret:
+    """``made`` is when the file was written (wall seconds): the grace time counts from it."""
+
+    current: bytes
+    old: bytes | None
+    path: Path
+    made: float
+
+
+def dialog_secret(setting: str, state_dir: Path, credentials: Path | None, now: float, make: bool = True) -> Secret:
+    """Reads the secret, making it first where that is allowed (``make``) and needed."""
+    path, ours = _locate(setting, state_dir, credentials)
+    if ours and make and not path.exists():
+        _make(path)
+    # systemd shows credentials as group-readable to a dynamic user (an ACL mask), so only "others" counts there.
+    forbidden = 0o007 if credentials is not None and path.parent == credentials else 0o077
+    current, made = _read(path, forbidden)
+    old_path = path.with_name(path.name + ".old")
+    old = None
+    if now < made + OLD_SECRET_SECONDS and old_path.exists():
+        old, _ = _read(old_path, forbidden)
+    return Secret(current, old, path, made)
+
+
+def _locate(setting: str, state_dir: Path, credentials: Path | None) -> tuple[Path, bool]:
+    """The file, and whether it is ours to make."""
+    name = setting.removeprefix("file:") or DEFAULT_NAME
+    path = Path(name)
+    if path.is_absolute():
+        return path, False
+    if credentials is not None and (credentials / path).exists():
+        return credentials / path, False
+    return state_dir / path, True
+
+
+def _make(path: Path) -> None:
+    text = secrets.token_hex(SECRET_BYTES) + "\n"
+    try:
+        path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+        # O_EXCL: of two that start at once one writes, and neither follows a planted link.
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+    except FileExistsError:
+        return
+    except OSError as error:
+        raise KeyFileError(f"{path}: can't make the dialog key: {error.strerror}") from None
+
+
+def _read(path: Path, forbidden: int) -> tuple[bytes, float]:
+    try:
+        with open(path, "rb") as file:
+            seen = os.fstat(file.fileno())
+            # One byte more than any good file, so that a longer one shows.
+            content = file.read(2 * SECRET_BYTES + 3)
+    except OSError as error:
+        raise KeyFileError(f"{path}: can't read the dialog key: {error.strerror}") from None
+    if not stat.S_ISREG(seen.st_mode):
+        raise KeyFileError(f"{path}: the dialog key is no regular file")
+    if seen.st_mode & forbidden:
+        mode = stat.S_IMODE(seen.st_mode)
+        raise KeyFileError(f"{path}: the dialog key is open to others (mode {mode:04o}); run: chmod 600 {path}")
+    return _decode(path, content), seen.st_mtime
+
+
+def _decode(path: Path, content: bytes) -> bytes:
+    if len(content) == SECRET_BYTES:
+        return content
+    try:
+        secret = bytes.fromhex(content.strip().decode("ascii"))
+    except ValueError:
+        secret = b""
+    if len(secret) != SECRET_BYTES:
+        raise KeyFileError(
+            f"{path}: the dialog key must be {SECRET_BYTES} bytes or {2 * SECRET_BYTES} hex digits;"
+            f" make one with: openssl rand -hex {SECRET_BYTES}"
+        )
+    return secret

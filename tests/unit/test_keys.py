@@ -1,0 +1,118 @@
+"""The dialog secret: made once, read back, refused with a clear line when it can't be trusted."""
+
+import stat
+import time
+from pathlib import Path
+
+import pytest
+
+from edge_agent.keys import OLD_SECRET_SECONDS, KeyFileError, dialog_secret
+
+NOW = time.time()
+
+
+def write(path: Path, content: bytes, mode: int = 0o600) -> Path:
+    path.write_bytes(content)
+    path.chmod(mode)
+    return path
+
+
+def test_made_once_in_the_state_directory(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    first = dialog_secret("", state, None, NOW)
+    again = dialog_secret("", state, None, NOW)
+    assert first.current == again.current and len(first.current) == 32
+    assert first.path == state / "dialog.key"
+    assert stat.S_IMODE(first.path.stat().st_mode) == 0o600
+    assert first.old is None
+    assert abs(first.made - time.time()) < 60
+
+
+def test_two_states_have_two_secrets(tmp_path: Path) -> None:
+    assert dialog_secret("", tmp_path / "a", None, NOW).current != dialog_secret("", tmp_path / "b", None, NOW).current
+
+
+def test_a_named_relative_file_is_made_in_the_state_directory(tmp_path: Path) -> None:
+    assert dialog_secret("file:fleet.key", tmp_path, None, NOW).path == tmp_path / "fleet.key"
+
+
+def test_not_made_when_only_looking(tmp_path: Path) -> None:
+    with pytest.raises(KeyFileError, match="No such file"):
+        dialog_secret("", tmp_path, None, NOW, make=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_absolute_file_must_exist(tmp_path: Path) -> None:
+    path = tmp_path / "gone.key"
+    with pytest.raises(KeyFileError, match=r"gone\.key: can't read the dialog key: No such file"):
+        dialog_secret(f"file:{path}", tmp_path, None, NOW)
+    assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    "content", [bytes(range(32)), bytes(range(32)).hex().encode(), bytes(range(32)).hex().upper().encode() + b"\r\n"]
+)
+def test_raw_bytes_and_hex_digits_are_read(tmp_path: Path, content: bytes) -> None:
+    path = write(tmp_path / "k", content)
+    assert dialog_secret(f"file:{path}", tmp_path, None, NOW).current == bytes(range(32))
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"short", b"x" * 31, b"x" * 33, b"ab" * 31, b"ab" * 33, b"zz" * 32, b"ab" * 5000]
+)
+def test_a_wrong_length_is_refused_without_showing_it(tmp_path: Path, content: bytes) -> None:
+    path = write(tmp_path / "k", content)
+    with pytest.raises(KeyFileError, match="must be 32 bytes or 64 hex digits") as caught:
+        dialog_secret(f"file:{path}", tmp_path, None, NOW)
+    assert not content or content.decode() not in str(caught.value)
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o666])
+def test_a_key_open_to_others_is_refused(tmp_path: Path, mode: int) -> None:
+    path = write(tmp_path / "k", b"x" * 32, mode)
+    with pytest.raises(KeyFileError, match=f"mode {mode:04o}.*chmod 600"):
+        dialog_secret(f"file:{path}", tmp_path, None, NOW)
+
+
+def test_a_directory_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir(mode=0o700)
+    with pytest.raises(KeyFileError, match="Is a directory"):
+        dialog_secret(f"file:{tmp_path / 'd'}", tmp_path, None, NOW)
+
+
+def test_a_planted_link_is_not_written_through(tmp_path: Path) -> None:
+    (tmp_path / "dialog.key").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(KeyFileError):
+        dialog_secret("", tmp_path, None, NOW)
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_state_directory_that_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("")
+    with pytest.raises(KeyFileError, match="can't"):
+        dialog_secret("", tmp_path / "state", None, NOW)
+
+
+def test_credentials_come_before_the_state_directory(tmp_path: Path) -> None:
+    credentials, state = tmp_path / "credentials", tmp_path / "state"
+    credentials.mkdir()
+    # As systemd shows a credential to a dynamic user: an ACL mask looks like group permission.
+    write(credentials / "dialog.key", b"c" * 32, 0o440)
+    secret = dialog_secret("file:dialog.key", state, credentials, NOW)
+    assert secret.current == b"c" * 32
+    assert not state.exists()
+
+
+def test_credentials_without_that_name_are_passed_over(tmp_path: Path) -> None:
+    credentials = tmp_path / "credentials"
+    credentials.mkdir()
+    assert dialog_secret("file:dialog.key", tmp_path / "state", credentials, NOW).path.parent == tmp_path / "state"
+
+
+def test_an_old_key_stays_valid_for_a_day_after_rotation(tmp_path: Path) -> None:
+    before = dialog_secret("", tmp_path, None, NOW)
+    before.path.rename(tmp_path / "dialog.key.old")
+    after = dialog_secret("", tmp_path, None, NOW)
+    assert after.old == before.current != after.current
+    assert dialog_secret("", tmp_path, None, after.made + OLD_SECRET_SECONDS - 1).old == before.current
+    assert dialog_secret("", tmp_path, None, after.made + OLD_SECRET_SECONDS + 1).old is None
