@@ -37,7 +37,7 @@ class RuleSettings(BaseModel):
 
     # Strict(False): TOML holds the word, strict mode would ask for the enum member.
     mode: Annotated[Mode | None, Strict(False)] = Field(
-        None, description="Off, only record what it finds, or enforce; unset: the rule's default."
+        default=None, description="Off, only record what it finds, or enforce; unset: the rule's default."
     )
 
 

@@ -8,8 +8,8 @@ from edge_agent.rules._shape import Burst, Mode, PerSecond, RateSettings, Rule
 class CalleeRateSettings(RateSettings):
     """The budget of one called number."""
 
-    per_second: PerSecond = Field(5.0, description="Calls per second to one called number.")
-    burst: Burst = Field(20, description="Calls to one called number that may come at once.")
+    per_second: PerSecond = Field(default=5.0, description="Calls per second to one called number.")
+    burst: Burst = Field(default=20, description="Calls to one called number that may come at once.")
 
 
 RULE = Rule(

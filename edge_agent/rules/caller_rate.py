@@ -8,8 +8,8 @@ from edge_agent.rules._shape import Burst, Mode, PerSecond, RateSettings, Rule
 class CallerRateSettings(RateSettings):
     """The budget of one caller's number."""
 
-    per_second: PerSecond = Field(5.0, description="Calls per second of one caller.")
-    burst: Burst = Field(20, description="Calls of one caller that may come at once.")
+    per_second: PerSecond = Field(default=5.0, description="Calls per second of one caller.")
+    burst: Burst = Field(default=20, description="Calls of one caller that may come at once.")
 
 
 RULE = Rule(

@@ -13,13 +13,13 @@ class DialogSettings(RuleSettings):
     """What one trunk or upstream may send without proof."""
 
     per_second: PerSecond = Field(
-        5.0, description="Unproven in-dialog requests per second of one trunk or upstream in the grace time."
+        default=5.0, description="Unproven in-dialog requests per second of one trunk or upstream in the grace time."
     )
-    burst: Burst = Field(20, description="Unproven in-dialog requests that may come at once in the grace time.")
+    burst: Burst = Field(default=20, description="Unproven in-dialog requests that may come at once in the grace time.")
     ack_per_second: PerSecond = Field(
-        50.0, description="ACKs of unknown calls per second that one trunk or upstream may have forwarded."
+        default=50.0, description="ACKs of unknown calls per second that one trunk or upstream may have forwarded."
     )
-    ack_burst: Burst = Field(100, description="ACKs of unknown calls that may come at once.")
+    ack_burst: Burst = Field(default=100, description="ACKs of unknown calls that may come at once.")
 
 
 RULE = Rule(

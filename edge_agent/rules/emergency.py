@@ -14,10 +14,10 @@ from edge_agent.rules._shape import Burst, Mode, PerSecond, Row, Rule, RuleSetti
 class EmergencySettings(RuleSettings):
     """The lane's own limits; what they stop gets 486 and an alarm, never a drop."""
 
-    per_second: PerSecond = Field(10.0, description="Emergency calls per second of one trunk.")
-    burst: Burst = Field(100, description="Emergency calls of one trunk that may come at once.")
+    per_second: PerSecond = Field(default=10.0, description="Emergency calls per second of one trunk.")
+    burst: Burst = Field(default=100, description="Emergency calls of one trunk that may come at once.")
     per_caller_seconds: Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)] = Field(
-        10.0, description="Seconds between two new emergency calls of one caller; 0: no limit."
+        default=10.0, description="Seconds between two new emergency calls of one caller; 0: no limit."
     )
 
 

@@ -11,7 +11,7 @@ class HopsSettings(RuleSettings):
     """The hop count of requests that come without one."""
 
     max_forwards: Annotated[int, Field(ge=1, le=255)] = Field(
-        70, description="Max-Forwards put into a request that has none."
+        default=70, description="Max-Forwards put into a request that has none."
     )
 
 

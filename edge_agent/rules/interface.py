@@ -18,21 +18,21 @@ class InterfaceSettings(RuleSettings):
     """Methods, body types and sizes that pass."""
 
     methods: list[Method] = Field(
-        ["INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "REFER", "UPDATE", "PRACK"],
+        default=["INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "REFER", "UPDATE", "PRACK"],
         min_length=1,
         max_length=32,
         description="Methods that pass where the upstream names none of its own.",
     )
     dialog_methods: list[Method] = Field(
-        ["NOTIFY", "INFO"], max_length=32, description="Methods that pass as well, but only inside a dialog."
+        default=["NOTIFY", "INFO"], max_length=32, description="Methods that pass as well, but only inside a dialog."
     )
     body_types: list[BodyType] = Field(
-        ["application/sdp", "application/dtmf", "application/dtmf-relay", "message/sipfrag"],
+        default=["application/sdp", "application/dtmf", "application/dtmf-relay", "message/sipfrag"],
         max_length=32,
         description="Body types that pass; a multipart body passes when it holds one of them.",
     )
     max_bytes: Annotated[int, Field(ge=1024, le=65535)] = Field(
-        16384, description="Largest message that passes, header and body together."
+        default=16384, description="Largest message that passes, header and body together."
     )
 
 

@@ -19,7 +19,7 @@ class ScannerSettings(RuleSettings):
     """Names looked for in User-Agent and the other headers where tools sign themselves."""
 
     signatures: list[Signature] = Field(
-        [
+        default=[
             # the sipvicious family, under the names of its versions and of its copies
             "sipvicious",
             "friendly-scanner",

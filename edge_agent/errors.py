@@ -1,0 +1,106 @@
+"""Every error and notice that an operator can read: its code, what is wrong and whose fault, and what to do.
+
+A code stays stable once it ships, since people search for it. Nothing per
+message is here: what is wrong with a SIP message is a reason (``reasons.py``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One error of the catalogue; message and hint are ``str.format`` templates."""
+
+    message: str
+    hint: str = ""
+
+
+CATALOGUE: dict[str, Entry] = {
+    # files
+    "file-unreadable": Entry("can't be read: {why}", "the agent's user needs to read it"),
+    "not-toml": Entry("is not valid TOML: {why}", "{hint}"),
+    # keys and values
+    "unknown-key": Entry("there is no such key", "{hint}"),
+    "missing-key": Entry("this key is missing", "{hint}"),
+    "bad-value": Entry("{what}", "{hint}"),
+    # what a policy needs
+    "no-listener": Entry("no listener, so no message can come in", "add a [[listen]] with an address"),
+    "no-upstream": Entry("no upstream, so no call can go anywhere", "add an [[upstream]] with name and targets"),
+    "no-trunk": Entry("no trunk: every source is unknown and gets nothing", "add a [[trunk]] for each customer"),
+    # names and references
+    "duplicate-name": Entry(
+        "the name {name!r} is also that of {other}", "trunks and upstreams share their names in logs and metrics"
+    ),
+    "no-such-upstream": Entry("there is no upstream {name!r}", "{hint}"),
+    "emergency-upstream-missing": Entry(
+        'emergency = "route" needs an emergency_upstream', "name the [[upstream]] that leads to the PSAP"
+    ),
+    # addresses
+    "duplicate-listener": Entry("{address} is already the address of {other}", "give each listener its own"),
+    "advertise-missing": Entry(
+        "listens on every address and doesn't say which one peers shall answer to", 'set advertise = "host:port"'
+    ),
+    "target-is-listener": Entry("{address} is this agent's own listener: calls would go in circles", ""),
+    "unresolvable": Entry("the name {host!r} has no address: {why}", "check the name and the resolver"),
+    "sources-missing": Entry("has no sources, so no message can be its own", 'set sources = ["192.0.2.10/32"]'),
+    "sources-shared": Entry(
+        "{network} is also a source of {other}, so nobody can tell whose call it is",
+        "{hint}",
+    ),
+    # rules
+    "rule-structural": Entry('"{rule}" always holds; its mode can\'t be {mode!r}', "remove the mode"),
+    "rule-not-built": Entry('"{rule}" is not built yet and can\'t enforce anything', 'use mode = "monitor" or "off"'),
+    "bans-order": Entry("the first ban is longer than the longest", "set first to {longest} or less"),
+    # number lists
+    "list-unreadable": Entry("can't be read: {why}", "the path is relative to the folder of the configuration"),
+    "list-line": Entry("{what}", 'a line is "+12125550100", "+12125550100..+12125550199" or "+1212555*"'),
+    "list-more": Entry("{count} more lines are wrong", ""),
+    # accepted, with a notice
+    "not-built": Entry("accepted, not built yet: {what}", "it has no effect in this version"),
+    "not-built-refused": Entry("not built yet: {what}", "{hint}"),
+    "trunk-unaffected": Entry('"{rule}" looks at unknown sources only: this has no effect on a trunk', ""),
+    "name-without-port": Entry(
+        "the name {host!r} is looked up as an address; SRV records are not built yet", "write host:port"
+    ),
+    "targets-shared": Entry("{address} is also a target of {other}: what comes from there counts as {other}'s", ""),
+    "every-address": Entry("{network} takes every unknown address for this customer", "name the customer's networks"),
+    "no-numbers": Entry("owns no number: every call with a caller ID is refused", "list its numbers in caller_ids"),
+    "no-contact": Entry("has no contact: calls to its numbers are answered 404", 'set contact = ["192.0.2.10:5060"]'),
+    "numbers-shared": Entry("{number} is also a number of {other}; calls to it go to {other}", ""),
+    "numbers-unchecked": Entry("too many trunks to look for numbers that two of them own", ""),
+    "receive-buffer": Entry(
+        "the kernel grants receive buffers of {granted} bytes; bursts need {wanted}",
+        "sysctl -w net.core.rmem_max={wanted}, or ReceiveBuffer= in the socket unit",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One error or notice about the configuration. ``str()`` is the line that an operator reads."""
+
+    file: str
+    key: str
+    message: str
+    hint: str = ""
+    code: str = ""
+
+    def __str__(self) -> str:
+        place = ": ".join(part for part in (self.file, self.key) if part)
+        return f"{place}: {self.message}" + (f" ({self.hint})" if self.hint else "")
+
+
+class ConfigError(Exception):
+    """A configuration that is refused, with everything that is wrong with it."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        super().__init__("\n".join(map(str, problems)))
+        self.problems = problems
+
+
+def problem(code: str, file: str, key: str, **values: object) -> Problem:
+    """The problem of the catalogue with that code, filled in."""
+    entry = CATALOGUE[code]
+    return Problem(file, key, entry.message.format(**values), entry.hint.format(**values), code)

@@ -1,0 +1,408 @@
+"""Every setting, once: its key, type, range, default, life span and help. The reference is read out of here.
+
+Models check one value at a time. What two keys must agree on is in
+``checks.py``, since it needs the files that they came from. Nothing here reads
+a file or asks the network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, create_model
+
+from edge_agent.policy.values import (
+    Address,
+    Country,
+    Destination,
+    Domain,
+    Duration,
+    Kind,
+    ListFile,
+    LocalAddress,
+    Name,
+    NumberEntry,
+    OutsideLine,
+    Port,
+    PublicAddress,
+    RedisURL,
+    SocketPath,
+    Source,
+    Target,
+    WebURL,
+    bad,
+)
+from edge_agent.policy.written import default_text, type_name
+from edge_agent.rules import BY_NAME, RULES, Mode, Rule, RuleSettings
+from edge_agent.rules._shape import RATE_MAX, Burst, PerSecond
+from edge_agent.rules.interface import Method
+
+RECEIVE_BUFFER = 4 << 20
+"""Bytes of receive buffer asked for per listener: what 100,000 calls per second bring in 30 ms."""
+
+START, RELOAD = "start", "reload"
+
+
+@dataclass(frozen=True)
+class NotBuilt:
+    """Marks a setting that is known but does nothing yet.
+
+    Written with a value of ``quiet`` it asks for nothing; with one of
+    ``refused`` it would be unsafe to accept; else it gives a notice.
+    """
+
+    what: str
+    quiet: tuple[object, ...] = ()
+    refused: tuple[object, ...] = ()
+
+
+def setting(default: Any, help: str, *, life: str = RELOAD, **limits: Any) -> Any:
+    """One setting. ``life`` is what puts a change in force: a reload, or only a new start."""
+    return Field(default, description=help, json_schema_extra={"life": life}, **limits)
+
+
+REQUIRED: Any = ...
+
+
+class Section(BaseModel):
+    """A table of the configuration. Strict: "20" is not 20, and an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Agent(Section):
+    """[agent]: the process and its defaults."""
+
+    name: Name = setting("edge-agent", "Name of this node in logs and metrics.", life=START)
+    mode: Literal["enforce", "monitor"] = setting(
+        "enforce", "monitor: rules on the calls of trunks and upstreams only record; the structural ones still hold."
+    )
+    country: Country = setting("US", "Default numbering plan and emergency numbers.")
+    aliases: list[Domain] = setting([], "More names by which customers call this host.")
+    state_dir: Annotated[str, Kind("path")] = setting(
+        "/var/lib/edge-agent", "Folder of keys and state; made when absent.", life=START, min_length=1
+    )
+    workers: int = setting(1, "Data-plane threads; 0: one per core.", life=START, ge=0, le=64)
+
+
+class Keys(Section):
+    """[keys]: secrets that outlive the process."""
+
+    dialog: ListFile = setting(
+        "file:dialog.key",
+        "Key of the dialog cookies, relative to state_dir; made once when absent. The same on every node of a fleet.",
+    )
+    grace: Duration = setting(
+        86400.0,
+        "How long after a first start or a lost key unproven in-dialog requests of known peers are screened as new.",
+        ge=0,
+        le=30 * 86400,
+    )
+
+
+class Listen(Section):
+    """[[listen]]: one address that messages come in at."""
+
+    transport: Annotated[
+        Literal["udp", "tcp", "tls"], NotBuilt("listeners over TCP and TLS", quiet=("udp",), refused=("tcp", "tls"))
+    ] = setting("udp", "Transport.", life=START)
+    address: LocalAddress = setting(REQUIRED, "IP address and port to bind.", life=START)
+    advertise: PublicAddress = setting(None, "Host and port for Via and Record-Route; unset: the address.", life=START)
+    role: Annotated[
+        Literal["proxy", "redirect"], NotBuilt("redirect servers", quiet=("proxy",), refused=("redirect",))
+    ] = setting("proxy", "redirect: 302 instead of forwarding, for SBCs that ask a redirect server.", life=START)
+
+    @property
+    def public(self) -> Address:
+        """The address that peers are told."""
+        return self.advertise or self.address
+
+
+class Upstream(Section):
+    """[[upstream]]: a cloud provider or a PSAP gateway."""
+
+    name: Name = setting(REQUIRED, "Name in trunks, logs and metrics.")
+    targets: list[Target] = setting(
+        REQUIRED, "Where its calls go, in order; names are looked up at load.", min_length=1
+    )
+    domains: list[Domain] = setting([], "Hosts that a Request-URI towards it may name, besides its targets.")
+    sources: list[Source] = setting([], "Networks that its own requests come from; empty: its targets.")
+    methods: list[Method] = setting([], "Methods that it takes; empty: those of the rule interface.", max_length=32)
+    probe_every: Duration = setting(10.0, "Time between OPTIONS that ask whether it is up; 0s: never.", ge=0, le=3600)
+
+
+_RULE_FIELDS: dict[str, Any] = {
+    rule.name.replace("-", "_"): (rule.settings, Field(default_factory=rule.settings, alias=rule.name))
+    for rule in RULES
+}
+_RULE_TABLE: Any = create_model("RuleTable", __base__=Section, **_RULE_FIELDS)
+
+
+def _read_rules(value: object) -> dict[str, RuleSettings]:
+    """Settings of the rules that the table names."""
+    if not isinstance(value, dict):
+        raise bad("is no table of rules", "write [rules.NAME] and the keys of that rule below")
+    # Not only its result is wanted: the errors of the model carry the keys below this one.
+    table = _RULE_TABLE.model_validate(value)
+    return {rule.name: getattr(table, rule.name.replace("-", "_")) for rule in RULES if rule.name in value}
+
+
+def _read_all_rules(value: object) -> dict[str, RuleSettings]:
+    written = _read_rules(value)
+    return {rule.name: written.get(rule.name) or rule.settings() for rule in RULES}
+
+
+class Trunk(Section):
+    """[[trunk]]: a customer."""
+
+    name: Name = setting(REQUIRED, "Name in logs and metrics.")
+    sources: list[Source] = setting([], "Networks that its messages come from; the longest prefix decides.")
+    ports: list[Port] = setting([], "Source ports that its messages come from; empty: any.", max_length=16)
+    tls_names: Annotated[list[Domain], NotBuilt("trunks told by their TLS certificate", quiet=([],))] = setting(
+        [], "Names in its TLS client certificate, instead of sources."
+    )
+    open: Annotated[bool, NotBuilt("trunks from any address", quiet=(False,), refused=(True,))] = setting(
+        False, "Takes callers from any address."
+    )
+    upstream: Name = setting(REQUIRED, "The upstream that its calls go to.")
+    contact: list[Destination] = setting([], "Where calls from the cloud to its numbers go, in order.")
+    caller_ids: list[NumberEntry] = setting(
+        [], 'Numbers it owns: "+12125550100", "+12125550100..+12125550199", "+1212555*", "file:acme.txt".'
+    )
+    country: Country = setting("", "Its numbering plan and emergency numbers; unset: that of [agent].")
+    calls_per_second: PerSecond = setting(20.0, "New calls per second.")
+    burst: Burst = setting(40, "New calls that may come at once.")
+    concurrent_calls: Annotated[int, NotBuilt("a limit of concurrent calls")] = setting(
+        300, "Calls that may be up at the same time.", ge=1, le=RATE_MAX
+    )
+    over_limit: Literal[486, 480, 503, 603] = setting(486, "What a call above a limit is answered.")
+    emergency: Annotated[
+        Literal["reject", "redirect", "route"],
+        NotBuilt("redirecting emergency calls", refused=("redirect",), quiet=("reject", "route")),
+    ] = setting("reject", "What becomes of its emergency calls: 403, 302 to the PSAP route, or routed.")
+    emergency_upstream: Annotated[str, Kind("name")] = setting("", "The upstream that its emergency calls go to.")
+    emergency_prefixes: list[OutsideLine] = setting(
+        ["9"], "Outside-line digits that may stand before an emergency number.", max_length=8
+    )
+    class_: Annotated[
+        Literal["conversational", "telemarketing", "wholesale"],
+        NotBuilt("rules for classes of trunks", quiet=("conversational",)),
+    ] = setting("conversational", "What its calls are; calling hours hold for telemarketing.", alias="class")
+    forwards: Literal["proof", "trust"] = setting(
+        "proof", "Whether a foreign caller on a forwarded call needs proof that the call came in here."
+    )
+    asserts: Annotated[list[str], NotBuilt("the check of asserted markings", quiet=([],))] = setting(
+        [], 'Markings that it may assert, such as "PAI" or "Resource-Priority".'
+    )
+    stir: Annotated[
+        Literal["ignore", "tag", "require"],
+        NotBuilt("verification of Identity headers", quiet=("ignore",), refused=("tag", "require")),
+    ] = setting("ignore", "Whether Identity headers are ignored, verified and marked, or required.")
+    rules: Annotated[dict[str, RuleSettings], PlainValidator(_read_rules)] = setting(
+        {}, "Settings of rules for this trunk alone: [trunk.rules.NAME]."
+    )
+
+
+class Bans(Section):
+    """[bans]: how long a source is shut out."""
+
+    first: Annotated[Duration, NotBuilt("bans")] = setting(60.0, "The first ban of a source.", ge=1, le=86400)
+    longest: Annotated[Duration, NotBuilt("bans")] = setting(3600.0, "The longest, after repeats.", ge=1, le=7 * 86400)
+    kernel: Annotated[bool, NotBuilt("bans in the kernel", quiet=(False,))] = setting(
+        True, "Hand bans over to nftables.", life=START
+    )
+
+
+class Tables(Section):
+    """[tables]: memory that is taken at start and never grows."""
+
+    rates_mib: int = setting(16, "Rate cells, MiB.", life=START, ge=1, le=4096)
+    transactions_mib: int = setting(64, "Transaction cache, MiB.", life=START, ge=1, le=16384)
+    leases_mib: int = setting(16, "Leases of calls, MiB.", life=START, ge=1, le=4096)
+    explain_mib: Annotated[int, NotBuilt("the memory of past decisions")] = setting(
+        16, "Records of refused calls for explain, MiB.", life=START, ge=1, le=4096
+    )
+
+
+class Lists(Section):
+    """[lists]: numbers that rules of the whole agent look at."""
+
+    deny: Annotated[list[NumberEntry], NotBuilt("the list of denied prefixes", quiet=([],))] = setting(
+        [], "Prefixes that nobody may call."
+    )
+    do_not_originate: Annotated[list[NumberEntry], NotBuilt("do-not-originate lists", quiet=([],))] = setting(
+        [], "Numbers that never make calls."
+    )
+    do_not_call: Annotated[list[NumberEntry], NotBuilt("do-not-call lists", quiet=([],))] = setting(
+        [], "Numbers that asked not to be called."
+    )
+
+
+class Redress(Section):
+    """[redress]: where the victim of a wrong block can turn."""
+
+    url: Annotated[WebURL, NotBuilt("603+ answers", quiet=("",))] = setting("", "Public page named in 603+ answers.")
+
+
+class Stir(Section):
+    """[stir]: verification of Identity headers."""
+
+    roots: Annotated[str, Kind("path"), NotBuilt("verification of Identity headers", quiet=("",))] = setting(
+        "/etc/edge-agent/sti-roots", "Folder of trusted root certificates."
+    )
+    freshness: Annotated[Duration, NotBuilt("verification of Identity headers")] = setting(
+        60.0, "How old a signature may be.", ge=1, le=3600
+    )
+    on_unavailable: Annotated[Literal["pass", "reject"], NotBuilt("verification of Identity headers")] = setting(
+        "pass", "A certificate can't be had: pass the call unverified, or 436."
+    )
+    x5u_hosts: Annotated[list[Domain], NotBuilt("verification of Identity headers", quiet=([],))] = setting(
+        [], "Hosts that certificates may come from; empty: any public one."
+    )
+    fetch_allow: Annotated[list[Source], NotBuilt("verification of Identity headers", quiet=([],))] = setting(
+        [], "Networks that are not public and still may serve certificates."
+    )
+    fetch_ca: Annotated[str, Kind("path"), NotBuilt("verification of Identity headers", quiet=("",))] = setting(
+        "", "CA file for these hosts; empty: the system's."
+    )
+    preload: Annotated[dict[str, str], NotBuilt("verification of Identity headers", quiet=({},))] = setting(
+        {}, "Certificates by URL, read from files at load."
+    )
+
+
+class Admin(Section):
+    """[admin]: how operators reach the process."""
+
+    socket: SocketPath = setting("/run/edge-agent/control.sock", "Control socket of the commands.", life=START)
+    http: Annotated[PublicAddress, NotBuilt("the admin page and metrics over HTTP", quiet=(None,))] = setting(
+        Address("127.0.0.1", 9061), 'Address of metrics, page and API; "": none.', life=START
+    )
+
+
+class Events(Section):
+    """[events]: where records of verdicts go."""
+
+    log: Literal["journal", "stderr"] = setting("journal", "Where the log goes.", life=START)
+    store: Annotated[str, Kind("path"), NotBuilt("the event store", quiet=("",))] = setting(
+        "events.db", 'SQLite file, relative to state_dir; "": none.', life=START
+    )
+    hep: Annotated[PublicAddress, NotBuilt("HEP export", quiet=(None,))] = setting(
+        None, "Homer's address for HEPv3; unset: none.", life=START
+    )
+    webhook: Annotated[WebURL, NotBuilt("webhooks", quiet=("",))] = setting("", "URL told of emergency calls.")
+
+
+class Cluster(Section):
+    """[cluster]: limits and bans shared by a fleet."""
+
+    url: Annotated[RedisURL, NotBuilt("fleets with shared limits", quiet=("",))] = setting(
+        "", "redis:// or rediss:// URL; empty: this node alone.", life=START
+    )
+
+
+class Settings(Section):
+    """The whole configuration, checked and complete: every key has its value, every rule its settings."""
+
+    agent: Agent = Field(default_factory=Agent)
+    keys: Keys = Field(default_factory=Keys)
+    listen: list[Listen] = Field(default_factory=list)
+    upstream: list[Upstream] = Field(default_factory=list)
+    trunk: list[Trunk] = Field(default_factory=list)
+    rules: Annotated[dict[str, RuleSettings], PlainValidator(_read_all_rules)] = Field(
+        default_factory=lambda: _read_all_rules({})
+    )
+    bans: Bans = Field(default_factory=Bans)
+    tables: Tables = Field(default_factory=Tables)
+    lists: Lists = Field(default_factory=Lists)
+    redress: Redress = Field(default_factory=Redress)
+    stir: Stir = Field(default_factory=Stir)
+    admin: Admin = Field(default_factory=Admin)
+    events: Events = Field(default_factory=Events)
+    cluster: Cluster = Field(default_factory=Cluster)
+
+    def rule_settings(self, name: str, trunk: Trunk | None = None) -> RuleSettings:
+        """Settings of a rule, with what the trunk sets for itself put over the general ones."""
+        general = self.rules[name]
+        own = trunk.rules.get(name) if trunk is not None else None
+        if own is None:
+            return general
+        return general.model_copy(update={key: getattr(own, key) for key in own.model_fields_set})
+
+    def rule_mode(self, rule: Rule, direction: str, trunk: Trunk | None = None) -> Mode:
+        """What becomes of a finding of the rule on a message from that direction (T, U or X)."""
+        if not rule.built or direction not in rule.directions:
+            return Mode.OFF
+        default = rule.directions[direction]
+        if rule.structural:
+            return default
+        mode = self.rule_settings(rule.name, trunk).mode or default
+        if mode is Mode.ENFORCE and self.agent.mode == "monitor" and direction != "X":
+            return Mode.MONITOR
+        return mode
+
+
+# The reference
+
+
+class SettingDoc(NamedTuple):
+    """One setting, as people read about it."""
+
+    key: str
+    type: str
+    default: str
+    life: str
+    help: str
+
+
+def reference() -> list[SettingDoc]:
+    """Every setting, in the order of the file: "agent.name", "trunk[].sources", "rules.scanner.signatures"."""
+    docs: list[SettingDoc] = []
+    for name in Settings.model_fields:
+        if name == "rules":
+            for rule in RULES:
+                docs += _describe(rule.settings, f"rules.{rule.name}")
+        elif is_array(name):
+            docs += _describe(section_of(name), f"{name}[]")
+        else:
+            docs += _describe(section_of(name), name)
+    return docs
+
+
+def is_array(section: str) -> bool:
+    """Is it written [[section]]?"""
+    return get_origin(Settings.model_fields[section].annotation) is list
+
+
+def section_of(name: str) -> type[BaseModel]:
+    """The model of a section of the file other than [rules]."""
+    annotation = Settings.model_fields[name].annotation
+    model = get_args(annotation)[0] if is_array(name) else annotation
+    assert isinstance(model, type) and issubclass(model, BaseModel)
+    return model
+
+
+def keys_of(loc: tuple[str | int, ...]) -> list[str]:
+    """The keys that may stand in the table at ``loc``; none if it is no table with fixed keys."""
+    path = [part for part in loc if isinstance(part, str)]
+    if not path:
+        return list(Settings.model_fields)
+    if "rules" in path[:2]:
+        below = path[path.index("rules") + 1 :]
+        if not below:
+            return list(BY_NAME)
+        return _written_keys(BY_NAME[below[0]].settings) if len(below) == 1 and below[0] in BY_NAME else []
+    return _written_keys(section_of(path[0])) if len(path) == 1 and path[0] in Settings.model_fields else []
+
+
+def _written_keys(model: type[BaseModel]) -> list[str]:
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _describe(model: type[BaseModel], prefix: str) -> Iterator[SettingDoc]:
+    for name, field in model.model_fields.items():
+        extra = field.json_schema_extra
+        life = extra["life"] if isinstance(extra, dict) else RELOAD
+        key = f"{prefix}.{field.alias or name}"
+        yield SettingDoc(key, type_name(field), default_text(field), str(life), field.description or "")

@@ -1,0 +1,248 @@
+"""The values that settings hold beyond TOML's own: addresses, networks, durations, countries.
+
+Each reader takes what stands in the file and returns the value, or says what is
+wrong and what to write instead. None of them asks the network.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
+from pydantic_core import PydanticCustomError
+
+from edge_agent.numbering.plans import regions
+
+Network = IPv4Network | IPv6Network
+
+
+@dataclass(frozen=True)
+class Address:
+    """Host and port. Port 0: none was written, the reader of the setting says what that means."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}" if self.port else host
+
+    @property
+    def is_name(self) -> bool:
+        """A host name, not an IP address."""
+        return not _is_ip(self.host)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What the reference calls a type that TOML has no word for; stands in the annotation of a setting."""
+
+    name: str
+
+
+def bad(what: str, hint: str = "") -> PydanticCustomError:
+    """An error about one value. The hint says what to write."""
+    return PydanticCustomError("bad_value", "{what}", {"what": what, "hint": hint})
+
+
+# Durations
+
+
+_DURATION = re.compile(r"(\d{1,12}(?:\.\d{1,6})?)(ms|s|m|h|d)")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def read_duration(value: object) -> float:
+    """ "90s", "500ms", "24h" to seconds."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        raise bad("a duration needs its unit", f'write "{value}s", or ms, m, h or d')
+    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise bad("is no duration", 'write a number and ms, s, m, h or d: "10s"')
+    return float(match[1]) * _SECONDS[match[2]]
+
+
+def write_duration(seconds: float) -> str:
+    """Seconds to the longest unit that holds them whole: 90 is "90s", 3600 is "1h"."""
+    for unit in ("d", "h", "m", "s"):
+        if seconds >= _SECONDS[unit] and seconds % _SECONDS[unit] == 0:
+            return f"{seconds / _SECONDS[unit]:.0f}{unit}"
+    return f"{seconds * 1000:.0f}ms" if seconds else "0s"
+
+
+# Addresses
+
+
+_LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?"
+_HOST_NAME = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*\.?", re.IGNORECASE)
+_HOST_PORT = re.compile(r"(?:\[(?P<v6>[^][]*)\]|(?P<host>[^][:]*))(?::(?P<port>\d{1,5}))?")
+
+
+def _is_ip(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def read_address(value: object) -> Address:
+    """ "host:port", "[v6]:port", or a host alone."""
+    match = _HOST_PORT.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        hint = f'write "[{value}]:5060"' if isinstance(value, str) and _is_ip(value) else 'write "192.0.2.10:5060"'
+        raise bad("is no address", hint)
+    port = int(match["port"] or 0)
+    if match["port"] is not None and not 1 <= port <= 65535:
+        raise bad(f"{port} is no port", "ports go from 1 to 65535")
+    return Address(_read_host(match["host"], match["v6"]), port)
+
+
+def _read_host(host: str | None, v6: str | None) -> str:
+    if v6 is not None:
+        if not _is_ip(v6) or "%" in v6 or ":" not in v6:
+            raise bad(f"{v6!r} is no IPv6 address", "zones such as %eth0 are not taken")
+        return str(ip_address(v6))
+    assert host is not None
+    if _is_ip(host):
+        return host
+    last = host.rstrip(".").rpartition(".")[2]
+    if not _HOST_NAME.fullmatch(host) or last.isdigit():
+        raise bad(f"{host!r} is neither an IP address nor a host name")
+    return host.lower().rstrip(".")
+
+
+def read_local_address(value: object) -> Address:
+    """An address to bind to: an IP address and its port."""
+    address = read_address(value)
+    if address.is_name:
+        raise bad("a listener needs an IP address", f'bind the IP address and set advertise = "{address.host}:…"')
+    return _with_port(address)
+
+
+def read_public_address(value: object) -> Address | None:
+    """An address with its port that peers may be told; "" is none."""
+    return None if value == "" else _with_port(read_address(value))
+
+
+def read_destination(value: object) -> Address:
+    """An address that the agent may send to."""
+    address = read_address(value)
+    if not address.is_name:
+        ip = ip_address(address.host)
+        if ip.is_unspecified or ip.is_multicast or address.host == "255.255.255.255":
+            raise bad(f"{address.host} is no address of one host")
+    return address
+
+
+def read_target(value: object) -> Address:
+    """An upstream's target: an address, with ";transport=udp" at most."""
+    host, separator, parameters = value.partition(";") if isinstance(value, str) else (value, "", "")
+    if separator and parameters.lower() != "transport=udp":
+        if parameters.lower() in ("transport=tcp", "transport=tls"):
+            raise bad(f"targets over {parameters[-3:]} are not built yet", "only UDP targets are served")
+        raise bad(f"{parameters!r} is no parameter of a target", "the only one is ;transport=")
+    return read_destination(host)
+
+
+def _with_port(address: Address) -> Address:
+    if not address.port:
+        raise bad("the port is missing", f'write "{Address(address.host, 5060)}"')
+    return address
+
+
+def read_network(value: object) -> Network:
+    """ "192.0.2.0/24", or one address."""
+    if not isinstance(value, str):
+        raise bad("is no network", 'write "192.0.2.0/24"')
+    try:
+        network = ip_network(value)
+    except ValueError:
+        raise _bad_network(value) from None
+    if isinstance(network, IPv6Network) and network.network_address.ipv4_mapped is not None:
+        raise bad("is an IPv4 network written as IPv6", f'write "{network.network_address.ipv4_mapped}"')
+    return network
+
+
+def _bad_network(value: str) -> PydanticCustomError:
+    try:
+        return bad("has bits set behind its length", f'write "{ip_network(value, strict=False)}"')
+    except ValueError:
+        return bad(f"{value!r} is no network", 'write "192.0.2.0/24", or one address; names are not taken')
+
+
+# Other words
+
+
+def read_country(value: object) -> str:
+    """A country that has a numbering plan."""
+    if value not in regions():
+        hint = 'Great Britain is "GB"' if value == "UK" else 'two capital letters of ISO 3166, such as "US"'
+        raise bad(f"{value!r} is no country with a numbering plan", hint)
+    return str(value)
+
+
+def _check_url(*schemes: str) -> AfterValidator:
+    def check(value: str) -> str:
+        try:
+            parts = urlsplit(value)
+            good = parts.scheme in schemes and bool(parts.hostname)
+        except ValueError:
+            good = False
+        if value and not good:
+            # The value itself stays out of the message: it may hold a password.
+            raise bad("is no URL of this kind", f"it starts with {' or '.join(f'{scheme}://' for scheme in schemes)}")
+        return value
+
+    return AfterValidator(check)
+
+
+def _check_socket_path(value: str) -> str:
+    if len(value.encode()) > 107:
+        raise bad("is too long for the path of a socket", "at most 107 bytes")
+    return value
+
+
+def _check_domain(value: str) -> str:
+    address = read_address(value)
+    if address.port:
+        raise bad("a domain has no port here", "any port matches")
+    return address.host
+
+
+def _check_list_file(value: str) -> str:
+    if not value.startswith("file:") or value == "file:":
+        raise bad("is no file", 'write "file:" and a path')
+    return value
+
+
+def _check_number_entry(value: str) -> str:
+    if "\n" in value or "\r" in value:
+        raise bad("an entry is one line", "one entry per string")
+    if value.startswith("file:"):
+        return _check_list_file(value)
+    if not value.strip():
+        raise bad("is empty", 'write "+12125550100", a range, a prefix or "file:" and a path')
+    return value
+
+
+Duration = Annotated[float, BeforeValidator(read_duration), Kind("duration")]
+LocalAddress = Annotated[Address, PlainValidator(read_local_address), Kind("IP address:port")]
+PublicAddress = Annotated[Address | None, PlainValidator(read_public_address), Kind("host:port")]
+Destination = Annotated[Address, PlainValidator(read_destination), Kind("host:port")]
+Target = Annotated[Address, PlainValidator(read_target), Kind("host:port")]
+Source = Annotated[Network, PlainValidator(read_network), Kind("network")]
+Country = Annotated[str, PlainValidator(read_country), Kind("country")]
+Domain = Annotated[str, AfterValidator(_check_domain), Kind("host name")]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"), Kind("name")]
+ListFile = Annotated[str, AfterValidator(_check_list_file), Kind('"file:" path')]
+NumberEntry = Annotated[str, AfterValidator(_check_number_entry), Kind('number, range, prefix or "file:" path')]
+OutsideLine = Annotated[str, Field(pattern=r"^[0-9]{1,4}$"), Kind("digits")]
+Port = Annotated[int, Field(ge=1, le=65535)]
+WebURL = Annotated[str, _check_url("http", "https"), Kind("URL")]
+RedisURL = Annotated[str, _check_url("redis", "rediss"), Kind("URL")]
+SocketPath = Annotated[str, AfterValidator(_check_socket_path), Kind("path")]
