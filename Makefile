@@ -16,7 +16,7 @@ SHELL := /bin/bash
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 PY := $(VENV)/bin/python
-PIP := $(PY) -m pip --disable-pip-version-check install --quiet --root-user-action=ignore
+PIP := $(PY) -m pip --disable-pip-version-check install -qq --root-user-action=ignore
 
 # The commands of the test peers, and the Debian packages that hold them.
 PEERS := sipp tshark valgrind systemd-analyze
