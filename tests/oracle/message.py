@@ -197,7 +197,7 @@ class _Message:
         number, blank, method = reader.take(DIGITS), reader.take(LWS), reader.take(TOKEN)
         if number and blank and method and reader.done() and int(number[0]) < 2**31:
             self.out |= {"cseq": int(number[0]), "cseq_method": method[0].decode()}
-            if self.out["kind"] == "request" and self.out["method"] != self.out["cseq_method"]:
+            if self.out["method"] and self.out["method"] != self.out["cseq_method"]:
                 self.fault("cseq-method")
         elif self.values(b"cseq"):
             self.fault("cseq")
@@ -269,7 +269,7 @@ def read_via(reader: Reader) -> Via | None:
     if reader.sign(b":"):
         digits = reader.take(DIGITS)
         port = good_port(digits[0]) if digits else None
-    params = read_params(reader)
+    params = read_params(reader, via=True)
     if host is None or port is None or params is None:
         return None
     branch, received, rport = b"", b"", -1

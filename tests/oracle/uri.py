@@ -59,6 +59,7 @@ TEL = re.compile(
 )
 OTHER = re.compile(rb"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*):(?P<rest>" + _some(UNRESERVED + rb";/?:@&=+$,") + rb")")
 BARE = re.compile(rb'[^;,?<>" \t\r\n]+')
+ADDRESS = re.compile(rb"[0-9A-Fa-f:.]+")
 HOST_ONLY = re.compile(HOST)
 SEPARATORS = re.compile(rb"[\-.()]")
 
@@ -156,8 +157,8 @@ def read_address(reader: Reader) -> Address | None:
     return Address(uri, params, bracketed)
 
 
-def read_params(reader: Reader) -> tuple[tuple[bytes, bytes | None], ...] | None:
-    """*( SEMI generic-param ), None when one can't be read."""
+def read_params(reader: Reader, *, via: bool = False) -> tuple[tuple[bytes, bytes | None], ...] | None:
+    """*( SEMI generic-param ), None when one can't be read. ``received`` of a Via may be an IPv6 address as it is."""
     params: list[tuple[bytes, bytes | None]] = []
     while reader.sign(b";"):
         name = reader.take(TOKEN)
@@ -165,7 +166,8 @@ def read_params(reader: Reader) -> tuple[tuple[bytes, bytes | None], ...] | None
             return None
         value: bytes | None = None
         if reader.sign(b"="):
-            match = reader.take(QUOTED) or reader.take(TOKEN)
+            bare = reader.take(ADDRESS) if via and name[0].lower() == b"received" else None
+            match = bare or reader.take(QUOTED) or reader.take(TOKEN)
             if match is None:
                 match = reader.take(HOST_ONLY)
                 if match is None or good_host(match) is None:
