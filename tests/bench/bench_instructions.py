@@ -1,0 +1,67 @@
+"""How many instructions does a message take: parsed, and screened and rewritten?
+
+``python -m tests.bench.bench_instructions [--json FILE]``
+
+callgrind counts them, so the answer is the same on a busy machine and can be
+compared from change to change. Per message: the difference between a run of N
+and one of 2 N messages, divided by N. The table has 100,000 numbers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.bench.counted import BATCHES, PASSES
+from tests.bench.messages import KINDS, SLOTS
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+ASKED = {"good": 8_000}
+TOTALS = re.compile(r"^totals: (\d+)", re.MULTILINE)
+TRIGGER = re.compile(r"^desc: Trigger: Client Request: (\S+):(\d+)", re.MULTILINE)
+
+
+def count(kinds: list[str], folder: Path) -> dict[str, float]:
+    """Instructions per message of each kind."""
+    library = folder / "marks.so"
+    subprocess.run(["gcc", "-O1", "-shared", "-fPIC", "-o", library, HERE / "marks.c"], check=True)
+    valgrind = ["valgrind", "-q", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={folder}/counts"]
+    program = [sys.executable, "-m", "tests.bench.counted", str(library), *kinds]
+    environment = os.environ | {"PYTHONHASHSEED": "0", "PYTHONMALLOC": "malloc"}
+    run = subprocess.run([*valgrind, *program], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    if run.returncode:
+        sys.exit(f"the counted program failed:\n{run.stderr[-2000:]}")
+    totals: dict[tuple[str, int], int] = {}
+    for path in folder.glob("counts*"):
+        text = path.read_text()
+        if (trigger := TRIGGER.search(text)) and (total := TOTALS.search(text)):
+            totals[trigger[1], int(trigger[2])] = int(total[1])
+    once, twice = PASSES
+    messages = (twice - once) * BATCHES * SLOTS
+    return {kind: (totals[kind, twice] - totals[kind, once]) / messages for kind in kinds}
+
+
+def main() -> None:
+    ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ask.add_argument("--json", type=Path, help="also write the figures to this file")
+    target: Path | None = ask.parse_args().json
+    with tempfile.TemporaryDirectory() as folder:
+        counts = count(["parse", *KINDS], Path(folder))
+    print(f"{'message':10} {'instructions':>12}")
+    for kind, instructions in counts.items():
+        asked = ASKED.get(kind)
+        verdict = "" if asked is None else f"   asked {asked:,}: {'reached' if instructions <= asked else 'MISSED'}"
+        print(f"{kind:10} {instructions:12,.0f}{verdict}")
+    if target:
+        target.write_text(json.dumps({kind: round(value, 1) for kind, value in counts.items()}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,125 @@
+"""What the benchmarks send, and the policy they send it through.
+
+An INVITE of a usual size with SDP, in five kinds; the policy gives every rule
+work and lets no limit stop the load. It measures nothing itself.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edge_agent._hot import Batch, Engine
+from edge_agent.policy.compile import compile_policy
+from edge_agent.policy.load import load
+
+KINDS = ("good", "forged", "emerg", "scan", "unknown")
+SLOTS = 64
+SECOND = 1_000_000_000
+# Longer than a transaction is remembered: the same message is then a new call.
+FORGET = 40 * SECOND
+
+TRUNK, NOBODY = ("127.0.0.10", 5070), ("127.0.0.66", 5070)
+
+SDP = (
+    "v=0\r\no=- 7163920458 7163920458 IN IP4 192.0.2.10\r\ns=-\r\nc=IN IP4 192.0.2.10\r\nt=0 0\r\n"
+    "m=audio 40000 RTP/AVP 0 8 101\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\n"
+    "a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=ptime:20\r\na=sendrecv\r\n"
+)
+
+INVITE = (
+    "INVITE sip:{callee}@cloud.example.net:5060;user=phone SIP/2.0\r\n"
+    "Via: SIP/2.0/UDP {ip}:{port};rport;branch=z9hG4bK-bench-{number:x}\r\n"
+    "Max-Forwards: 70\r\n"
+    'From: "Service Desk" <sip:{caller}@customer.example.com;user=phone>;tag=bench{number:x}\r\n'
+    "To: <sip:{callee}@cloud.example.net;user=phone>\r\n"
+    "Call-ID: bench-{number:x}@customer.example.com\r\n"
+    "CSeq: 1 INVITE\r\n"
+    "Contact: <sip:{caller}@{ip}:{port};transport=udp>\r\n"
+    "P-Asserted-Identity: <sip:{caller}@customer.example.com;user=phone>\r\n"
+    "Allow: INVITE, ACK, CANCEL, OPTIONS, BYE, REFER, NOTIFY, UPDATE, PRACK\r\n"
+    "Supported: 100rel, timer, replaces\r\n"
+    "Session-Expires: 1800;refresher=uac\r\n"
+    "Subject: {subject}\r\n"
+    "User-Agent: {agent}\r\n"
+    "Content-Type: application/sdp\r\n"
+    "Content-Length: {length}\r\n\r\n{body}"
+)
+
+POLICY = """
+[agent]
+name = "bench"
+state_dir = "{folder}"
+
+[keys]
+grace = "0s"
+
+[[listen]]
+address = "127.0.0.1:5060"
+
+[[upstream]]
+name = "cloud"
+targets = ["127.0.0.1:5080"]
+domains = ["cloud.example.net"]
+probe_every = "0s"
+
+[[trunk]]
+name = "acme"
+sources = ["{trunk}/32"]
+upstream = "cloud"
+contact = ["{trunk}:5070"]
+caller_ids = ["file:owned.txt"]
+calls_per_second = 1000000
+burst = 1000000
+"""
+
+
+def owned_number(number: int) -> str:
+    """The n-th number of the trunk: assignable, and never next to another, so that none melt into a range."""
+    area, line = divmod(number * 3, 8_000)
+    block, area_step = area % 80, area // 80
+    return f"+1{212 + 2 * area_step}{620 + block}{line + 1000:04d}"
+
+
+def message(kind: str, number: int, owned: int) -> bytes:
+    """One INVITE; equal numbers give equal bytes, so that a run can be repeated."""
+    caller = owned_number(number * 7919 % owned)
+    if kind == "forged":
+        caller = f"+1312620{number % 9000 + 1000:04d}"
+    ip, port = source(kind)
+    subject = "minutes of the quarterly service review with all of its annexes"[: 8 + number * 37 % 56]
+    return INVITE.format(
+        callee="911" if kind == "emerg" else "+442071838750",
+        caller=caller,
+        ip=ip,
+        port=port,
+        number=number,
+        subject=subject.strip(),
+        agent="friendly-scanner" if kind == "scan" else "Acme-SBC/9.1",
+        length=len(SDP),
+        body=SDP,
+    ).encode()
+
+
+def source(kind: str) -> tuple[str, int]:
+    return NOBODY if kind == "unknown" else TRUNK
+
+
+def batches(kind: str, count: int, owned: int) -> list[Batch]:
+    """``count`` full batches of different messages of one kind."""
+    made = []
+    for first in range(0, count * SLOTS, SLOTS):
+        batch = Batch(SLOTS)
+        for number in range(first, first + SLOTS):
+            batch.add(message(kind, number, owned), source(kind))
+        made.append(batch)
+    return made
+
+
+def engine(owned: int, folder: Path) -> Engine:
+    """An engine with that policy and a trunk of ``owned`` numbers."""
+    (folder / "owned.txt").write_text("\n".join(map(owned_number, range(owned))))
+    policy = folder / "policy.toml"
+    policy.write_text(POLICY.format(folder=folder, trunk=TRUNK[0]))
+    made = Engine(secret=bytes(range(32)))
+    made.publish(compile_policy(load(policy)))
+    return made
