@@ -15,6 +15,8 @@ class Entry:
 
     message: str
     hint: str = ""
+    notice: bool = False
+    """A good configuration may have it."""
 
 
 CATALOGUE: dict[str, Entry] = {
@@ -28,7 +30,9 @@ CATALOGUE: dict[str, Entry] = {
     # what a policy needs
     "no-listener": Entry("no listener, so no message can come in", "add a [[listen]] with an address"),
     "no-upstream": Entry("no upstream, so no call can go anywhere", "add an [[upstream]] with name and targets"),
-    "no-trunk": Entry("no trunk: every source is unknown and gets nothing", "add a [[trunk]] for each customer"),
+    "no-trunk": Entry(
+        "no trunk: every source is unknown and gets nothing", "add a [[trunk]] for each customer", notice=True
+    ),
     # names and references
     "duplicate-name": Entry(
         "the name {name!r} is also that of {other}", "trunks and upstreams share their names in logs and metrics"
@@ -42,7 +46,7 @@ CATALOGUE: dict[str, Entry] = {
     "advertise-missing": Entry(
         "listens on every address and doesn't say which one peers shall answer to", 'set advertise = "host:port"'
     ),
-    "target-is-listener": Entry("{address} is this agent's own listener: calls would go in circles", ""),
+    "target-is-listener": Entry("{address} is this agent's own listener: calls would go in circles"),
     "unresolvable": Entry("the name {host!r} has no address: {why}", "check the name and the resolver"),
     "sources-missing": Entry("has no sources, so no message can be its own", 'set sources = ["192.0.2.10/32"]'),
     "sources-shared": Entry(
@@ -56,23 +60,32 @@ CATALOGUE: dict[str, Entry] = {
     # number lists
     "list-unreadable": Entry("can't be read: {why}", "the path is relative to the folder of the configuration"),
     "list-line": Entry("{what}", 'a line is "+12125550100", "+12125550100..+12125550199" or "+1212555*"'),
-    "list-more": Entry("{count} more lines are wrong", ""),
+    "list-more": Entry("{count} more lines are wrong"),
     # accepted, with a notice
-    "not-built": Entry("accepted, not built yet: {what}", "it has no effect in this version"),
+    "not-built": Entry("accepted, not built yet: {what}", "it has no effect in this version", notice=True),
     "not-built-refused": Entry("not built yet: {what}", "{hint}"),
-    "trunk-unaffected": Entry('"{rule}" looks at unknown sources only: this has no effect on a trunk', ""),
+    "trunk-unaffected": Entry('"{rule}" looks at unknown sources only: this has no effect on a trunk', notice=True),
     "name-without-port": Entry(
-        "the name {host!r} is looked up as an address; SRV records are not built yet", "write host:port"
+        "the name {host!r} is looked up as an address; SRV records are not built yet", "write host:port", notice=True
     ),
-    "targets-shared": Entry("{address} is also a target of {other}: what comes from there counts as {other}'s", ""),
-    "every-address": Entry("{network} takes every unknown address for this customer", "name the customer's networks"),
-    "no-numbers": Entry("owns no number: every call with a caller ID is refused", "list its numbers in caller_ids"),
-    "no-contact": Entry("has no contact: calls to its numbers are answered 404", 'set contact = ["192.0.2.10:5060"]'),
-    "numbers-shared": Entry("{number} is also a number of {other}; calls to it go to {other}", ""),
-    "numbers-unchecked": Entry("too many trunks to look for numbers that two of them own", ""),
+    "targets-shared": Entry(
+        "{address} is also a target of {other}: what comes from there counts as {other}'s", notice=True
+    ),
+    "every-address": Entry(
+        "{network} takes every unknown address for this customer", "name the customer's networks", notice=True
+    ),
+    "no-numbers": Entry(
+        "owns no number: every call with a caller ID is refused", "list its numbers in caller_ids", notice=True
+    ),
+    "no-contact": Entry(
+        "has no contact: calls to its numbers are answered 404", 'set contact = ["192.0.2.10:5060"]', notice=True
+    ),
+    "numbers-shared": Entry("{number} is also a number of {other}", notice=True),
+    "numbers-unchecked": Entry("too many trunks to look for numbers that two of them own", notice=True),
     "receive-buffer": Entry(
         "the kernel grants receive buffers of {granted} bytes; bursts need {wanted}",
         "sysctl -w net.core.rmem_max={wanted}, or ReceiveBuffer= in the socket unit",
+        notice=True,
     ),
 }
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, create_model
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny, create_model
 
 from edge_agent.policy.values import (
     Address,
@@ -200,7 +200,7 @@ class Trunk(Section):
         Literal["ignore", "tag", "require"],
         NotBuilt("verification of Identity headers", quiet=("ignore",), refused=("tag", "require")),
     ] = setting("ignore", "Whether Identity headers are ignored, verified and marked, or required.")
-    rules: Annotated[dict[str, RuleSettings], PlainValidator(_read_rules)] = setting(
+    rules: Annotated[dict[str, SerializeAsAny[RuleSettings]], BeforeValidator(_read_rules)] = setting(
         {}, "Settings of rules for this trunk alone: [trunk.rules.NAME]."
     )
 
@@ -310,7 +310,7 @@ class Settings(Section):
     listen: list[Listen] = Field(default_factory=list)
     upstream: list[Upstream] = Field(default_factory=list)
     trunk: list[Trunk] = Field(default_factory=list)
-    rules: Annotated[dict[str, RuleSettings], PlainValidator(_read_all_rules)] = Field(
+    rules: Annotated[dict[str, SerializeAsAny[RuleSettings]], BeforeValidator(_read_all_rules)] = Field(
         default_factory=lambda: _read_all_rules({})
     )
     bans: Bans = Field(default_factory=Bans)

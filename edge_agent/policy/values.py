@@ -12,7 +12,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
+from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from edge_agent.numbering.plans import regions
@@ -47,6 +47,18 @@ class Kind:
 def bad(what: str, hint: str = "") -> PydanticCustomError:
     """An error about one value. The hint says what to write."""
     return PydanticCustomError("bad_value", "{what}", {"what": what, "hint": hint})
+
+
+def matching(pattern: str, kind: str, hint: str) -> AfterValidator:
+    """For strings that match as a whole. ``kind`` is what they are called, ``hint`` what to write."""
+    compiled = re.compile(pattern)
+
+    def check(value: str) -> str:
+        if not compiled.fullmatch(value):
+            raise bad(f"{value!r} is no {kind}", hint)
+        return value
+
+    return AfterValidator(check)
 
 
 # Durations
@@ -231,17 +243,19 @@ def _check_number_entry(value: str) -> str:
 
 
 Duration = Annotated[float, BeforeValidator(read_duration), Kind("duration")]
-LocalAddress = Annotated[Address, PlainValidator(read_local_address), Kind("IP address:port")]
-PublicAddress = Annotated[Address | None, PlainValidator(read_public_address), Kind("host:port")]
-Destination = Annotated[Address, PlainValidator(read_destination), Kind("host:port")]
-Target = Annotated[Address, PlainValidator(read_target), Kind("host:port")]
-Source = Annotated[Network, PlainValidator(read_network), Kind("network")]
-Country = Annotated[str, PlainValidator(read_country), Kind("country")]
+LocalAddress = Annotated[Address, BeforeValidator(read_local_address), Kind("IP address:port")]
+PublicAddress = Annotated[Address | None, BeforeValidator(read_public_address), Kind("host:port")]
+Destination = Annotated[Address, BeforeValidator(read_destination), Kind("host:port")]
+Target = Annotated[Address, BeforeValidator(read_target), Kind("host:port")]
+Source = Annotated[Network, BeforeValidator(read_network), Kind("network")]
+Country = Annotated[str, BeforeValidator(read_country), Kind("country")]
 Domain = Annotated[str, AfterValidator(_check_domain), Kind("host name")]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"), Kind("name")]
+Name = Annotated[
+    str, matching(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", "name", "up to 64 letters, digits and . _ -"), Kind("name")
+]
 ListFile = Annotated[str, AfterValidator(_check_list_file), Kind('"file:" path')]
 NumberEntry = Annotated[str, AfterValidator(_check_number_entry), Kind('number, range, prefix or "file:" path')]
-OutsideLine = Annotated[str, Field(pattern=r"^[0-9]{1,4}$"), Kind("digits")]
+OutsideLine = Annotated[str, matching(r"[0-9]{1,4}", "outside-line prefix", "one to four digits"), Kind("digits")]
 Port = Annotated[int, Field(ge=1, le=65535)]
 WebURL = Annotated[str, _check_url("http", "https"), Kind("URL")]
 RedisURL = Annotated[str, _check_url("redis", "rediss"), Kind("URL")]

@@ -1,4 +1,4 @@
-"""Types and values of settings as an operator would write them, for the reference and for messages. It reads nothing."""
+"""Types and values of settings as an operator would write them, for the reference and messages. It reads nothing."""
 
 from __future__ import annotations
 

@@ -8,10 +8,15 @@ from typing import Annotated
 
 from pydantic import Field
 
+from edge_agent.policy.values import Kind, matching
 from edge_agent.rules._shape import Mode, Row, Rule, RuleSettings
 
-Method = Annotated[str, Field(pattern=r"^[A-Z]{1,32}$")]
-BodyType = Annotated[str, Field(pattern=r"^[a-z0-9.+-]{1,64}/[a-z0-9.+_-]{1,64}$")]
+Method = Annotated[str, matching(r"[A-Z]{1,32}", "method", "capital letters, as INVITE"), Kind("method")]
+BodyType = Annotated[
+    str,
+    matching(r"[a-z0-9.+-]{1,64}/[a-z0-9.+_-]{1,64}", "body type", "type/subtype in small letters"),
+    Kind("type/subtype"),
+]
 
 
 class InterfaceSettings(RuleSettings):

@@ -10,9 +10,10 @@ from typing import Annotated
 
 from pydantic import Field
 
+from edge_agent.policy.values import matching
 from edge_agent.rules._shape import Mode, Row, Rule, RuleSettings
 
-Signature = Annotated[str, Field(min_length=3, max_length=64, pattern=r"^[\x20-\x7e]+$")]
+Signature = Annotated[str, matching(r"[\x20-\x7e]{3,64}", "signature", "3 to 64 printable ASCII characters")]
 
 
 class ScannerSettings(RuleSettings):

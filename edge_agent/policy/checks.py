@@ -1,0 +1,219 @@
+"""What settings must agree on among each other, and what an operator should know about a good configuration.
+
+Each check yields findings about one key; ``load.py`` gives them their file and
+tells errors from notices. Nothing here changes a setting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from edge_agent.policy.draft import Draft, did_you_mean
+from edge_agent.policy.merge import Loc
+from edge_agent.policy.resolve import Resolver
+from edge_agent.policy.settings import RECEIVE_BUFFER, NotBuilt, Trunk, Upstream
+from edge_agent.policy.values import Address, Network, write_duration
+from edge_agent.rules import BY_NAME, Mode, RuleSettings
+
+RMEM_MAX = Path("/proc/sys/net/core/rmem_max")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One entry of the catalogue, about one key."""
+
+    code: str
+    loc: Loc
+    values: dict[str, Any] = field(default_factory=dict)
+
+
+def check(draft: Draft, resolver: Resolver) -> Iterator[Finding]:
+    """Every finding. Targets and contacts of the draft are addresses already."""
+    yield from _presence(draft)
+    yield from _names(draft)
+    yield from _listeners(draft)
+    yield from _targets(draft)
+    yield from _lookups(draft, resolver)
+    yield from _sources(draft)
+    yield from _trunks(draft)
+    yield from _bans(draft)
+    yield from _rules(("rules",), draft.rules)
+    for index, trunk in draft.trunk.items():
+        yield from _rules(("trunk", index, "rules"), trunk.rules)
+    yield from _not_built(draft)
+    yield from _receive_buffer()
+
+
+def _presence(draft: Draft) -> Iterator[Finding]:
+    for name, code in (("listen", "no-listener"), ("upstream", "no-upstream"), ("trunk", "no-trunk")):
+        if not draft.document.data.get(name):
+            yield Finding(code, (name,))
+
+
+def _names(draft: Draft) -> Iterator[Finding]:
+    seen: dict[str, str] = {}
+    for section, entries in (("upstream", draft.upstream), ("trunk", draft.trunk)):
+        for index, entry in entries.items():
+            if entry.name in seen:
+                values = {"name": entry.name, "other": seen[entry.name]}
+                yield Finding("duplicate-name", (section, index, "name"), values)
+            seen.setdefault(entry.name, f"{section} {entry.name!r}")
+
+
+def _listeners(draft: Draft) -> Iterator[Finding]:
+    seen: dict[tuple[str, Address], int] = {}
+    for index, listen in draft.listen.items():
+        loc: Loc = ("listen", index)
+        first = seen.setdefault((listen.transport, listen.address), index)
+        if first != index:
+            other = f"listener {first + 1}"
+            yield Finding("duplicate-listener", (*loc, "address"), {"address": listen.address, "other": other})
+        if ip_address(listen.address.host).is_unspecified and listen.advertise is None:
+            yield Finding("advertise-missing", (*loc, "advertise"))
+
+
+def _targets(draft: Draft) -> Iterator[Finding]:
+    own = {listen.address for listen in draft.listen.values()}
+    seen: dict[Address, str] = {}
+    for index, upstream in draft.upstream.items():
+        loc: Loc = ("upstream", index, "targets")
+        for address in upstream.targets:
+            if address in own:
+                yield Finding("target-is-listener", loc, {"address": address})
+            other = seen.setdefault(address, upstream.name)
+            if other != upstream.name:
+                yield Finding("targets-shared", loc, {"address": address, "other": other})
+    for index, trunk in draft.trunk.items():
+        for address in own.intersection(trunk.contact):
+            yield Finding("target-is-listener", ("trunk", index, "contact"), {"address": address})
+
+
+def _lookups(draft: Draft, resolver: Resolver) -> Iterator[Finding]:
+    for loc, address in draft.names:
+        if address.host in resolver.failed:
+            yield Finding("unresolvable", loc, {"host": address.host, "why": resolver.failed[address.host]})
+        elif not address.port:
+            yield Finding("name-without-port", loc, {"host": address.host})
+
+
+def _sources(draft: Draft) -> Iterator[Finding]:
+    """Longest prefix decides, so only equal prefixes are a tie; ports can break one between trunks."""
+    upstreams = {network: upstream for upstream in draft.upstream.values() for network in upstream.sources}
+    seen: dict[Network, list[Trunk]] = {}
+    for index, trunk in draft.trunk.items():
+        loc: Loc = ("trunk", index, "sources")
+        for network in trunk.sources:
+            if network in upstreams:
+                yield _shared(loc, network, upstreams[network])
+            for other in seen.setdefault(network, []):
+                if other is not trunk and not _told_by_port(trunk, other):
+                    yield _shared(loc, network, other)
+            seen[network].append(trunk)
+            if network.prefixlen == 0:
+                yield Finding("every-address", loc, {"network": network})
+
+
+def _told_by_port(one: Trunk, other: Trunk) -> bool:
+    return bool(one.ports and other.ports) and not set(one.ports) & set(other.ports)
+
+
+def _shared(loc: Loc, network: Network, other: Trunk | Upstream) -> Finding:
+    if isinstance(other, Upstream):
+        values = {"other": f"upstream {other.name!r}", "hint": "give the upstream its own sources"}
+    else:
+        values = {"other": f"trunk {other.name!r}", "hint": "or tell the two by ports that differ"}
+    return Finding("sources-shared", loc, {"network": network, **values})
+
+
+def _trunks(draft: Draft) -> Iterator[Finding]:
+    # Names as written: an upstream that has an error of its own still exists.
+    entries = draft.document.data.get("upstream", [])
+    upstreams = [str(entry.get("name")) for entry in entries if isinstance(entry, dict)]
+    for index, trunk in draft.trunk.items():
+        loc: Loc = ("trunk", index)
+        if trunk.upstream not in upstreams:
+            yield _no_such_upstream((*loc, "upstream"), trunk.upstream, upstreams)
+        if trunk.emergency_upstream and trunk.emergency_upstream not in upstreams:
+            yield _no_such_upstream((*loc, "emergency_upstream"), trunk.emergency_upstream, upstreams)
+        if trunk.emergency == "route" and not trunk.emergency_upstream:
+            yield Finding("emergency-upstream-missing", (*loc, "emergency_upstream"))
+        if not trunk.sources and not trunk.tls_names and not trunk.open:
+            yield Finding("sources-missing", (*loc, "sources"))
+        if not trunk.caller_ids:
+            yield Finding("no-numbers", (*loc, "caller_ids"))
+        elif not trunk.contact:
+            yield Finding("no-contact", (*loc, "contact"))
+
+
+def _no_such_upstream(loc: Loc, name: str, upstreams: list[str]) -> Finding:
+    hint = did_you_mean(name, upstreams) or f"there are: {', '.join(upstreams) or 'none'}"
+    return Finding("no-such-upstream", loc, {"name": name, "hint": hint})
+
+
+def _bans(draft: Draft) -> Iterator[Finding]:
+    bans = draft.sections["bans"]
+    if bans.first > bans.longest:
+        yield Finding("bans-order", ("bans", "first"), {"longest": f'"{write_duration(bans.longest)}"'})
+
+
+def _rules(loc: Loc, rules: dict[str, RuleSettings]) -> Iterator[Finding]:
+    on_trunk = loc[0] == "trunk"
+    for name, settings in rules.items():
+        rule = BY_NAME[name]
+        here = (*loc, name)
+        if not settings.model_fields_set:
+            continue
+        if not rule.built and settings.mode is Mode.ENFORCE:
+            yield Finding("rule-not-built", (*here, "mode"), {"rule": name})
+        elif rule.structural and settings.mode in (Mode.OFF, Mode.MONITOR):
+            yield Finding("rule-structural", (*here, "mode"), {"rule": name, "mode": str(settings.mode)})
+        elif not rule.built and (settings.mode is not Mode.OFF or len(settings.model_fields_set) > 1):
+            yield Finding("not-built", here, {"what": f"the rule {name!r}"})
+        elif on_trunk and rule.directions.keys() == {"X"}:
+            yield Finding("trunk-unaffected", here, {"rule": name})
+
+
+_REFUSED_HINTS = {
+    "transport": 'use transport = "udp"',
+    "role": 'use role = "proxy"',
+    "open": "list the customer's networks in sources",
+    "emergency": 'use emergency = "reject" or "route"',
+    "stir": 'use stir = "ignore"',
+}
+
+
+def _not_built(draft: Draft) -> Iterator[Finding]:
+    for section, model in draft.sections.items():
+        yield from _not_built_in((section,), model)
+    for section in ("listen", "upstream", "trunk"):
+        for index, model in getattr(draft, section).items():
+            yield from _not_built_in((section, index), model)
+
+
+def _not_built_in(loc: Loc, model: BaseModel) -> Iterator[Finding]:
+    """Only keys that the operator wrote: a default asks for nothing."""
+    for name, description in type(model).model_fields.items():
+        mark = next((item for item in description.metadata if isinstance(item, NotBuilt)), None)
+        value = getattr(model, name)
+        if mark is None or name not in model.model_fields_set or value in mark.quiet:
+            continue
+        here = (*loc, description.alias or name)
+        if value in mark.refused:
+            yield Finding("not-built-refused", here, {"what": mark.what, "hint": _REFUSED_HINTS[name]})
+        else:
+            yield Finding("not-built", here, {"what": mark.what})
+
+
+def _receive_buffer() -> Iterator[Finding]:
+    try:
+        granted = int(RMEM_MAX.read_text())
+    except (OSError, ValueError):
+        return  # not Linux, or a sandbox without /proc: the daemon reads back what it got
+    if granted < RECEIVE_BUFFER:
+        yield Finding("receive-buffer", ("listen",), {"granted": granted, "wanted": RECEIVE_BUFFER})

@@ -1,0 +1,102 @@
+"""Files to settings: read, merge, check, look up, read the lists; or every error, each with its file and key.
+
+The work is in the parts; this is their order. It never changes what is in
+force: the caller publishes the result, or keeps what it has.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge_agent.errors import CATALOGUE, ConfigError, Problem, problem
+from edge_agent.policy.checks import Finding, check
+from edge_agent.policy.draft import Draft, read_draft
+from edge_agent.policy.lists import ListReader, NumberCache, shared_numbers
+from edge_agent.policy.merge import Loc, read_files
+from edge_agent.policy.resolve import Resolver
+from edge_agent.policy.settings import Settings
+
+if TYPE_CHECKING:
+    from edge_agent._hot import NumberSet
+
+__all__ = ["ConfigError", "Loaded", "NumberCache", "Problem", "load"]
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A good configuration."""
+
+    settings: Settings
+    """Complete: names are addresses, upstreams have their sources, trunks their country."""
+    notices: tuple[Problem, ...]
+    files: tuple[Path, ...]
+    numbers: dict[str, tuple[NumberSet, ...]]
+    """Numbers that each trunk owns."""
+
+
+def load(path: Path, cache: NumberCache | None = None) -> Loaded:
+    """The configuration in ``path`` and its drop-ins. ConfigError with everything that is wrong."""
+    cache = cache if cache is not None else NumberCache()
+    document, problems = read_files(path)
+    if not document.files:
+        raise ConfigError(tuple(problems))
+
+    draft = read_draft(document)
+    resolver = Resolver()
+    _complete(draft, resolver)
+    findings = list(check(draft, resolver))
+
+    reader = ListReader(document, cache)
+    numbers = {trunk.name: reader.sets_of(index, trunk) for index, trunk in draft.trunk.items()}
+    findings += _shared(draft, numbers)
+
+    notices: list[Problem] = []
+    problems += [*draft.problems, *reader.problems]
+    for finding in findings:
+        if not _reported(finding.loc, draft.bad):
+            text = problem(finding.code, document.file_of(finding.loc), document.key_of(finding.loc), **finding.values)
+            (notices if CATALOGUE[finding.code].notice else problems).append(text)
+    if problems:
+        raise ConfigError(tuple(problems))
+    cache.keep(reader.used)
+    return Loaded(draft.settings(), tuple(notices), tuple(document.files), numbers)
+
+
+def _complete(draft: Draft, resolver: Resolver) -> None:
+    """Fill in what follows from other keys and from name servers."""
+    country = draft.sections["agent"].country
+    for index, upstream in draft.upstream.items():
+        draft.names += [
+            (("upstream", index, "targets", position), target)
+            for position, target in enumerate(upstream.targets)
+            if target.is_name
+        ]
+        draft.upstream[index] = resolver.upstream(upstream)
+    for index, trunk in draft.trunk.items():
+        draft.names += [
+            (("trunk", index, "contact", position), contact)
+            for position, contact in enumerate(trunk.contact)
+            if contact.is_name
+        ]
+        draft.trunk[index] = resolver.trunk(trunk, country)
+
+
+def _shared(draft: Draft, numbers: dict[str, tuple[NumberSet, ...]]) -> list[Finding]:
+    places = {trunk.name: index for index, trunk in draft.trunk.items()}
+    shared, complete = shared_numbers(numbers)
+    findings = [
+        Finding(
+            "numbers-shared",
+            ("trunk", places[second], "caller_ids"),
+            {"number": f"+{number}", "other": f"trunk {first!r}"},
+        )
+        for first, second, number in shared
+    ]
+    return findings if complete else [*findings, Finding("numbers-unchecked", ("trunk",))]
+
+
+def _reported(loc: Loc, bad: set[Loc]) -> bool:
+    """Is the key, one above it or one below it already known to be wrong?"""
+    return any(loc[: len(other)] == other or other[: len(loc)] == loc for other in bad)
