@@ -1,4 +1,4 @@
-"""SIP payloads out of pcap and pcapng files, in order. It keeps no flows: a message cut over two segments is left out."""
+"""SIP payloads out of pcap and pcapng files, in order. It keeps no flows: one cut over two segments is left out."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from tests.oracle.compare import difference
 from tests.oracle.message import parse
 from tests.oracle.tables import text_match
 
-CORPUS = Path(os.environ.get("EDGE_CORPUS", "/nonexistent"))
+CORPUS = Path(os.environ.get("EDGE_CORPUS") or "/nonexistent")
 needs_corpus = pytest.mark.skipif(not CORPUS.is_dir(), reason="EDGE_CORPUS names no directory with the corpus")
 pytestmark = needs_corpus
 
@@ -159,7 +159,7 @@ def test_password_guess_looks_normal(path: Path, treat: Treat) -> None:
 
 @named(ORDINARY)
 def test_ordinary_capture_is_not_blocked(path: Path, treat: Treat) -> None:
-    """Requests pass, also when they come again; responses to nothing we sent, keep-alives and other protocols end here."""
+    """Requests pass; responses to nothing that we sent, keep-alives and other protocols end here."""
     for payload in payloads(path):
         short = treat(payload.data, "trunk").short
         if is_sip(payload.data) and not payload.data.startswith(b"SIP/"):

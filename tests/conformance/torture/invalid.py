@@ -12,7 +12,10 @@ SDP = "Content-Type: application/sdp"
 
 INVALID: tuple[Torture, ...] = (
     Torture(
-        "badinv01", "4475 3.1.2.1", "separators with nothing between them in Via and Contact", "400",
+        "badinv01",
+        "4475 3.1.2.1",
+        "separators with nothing between them in Via and Contact",
+        "400",
         message(
             f"INVITE sip:otis@{CLOUD} SIP/2.0",
             'To: "Otis" <sip:otis@cloud.example.net>',
@@ -28,7 +31,10 @@ INVALID: tuple[Torture, ...] = (
         reason="via",
     ),
     Torture(
-        "clerr", "4475 3.1.2.2", "Content-Length beyond the end of the datagram", "400",
+        "clerr",
+        "4475 3.1.2.2",
+        "Content-Length beyond the end of the datagram",
+        "400",
         message(
             f"INVITE sip:otis@{CLOUD} SIP/2.0",
             "Max-Forwards: 80",
@@ -40,12 +46,16 @@ INVALID: tuple[Torture, ...] = (
             "Via: SIP/2.0/UDP pbx3.example.org;branch=z9hG4bK-clerr",
             SDP,
             "Content-Length: 8888",
-            body=offer(), length=False,
+            body=offer(),
+            length=False,
         ),
         reason="content-length",
     ),
     Torture(
-        "ncl", "4475 3.1.2.3", "a negative Content-Length", "400",
+        "ncl",
+        "4475 3.1.2.3",
+        "a negative Content-Length",
+        "400",
         message(
             f"INVITE sip:otis@{CLOUD} SIP/2.0",
             "Max-Forwards: 254",
@@ -57,12 +67,16 @@ INVALID: tuple[Torture, ...] = (
             "Via: SIP/2.0/UDP pbx3.example.org;branch=z9hG4bK-ncl",
             SDP,
             "Content-Length: -117",
-            body=offer(), length=False,
+            body=offer(),
+            length=False,
         ),
         reason="content-length",
     ),
     Torture(
-        "scalar02", "4475 3.1.2.4", "numbers of a request that overflow their type", "400",
+        "scalar02",
+        "4475 3.1.2.4",
+        "numbers of a request that overflow their type",
+        "400",
         message(
             f"REGISTER sip:{CLOUD} SIP/2.0",
             "Via: SIP/2.0/UDP pbx3.example.org;branch=z9hG4bKsc02",
@@ -77,7 +91,10 @@ INVALID: tuple[Torture, ...] = (
         reason="cseq",
     ),
     Torture(
-        "scalarlg", "4475 3.1.2.5", "numbers of a response that overflow their type", "drop",
+        "scalarlg",
+        "4475 3.1.2.5",
+        "numbers of a response that overflow their type",
+        "drop",
         message(
             "SIP/2.0 503 Service Unavailable",
             "Via: SIP/2.0/UDP pbx3.example.org;branch=z9hG4bKsclg;received=192.0.2.31",
@@ -88,10 +105,14 @@ INVALID: tuple[Torture, ...] = (
             f"Retry-After: {10**70}",
             'Warning: 1812 gate.example.net:17 "ought to be three digits"',
         ),
-        source="upstream", reason="cseq",
+        source="upstream",
+        reason="cseq",
     ),
     Torture(
-        "quotbal", "4475 3.1.2.6", "a quoted display name that never ends", "400",
+        "quotbal",
+        "4475 3.1.2.6",
+        "a quoted display name that never ends",
+        "400",
         message(
             f"INVITE sip:otis@{CLOUD} SIP/2.0",
             'To: "Otis P. Wren <sip:otis@cloud.example.net>',
@@ -107,7 +128,10 @@ INVALID: tuple[Torture, ...] = (
         reason="to",
     ),
     Torture(
-        "ltgtruri", "4475 3.1.2.7", "angle brackets around the Request-URI", "400",
+        "ltgtruri",
+        "4475 3.1.2.7",
+        "angle brackets around the Request-URI",
+        "400",
         message(
             f"INVITE <sip:otis@{CLOUD}> SIP/2.0",
             "To: sip:otis@cloud.example.net",
@@ -123,7 +147,10 @@ INVALID: tuple[Torture, ...] = (
         reason="request-uri",
     ),
     Torture(
-        "lwsruri", "4475 3.1.2.8", "a blank inside the Request-URI", "400",
+        "lwsruri",
+        "4475 3.1.2.8",
+        "a blank inside the Request-URI",
+        "400",
         message(
             f"INVITE sip:otis@{CLOUD}; lr SIP/2.0",
             "To: sip:otis@cloud.example.net",
@@ -139,7 +166,10 @@ INVALID: tuple[Torture, ...] = (
         reason="request-uri",
     ),
     Torture(
-        "lwsstart", "4475 3.1.2.9", "more than one blank between the parts of the request line", "400",
+        "lwsstart",
+        "4475 3.1.2.9",
+        "more than one blank between the parts of the request line",
+        "400",
         message(
             f"INVITE  sip:otis@{CLOUD}  SIP/2.0",
             "Max-Forwards: 8",
@@ -155,7 +185,10 @@ INVALID: tuple[Torture, ...] = (
         reason="start-line",
     ),
     Torture(
-        "trws", "4475 3.1.2.10", "blanks behind the request line", "400",
+        "trws",
+        "4475 3.1.2.10",
+        "blanks behind the request line",
+        "400",
         message(
             f"OPTIONS sip:otis@{CLOUD} SIP/2.0 \t ",
             "Via: SIP/2.0/UDP pbx3.example.org;branch=z9hG4bKtrws",
@@ -169,7 +202,10 @@ INVALID: tuple[Torture, ...] = (
         reason="start-line",
     ),
     Torture(
-        "escruri", "4475 3.1.2.11", "escaped headers in the Request-URI: refused, never turned into headers", "403",
+        "escruri",
+        "4475 3.1.2.11",
+        "escaped headers in the Request-URI: refused, never turned into headers",
+        "403",
         message(
             f"INVITE sip:otis@{CLOUD}?Route=%3Csip:elsewhere.example.org%3E SIP/2.0",
             "To: sip:otis@cloud.example.net",
@@ -184,7 +220,10 @@ INVALID: tuple[Torture, ...] = (
         ),
     ),
     Torture(
-        "baddate", "4475 3.1.2.12", "a Date in a zone that isn't GMT: nothing here reads Date", "forward",
+        "baddate",
+        "4475 3.1.2.12",
+        "a Date in a zone that isn't GMT: nothing here reads Date",
+        "forward",
         message(
             f"INVITE sip:+12125550142@{CLOUD} SIP/2.0",
             "To: sip:+12125550142@cloud.example.net",
@@ -200,7 +239,10 @@ INVALID: tuple[Torture, ...] = (
         ),
     ),
     Torture(
-        "regbadct", "4475 3.1.2.13", "a Contact with URI headers but without angle brackets", "400",
+        "regbadct",
+        "4475 3.1.2.13",
+        "a Contact with URI headers but without angle brackets",
+        "400",
         message(
             f"REGISTER sip:{CLOUD} SIP/2.0",
             "To: sip:otis@cloud.example.net",
@@ -210,12 +252,16 @@ INVALID: tuple[Torture, ...] = (
             "CSeq: 9 REGISTER",
             "Via: SIP/2.0/UDP 192.0.2.31;branch=z9hG4bKregb",
             "Contact: sip:otis@pbx3.example.org?Route=%3Csip:elsewhere.example.org%3E",
-            "l: 0", length=False,
+            "l: 0",
+            length=False,
         ),
         reason="contact",
     ),
     Torture(
-        "badaspec", "4475 3.1.2.14", "blanks between the angle brackets and the URI", "400",
+        "badaspec",
+        "4475 3.1.2.14",
+        "blanks between the angle brackets and the URI",
+        "400",
         message(
             f"OPTIONS sip:otis@{CLOUD} SIP/2.0",
             "Via: SIP/2.0/UDP pbx3.example.org:5060;branch=z9hG4bKbada",
@@ -225,12 +271,16 @@ INVALID: tuple[Torture, ...] = (
             "Call-ID: badaspec.1",
             "Accept: application/sdp",
             "CSeq: 3923 OPTIONS",
-            "l: 0", length=False,
+            "l: 0",
+            length=False,
         ),
         reason="to",
     ),
     Torture(
-        "baddn", "4475 3.1.2.15", "a comma in a display name without quotes", "400",
+        "baddn",
+        "4475 3.1.2.15",
+        "a comma in a display name without quotes",
+        "400",
         message(
             f"OPTIONS sip:otis@{CLOUD} SIP/2.0",
             "Via: SIP/2.0/UDP pbx3.example.org:5060;branch=z9hG4bKbadn",
@@ -240,12 +290,16 @@ INVALID: tuple[Torture, ...] = (
             "Call-ID: baddn.1",
             "Accept: application/sdp",
             "CSeq: 3924 OPTIONS",
-            "l: 0", length=False,
+            "l: 0",
+            length=False,
         ),
         reason="from",
     ),
     Torture(
-        "badvers", "4475 3.1.2.16", "a protocol version that doesn't exist", "505",
+        "badvers",
+        "4475 3.1.2.16",
+        "a protocol version that doesn't exist",
+        "505",
         message(
             f"OPTIONS sip:otis@{CLOUD} SIP/9.1",
             "Via: SIP/9.1/UDP pbx3.example.org;branch=z9hG4bKbadv",
@@ -254,12 +308,17 @@ INVALID: tuple[Torture, ...] = (
             "To: Otis <sip:otis@cloud.example.net>",
             "Call-ID: badvers.1",
             "CSeq: 3925 OPTIONS",
-            "l: 0", length=False,
+            "l: 0",
+            length=False,
         ),
-        source="strict", reason="version",
+        source="strict",
+        reason="version",
     ),
     Torture(
-        "mismatch01", "4475 3.1.2.17", "the CSeq names another method than the request line", "400",
+        "mismatch01",
+        "4475 3.1.2.17",
+        "the CSeq names another method than the request line",
+        "400",
         message(
             f"OPTIONS sip:otis@{CLOUD} SIP/2.0",
             "To: sip:otis@cloud.example.net",
@@ -268,12 +327,16 @@ INVALID: tuple[Torture, ...] = (
             "Call-ID: mismatch01.1",
             "CSeq: 8 INVITE",
             "Via: SIP/2.0/UDP pbx3.example.org;branch=z9hG4bKmis1",
-            "l: 0", length=False,
+            "l: 0",
+            length=False,
         ),
         reason="cseq-method",
     ),
     Torture(
-        "mismatch02", "4475 3.1.2.18", "the same with a method nobody knows", "400",
+        "mismatch02",
+        "4475 3.1.2.18",
+        "the same with a method nobody knows",
+        "400",
         message(
             f"PONDER sip:otis@{CLOUD} SIP/2.0",
             "To: sip:otis@cloud.example.net",
@@ -286,10 +349,14 @@ INVALID: tuple[Torture, ...] = (
             SDP,
             body=offer(),
         ),
-        source="strict", reason="cseq-method",
+        source="strict",
+        reason="cseq-method",
     ),
     Torture(
-        "bigcode", "4475 3.1.2.19", "a status of more than three digits", "drop",
+        "bigcode",
+        "4475 3.1.2.19",
+        "a status of more than three digits",
+        "drop",
         message(
             "SIP/2.0 4294967496 wraps around to 200",
             "Via: SIP/2.0/UDP 192.0.2.31;branch=z9hG4bKbigc",
@@ -299,10 +366,14 @@ INVALID: tuple[Torture, ...] = (
             "To: <sip:otis@cloud.example.net>;tag=bigc2",
             "Contact: <sip:otis@192.0.2.60>",
         ),
-        source="upstream", reason="start-line",
+        source="upstream",
+        reason="start-line",
     ),
     Torture(
-        "badbranch", "4475 3.2.1", "a branch that is the magic cookie and nothing more", "400",
+        "badbranch",
+        "4475 3.2.1",
+        "a branch that is the magic cookie and nothing more",
+        "400",
         message(
             f"OPTIONS sip:otis@{CLOUD} SIP/2.0",
             "To: sip:otis@cloud.example.net",
@@ -312,8 +383,9 @@ INVALID: tuple[Torture, ...] = (
             "Accept: application/sdp",
             "Call-ID: badbranch.1",
             "CSeq: 8 OPTIONS",
-            "l: 0", length=False,
+            "l: 0",
+            length=False,
         ),
         reason="via",
     ),
-)  # fmt: skip
+)

@@ -6,10 +6,13 @@ from tests.conformance.torture.build import CLOUD, OURS, Torture, message, offer
 
 SDP = "Content-Type: application/sdp"
 LONG = "averyverylongword"
+VIA = ("Via", "v", "V", "vIA", "VIA", "via")
 
 VALID: tuple[Torture, ...] = (
     Torture(
-        "wsinv", "4475 3.1.1.1", "blanks and folds wherever the grammar has LWS, any case, leading zeros, empty values",
+        "wsinv",
+        "4475 3.1.1.1",
+        "blanks and folds wherever the grammar has LWS, any case, leading zeros, empty values",
         "forward",
         message(
             f"INVITE sip:+12125550140@{CLOUD};novelparam SIP/2.0",
@@ -25,18 +28,26 @@ VALID: tuple[Torture, ...] = (
             "Header-Of-Signs: ,,;;,;=<,",
             SDP,
             f"rOuTe:\r\n <sip:{OURS};lr;novel=one;two>",
-            "V: SIP/ 2.0 /TCP   hub.example.org ;\r\n branch= z9hG4bKhub-6 ,\r\n SIP / 2.0/ UDP 198.51.100.9 ;branch=\r\n"
-            " z9hG4bKleaf-9",
+            "V: SIP/ 2.0 /TCP   hub.example.org ;\r\n branch= z9hG4bKhub-6 ,\r\n SIP / 2.0/ UDP 198.51.100.9 ;"
+            "branch=\r\n z9hG4bKleaf-9",
             'M : "W \\"O\\"" <sip:wren@192.0.2.31> ; novel =\r\n one ;\r\n two ; q = 0.7',
-            body=offer(), length=False,
+            body=offer(),
+            length=False,
         ),
         reads={
-            "kind": "request", "max_forwards": 61, "via_count": 3, "cseq": 31, "from_tag": b"77q", "to_tag": b"41-wren",
+            "kind": "request",
+            "max_forwards": 61,
+            "via_count": 3,
+            "cseq": 31,
+            "from_tag": b"77q",
+            "to_tag": b"41-wren",
             "content_length": len(offer()),
         },
     ),
     Torture(
-        "intmeth", "4475 3.1.1.2", "every character that a method, a user, a password, a token and a header name may hold",
+        "intmeth",
+        "4475 3.1.1.2",
+        "every character that a method, a user, a password, a token and a header name may hold",
         "forward",
         message(
             f"~odd.Method_0'1`2%3*4+5-6! sip:half_way.User~(yes!yes)&it's+a$/slash?comma,/;;*:"
@@ -53,7 +64,10 @@ VALID: tuple[Torture, ...] = (
         reads={"kind": "request", "cseq": 2**31 - 1, "max_forwards": 255, "via_count": 1},
     ),
     Torture(
-        "esc01", "4475 3.1.1.3", "percent escapes in users and parameters; an escaped '@' makes no second host", "forward",
+        "esc01",
+        "4475 3.1.1.3",
+        "percent escapes in users and parameters; an escaped '@' makes no second host",
+        "forward",
         message(
             f"INVITE sip:sips%3A%2B12125550141%40cloud.example.org@{CLOUD} SIP/2.0",
             "To: sip:%6fti%73@cloud.example.net",
@@ -66,13 +80,22 @@ VALID: tuple[Torture, ...] = (
             "Contact:\r\n  <sip:o%74is@pbx3.example.org;%70aram;wi%74h=valu%65%25%33%30>",
             body=offer(),
         ),
-        reads={"uri": {
-            "scheme": "sip", "user": b"sips%3A%2B12125550141%40cloud.example.org", "host": b"cloud.example.net", "port": 0,
-            "number": "", "display": b"",
-        }},
+        reads={
+            "uri": {
+                "scheme": "sip",
+                "user": b"sips%3A%2B12125550141%40cloud.example.org",
+                "host": b"cloud.example.net",
+                "port": 0,
+                "number": "",
+                "display": b"",
+            }
+        },
     ),
     Torture(
-        "escnull", "4475 3.1.1.4", "an escaped NUL is a character of the user and ends nothing", "forward",
+        "escnull",
+        "4475 3.1.1.4",
+        "an escaped NUL is a character of the user and ends nothing",
+        "forward",
         message(
             f"REGISTER sip:{CLOUD} SIP/2.0",
             "To: sip:empty-%00-and-more@cloud.example.net",
@@ -83,12 +106,15 @@ VALID: tuple[Torture, ...] = (
             "Via: SIP/2.0/UDP pbx3.example.org;branch=z9hG4bKescnull",
             "Contact: <sip:%00@pbx3.example.org>",
             "Contact: <sip:%00%00@pbx3.example.org>",
-            "l: 0", length=False,
+            "l: 0",
+            length=False,
         ),
         reads={"content_length": 0},
     ),
     Torture(
-        "esc02", "4475 3.1.1.5", "'%' in a method, a header name, a branch and a quoted string is just a character",
+        "esc02",
+        "4475 3.1.1.5",
+        "'%' in a method, a header name, a branch and a quoted string is just a character",
         "forward",
         message(
             f"IN%56ITE sip:{CLOUD} SIP/2.0",
@@ -101,12 +127,16 @@ VALID: tuple[Torture, ...] = (
             "Contact: <sip:first@pbx3.example.org>",
             "C%6Fntact: <sip:second@pbx3.example.org>",
             "Contact: <sip:third@pbx3.example.org>",
-            "l: 0", length=False,
+            "l: 0",
+            length=False,
         ),
         reads={"method": "IN%56ITE", "cseq_method": "IN%56ITE"},
     ),
     Torture(
-        "lwsdisp", "4475 3.1.1.6", "no blank between the display name and '<'", "forward",
+        "lwsdisp",
+        "4475 3.1.1.6",
+        "no blank between the display name and '<'",
+        "forward",
         message(
             f"OPTIONS sip:otis@{CLOUD} SIP/2.0",
             "To: sip:otis@cloud.example.net",
@@ -115,12 +145,16 @@ VALID: tuple[Torture, ...] = (
             "Call-ID: lwsdisp.31@pbx3.example.org",
             "CSeq: 61 OPTIONS",
             "Via: SIP/2.0/UDP pbx3.example.org;branch=z9hG4bKlwsdisp",
-            "l: 0", length=False,
+            "l: 0",
+            length=False,
         ),
         reads={"from_tag": b"disp1"},
     ),
     Torture(
-        "longreq", "4475 3.1.1.7", "long values everywhere and 34 Vias in mixed forms", "forward",
+        "longreq",
+        "4475 3.1.1.7",
+        "long values everywhere and 34 Vias in mixed forms",
+        "forward",
         message(
             f"INVITE sip:otis@{CLOUD} SIP/2.0",
             f'To: "{(LONG + " ") * 9}"<sip:otis@{CLOUD}:5066;long{LONG * 4}=yes{LONG * 4};{LONG * 3}>',
@@ -128,10 +162,7 @@ VALID: tuple[Torture, ...] = (
             f"Call-ID: longreq.{LONG * 8}",
             "CSeq: 904417 INVITE",
             f"Unheard-Of-{LONG * 6}-Header: {LONG * 10}; with={LONG * 8}",
-            *(
-                f"{('Via', 'v', 'V', 'vIA', 'VIA', 'via')[n % 6]}{('', ' ', '  ')[n % 3]}: SIP/2.0/TCP hop{33 - n}.example.org"
-                for n in range(33)
-            ),
+            *(f"{VIA[n % 6]}{' ' * (n % 3)}: SIP/2.0/TCP hop{33 - n}.example.org" for n in range(33)),
             f"Via  : SIP/2.0/TCP pbx3.example.org;received=192.0.2.31;branch={LONG * 6}",
             "Max-Forwards: 70",
             f"Contact: <sip:{LONG * 7}@pbx3.example.org>",
@@ -141,7 +172,9 @@ VALID: tuple[Torture, ...] = (
         reads={"via_count": 34},
     ),
     Torture(
-        "dblreq", "4475 3.1.1.8", "octets behind the body of a datagram are no second request: cut, not forwarded",
+        "dblreq",
+        "4475 3.1.1.8",
+        "octets behind the body of a datagram are no second request: cut, not forwarded",
         "forward",
         message(
             f"REGISTER sip:{CLOUD} SIP/2.0",
@@ -166,7 +199,10 @@ VALID: tuple[Torture, ...] = (
         reads={"method": "REGISTER", "call_id": b"dblreq.first", "content_length": 0},
     ),
     Torture(
-        "semiuri", "4475 3.1.1.9", "';' and '?' before an '@' belong to the user", "forward",
+        "semiuri",
+        "4475 3.1.1.9",
+        "';' and '?' before an '@' belong to the user",
+        "forward",
         message(
             f"OPTIONS sip:otis;as=a%40b?c=d@{CLOUD} SIP/2.0",
             "To: sip:o_tis@cloud.example.net",
@@ -176,15 +212,25 @@ VALID: tuple[Torture, ...] = (
             "CSeq: 8 OPTIONS",
             "Accept: application/sdp, application/pkcs7-mime,\r\n   multipart/mixed, multipart/signed",
             "Via: SIP/2.0/UDP 192.0.2.31;branch=z9hG4bKsemi",
-            "l: 0", length=False,
+            "l: 0",
+            length=False,
         ),
-        reads={"uri": {
-            "scheme": "sip", "user": b"otis;as=a%40b?c=d", "host": b"cloud.example.net", "port": 0, "number": "",
-            "display": b"",
-        }},
+        reads={
+            "uri": {
+                "scheme": "sip",
+                "user": b"otis;as=a%40b?c=d",
+                "host": b"cloud.example.net",
+                "port": 0,
+                "number": "",
+                "display": b"",
+            }
+        },
     ),
     Torture(
-        "transports", "4475 3.1.1.10", "Vias of known, planned and unheard-of transports", "forward",
+        "transports",
+        "4475 3.1.1.10",
+        "Vias of known, planned and unheard-of transports",
+        "forward",
         message(
             f"OPTIONS sip:otis@{CLOUD} SIP/2.0",
             "To: sip:otis@cloud.example.net",
@@ -197,12 +243,16 @@ VALID: tuple[Torture, ...] = (
             "Via: SIP/2.0/TLS t3.example.org;branch=z9hG4bKtr3",
             "Via: SIP/2.0/PIGEON t4.example.org;branch=z9hG4bKtr4",
             "Via: SIP/2.0/TCP t5.example.org;branch=z9hG4bKtr5",
-            "l: 0", length=False,
+            "l: 0",
+            length=False,
         ),
         reads={"via_count": 5},
     ),
     Torture(
-        "mpart01", "4475 3.1.1.11", "a multipart body with a binary part: NULs and CRs pass untouched", "forward",
+        "mpart01",
+        "4475 3.1.1.11",
+        "a multipart body with a binary part: NULs and CRs pass untouched",
+        "forward",
         message(
             f"MESSAGE sip:otis@{CLOUD} SIP/2.0",
             "Via: SIP/2.0/UDP 192.0.2.31:5070;branch=z9hG4bK-mpart",
@@ -216,12 +266,16 @@ VALID: tuple[Torture, ...] = (
             'Content-Type: multipart/mixed;boundary="cut-here"',
             body=b"--cut-here\r\nContent-Type: text/plain\r\n\r\nGood day\r\n--cut-here\r\n"
             b"Content-Type: application/octet-stream\r\nContent-Transfer-Encoding: binary\r\n\r\n"
-            + bytes(range(256)) + b"\x00\r\n\r\n\n\r\x00\r\n--cut-here--\r\n",
+            + bytes(range(256))
+            + b"\x00\r\n\r\n\n\r\x00\r\n--cut-here--\r\n",
         ),
         reads={"method": "MESSAGE"},
     ),
     Torture(
-        "unreason", "4475 3.1.1.12", "a reason phrase of signs and UTF-8; nobody asked for this response", "drop",
+        "unreason",
+        "4475 3.1.1.12",
+        "a reason phrase of signs and UTF-8; nobody asked for this response",
+        "drop",
         message(
             b"SIP/2.0 200 = 2**2 * 50 \xd1\x82\xd0\xb0\xd0\xba: (yes), it's \xe2\x89\xa1 %",
             "Via: SIP/2.0/UDP 192.0.2.31;branch=z9hG4bKunre",
@@ -233,10 +287,14 @@ VALID: tuple[Torture, ...] = (
             SDP,
             body=offer(),
         ),
-        source="upstream", reads={"kind": "response", "status": 200},
+        source="upstream",
+        reads={"kind": "response", "status": 200},
     ),
     Torture(
-        "noreason", "4475 3.1.1.13", "an empty reason phrase behind its blank; nobody asked for this response", "drop",
+        "noreason",
+        "4475 3.1.1.13",
+        "an empty reason phrase behind its blank; nobody asked for this response",
+        "drop",
         message(
             "SIP/2.0 180 ",
             "Via: SIP/2.0/UDP 192.0.2.31;branch=z9hG4bKnore",
@@ -246,6 +304,7 @@ VALID: tuple[Torture, ...] = (
             "To: <sip:otis@cloud.example.net>;tag=nore2",
             "Contact: <sip:otis@192.0.2.60>",
         ),
-        source="upstream", reads={"kind": "response", "status": 180},
+        source="upstream",
+        reads={"kind": "response", "status": 180},
     ),
-)  # fmt: skip
+)
