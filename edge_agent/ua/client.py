@@ -31,6 +31,7 @@ class Call:
 
     number: int
     call_id: str = ""
+    invite: str = ""  # an incoming call's, as received
     state: str = "NULL"
     status: int = 0
     reason: str = ""
@@ -225,7 +226,7 @@ class UserAgent:
             case "fatal":
                 self._ended = told["error"]
             case "incoming":
-                self._open(told["call"]).message = told["message"]
+                self._open(told["call"]).invite = told["message"]
             case "state":
                 call = self._known(told["call"])
                 call.state, call.status, call.reason = told["state"], told["status"], told["reason"]

@@ -11,14 +11,49 @@ import importlib.util
 import os
 import signal
 import socket
+from collections.abc import AsyncIterator, Iterator
+from typing import NamedTuple
 
 import pytest
 
-from edge_agent.ua.client import UserAgent, UserAgentError
+from edge_agent.ua.client import Call, UserAgent, UserAgentError
+from tests.e2e.sipp import Agent
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("pjsua2") is None, reason="needs the extra 'ua' (pjsua2)")
 
-CALLER, CALLEE = "+12125550100", "+13105550123"
+CALLER, CALLEE, FOREIGN = "+12125550100", "+13105550123", "+14155550199"
+AGENT, CUSTOMER, CLOUD = "127.0.0.1:23001", "127.0.0.10:23010", "127.0.0.20:23020"
+
+POLICY = f"""
+[agent]
+name = "between"
+state_dir = "{{folder}}"
+
+[keys]
+grace = "0s"
+
+[[listen]]
+address = "{AGENT}"
+
+[[upstream]]
+name = "cloud"
+targets = ["{CLOUD}"]
+sources = ["127.0.0.20/32"]
+probe_every = "0s"
+
+[[trunk]]
+name = "acme"
+sources = ["127.0.0.10/32"]
+upstream = "cloud"
+contact = ["{CUSTOMER}"]
+caller_ids = ["+12125550100..+12125550149"]
+
+[admin]
+socket = "{{folder}}/control.sock"
+
+[events]
+log = "stderr"
+"""
 
 
 async def test_two_agents_talk_and_media_flows() -> None:
@@ -77,3 +112,99 @@ async def test_a_dead_child_fails_those_who_wait() -> None:
         os.kill(agent.pid, signal.SIGKILL)
         with pytest.raises(UserAgentError, match="ended with -9"):
             await agent.wait(call, "CONFIRMED", timeout=5)
+
+
+# ---- through the agent ----
+
+
+class Line(NamedTuple):
+    """A customer and a cloud, with the daemon between them."""
+
+    customer: UserAgent
+    cloud: UserAgent
+
+    async def call_out(self, caller: str = CALLER) -> Call:
+        return await self.customer.call(f"sip:{caller}@{CUSTOMER}", f"sip:{CALLEE}@{AGENT}")
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Agent]:
+    folder = tmp_path_factory.mktemp("between")
+    with Agent(folder, POLICY.format(folder=folder)) as agent:
+        yield agent
+
+
+@pytest.fixture
+async def line(daemon: Agent) -> AsyncIterator[Line]:
+    before = len(daemon.log())
+    async with UserAgent("127.0.0.10", 23010, 23100) as customer, UserAgent("127.0.0.20", 23020, 23300) as cloud:
+        yield Line(customer, cloud)
+        assert not customer.troubles + cloud.troubles
+    print(daemon.log()[before:])  # pytest shows it for a failed test only
+    assert daemon.running
+
+
+async def talk(caller: UserAgent, calling: Call, callee: UserAgent, called: Call) -> None:
+    """Both sides hear each other, and each may change the session inside the call."""
+    await caller.wait(calling, "CONFIRMED")
+    await callee.wait(called, "CONFIRMED")
+    await caller.wait_media(calling)
+    await callee.wait_media(called)
+    await caller.reinvite(calling)
+    await callee.reinvite(called)
+    await asyncio.sleep(0.5)
+    assert (await caller.counts(calling)).received > 0
+    assert (await callee.counts(called)).received > 0
+
+
+async def test_a_call_with_media_is_set_up_changed_and_ended(line: Line) -> None:
+    calling = await line.call_out()
+    called = await line.cloud.wait_incoming()
+    assert "Record-Route: <sip:" in called.invite
+    assert called.invite.count("\r\nVia: ") == 2
+    await talk(line.customer, calling, line.cloud, called)
+    await line.customer.hang_up(calling)
+    await line.customer.wait(calling, "DISCONNECTED")
+    await line.cloud.wait(called, "DISCONNECTED")
+    assert called.message.startswith("BYE ")
+
+
+async def test_the_callee_ends_the_call(line: Line) -> None:
+    calling = await line.call_out()
+    called = await line.cloud.wait_incoming()
+    await line.customer.wait(calling, "CONFIRMED")
+    await line.cloud.wait(called, "CONFIRMED")
+    await line.cloud.hang_up(called)
+    await line.customer.wait(calling, "DISCONNECTED")
+    assert calling.message.startswith("BYE ")
+
+
+async def test_the_cloud_calls_the_owner_of_the_number(line: Line) -> None:
+    calling = await line.cloud.call(f"sip:{FOREIGN}@{CLOUD}", f"sip:{CALLER}@{AGENT}")
+    called = await line.customer.wait_incoming()
+    await talk(line.cloud, calling, line.customer, called)
+    await line.cloud.hang_up(calling)
+    await line.customer.wait(called, "DISCONNECTED")
+
+
+async def test_a_call_given_up_while_it_rings(line: Line) -> None:
+    await line.cloud.answer_with(200, after=30)
+    calling = await line.call_out()
+    await line.customer.wait(calling, "EARLY")
+    await line.customer.hang_up(calling)
+    await line.customer.wait(calling, "DISCONNECTED")
+    assert calling.status == 487
+    called = await line.cloud.wait(await line.cloud.wait_incoming(), "DISCONNECTED")
+    assert "CONFIRMED" not in called.states
+
+
+async def test_a_busy_callee(line: Line) -> None:
+    await line.cloud.answer_with(486)
+    calling = await line.customer.wait(await line.call_out(), "DISCONNECTED")
+    assert (calling.status, calling.reason) == (486, "Busy Here")
+
+
+async def test_a_forged_caller_is_refused_and_never_reaches_the_cloud(line: Line) -> None:
+    calling = await line.customer.wait(await line.call_out(FOREIGN), "DISCONNECTED")
+    assert (calling.status, calling.reason) == (403, "Caller ID Not Allowed")
+    assert not line.cloud.calls
