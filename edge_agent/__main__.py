@@ -15,7 +15,7 @@ def main() -> None:
 
     try:
         commands(prog_name="edge-agent")
-    except Exception:
+    except Exception:  # noqa: BLE001 - whatever it is, it is ours, and has its own exit code
         traceback.print_exc()
         print("edge-agent: internal error, see above; please report it", file=sys.stderr)
         sys.exit(3)

@@ -26,7 +26,14 @@ DEFAULT_NAME = "dialog.key"
 
 
 class KeyFileError(Exception):
-    """A key file can't be used; the text is the line an operator reads."""
+    """A key file can't be used; the text is the line an operator reads.
+
+    ``excusable``: another user (root, or the agent's own) may well be able to.
+    """
+
+    def __init__(self, message: str, excusable: bool = False) -> None:
+        super().__init__(message)
+        self.excusable = excusable
 
 
 @dataclass(frozen=True)
@@ -42,15 +49,15 @@ class Secret:
 def dialog_secret(setting: str, state_dir: Path, credentials: Path | None, now: float, make: bool = True) -> Secret:
     """Reads the secret, making it first where that is allowed (``make``) and needed."""
     path, ours = _locate(setting, state_dir, credentials)
-    if ours and make and not path.exists():
+    if ours and make and not _exists(path):
         _make(path)
     # systemd shows credentials as group-readable to a dynamic user (an ACL mask), so only "others" counts there.
     forbidden = 0o007 if credentials is not None and path.parent == credentials else 0o077
-    current, made = _read(path, forbidden)
+    current, made = _read(path, forbidden, ours)
     old_path = path.with_name(path.name + ".old")
     old = None
-    if now < made + OLD_SECRET_SECONDS and old_path.exists():
-        old, _ = _read(old_path, forbidden)
+    if now < made + OLD_SECRET_SECONDS and _exists(old_path):
+        old, _ = _read(old_path, forbidden, ours)
     return Secret(current, old, path, made)
 
 
@@ -60,9 +67,17 @@ def _locate(setting: str, state_dir: Path, credentials: Path | None) -> tuple[Pa
     path = Path(name)
     if path.is_absolute():
         return path, False
-    if credentials is not None and (credentials / path).exists():
+    if credentials is not None and _exists(credentials / path):
         return credentials / path, False
     return state_dir / path, True
+
+
+def _exists(path: Path) -> bool:
+    """True also for what can't be looked at: reading it then says why."""
+    try:
+        return path.exists()
+    except OSError:
+        return True
 
 
 def _make(path: Path) -> None:
@@ -81,14 +96,15 @@ def _make(path: Path) -> None:
         raise KeyFileError(f"{path}: can't make the dialog key: {error.strerror}") from None
 
 
-def _read(path: Path, forbidden: int) -> tuple[bytes, float]:
+def _read(path: Path, forbidden: int, ours: bool) -> tuple[bytes, float]:
     try:
         with open(path, "rb") as file:
             seen = os.fstat(file.fileno())
             # One byte more than any good file, so that a longer one shows.
             content = file.read(2 * SECRET_BYTES + 3)
     except OSError as error:
-        raise KeyFileError(f"{path}: can't read the dialog key: {error.strerror}") from None
+        excusable = isinstance(error, PermissionError) or (ours and isinstance(error, FileNotFoundError))
+        raise KeyFileError(f"{path}: can't read the dialog key: {error.strerror}", excusable) from None
     if not stat.S_ISREG(seen.st_mode):
         raise KeyFileError(f"{path}: the dialog key is no regular file")
     if seen.st_mode & forbidden:

@@ -70,15 +70,16 @@ class Renderer:
         return f"<{_PRIORITIES.get(method, 6)}>{line}" if self._priorities else line
 
 
-def open_log(descriptor: int, priorities: bool) -> structlog.typing.FilteringBoundLogger:
-    """A logger of the whole process on this descriptor."""
+def open_log(descriptor: int, priorities: bool) -> tuple[structlog.typing.FilteringBoundLogger, LineWriter]:
+    """The logger of the process on this descriptor, and its writer, which knows what was lost."""
+    writer = LineWriter(descriptor)
     logger: structlog.typing.FilteringBoundLogger = structlog.wrap_logger(
-        LineWriter(descriptor),
+        writer,
         processors=[structlog.processors.format_exc_info, Renderer(priorities)],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         cache_logger_on_first_use=True,
     )
-    return logger
+    return logger, writer
 
 
 def _json(fields: dict[str, Any]) -> str:

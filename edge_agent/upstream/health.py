@@ -21,7 +21,7 @@ import socket
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import asyncio_dgram
 
@@ -102,7 +102,7 @@ class Prober:
             try:
                 sock.bind((self._source or "", 0))
                 # Connected only afterwards: from_socket() of a connected socket fails on uvloop.
-                stream = await asyncio_dgram.from_socket(sock)
+                stream = cast(asyncio_dgram.DatagramServer, await asyncio_dgram.from_socket(sock))
                 sock.connect(self._target)
             except BaseException:
                 sock.close()
@@ -156,6 +156,12 @@ def final_status(data: bytes, branch: bytes) -> int:
     return int(message["status"]) if ours else 0
 
 
+def local_address(listeners: Sequence[str], target: str) -> str | None:
+    """The first listener's address that can reach the target; None leaves the choice to the kernel."""
+    wildcards = ("0.0.0.0", "::")
+    return next((host for host in listeners if host not in wildcards and (":" in host) == (":" in target)), None)
+
+
 def _token(name: str) -> str:
     """A name as the user part of a URI."""
     return re.sub(r"[^A-Za-z0-9_.!~*'()-]", "-", name) or "edge-agent"
@@ -172,8 +178,8 @@ class Health:
         self._tasks: dict[Target, asyncio.Task[None]] = {}
         self._up: dict[tuple[str, str, int], bool] = {}
 
-    def watch(self, targets: Sequence[Target], source: Callable[[str], str | None]) -> None:
-        """Probes exactly these from now on. ``source`` gives the local address to probe a host from."""
+    def watch(self, targets: Sequence[Target], listeners: Sequence[str]) -> None:
+        """Probes exactly these from now on, from the addresses that the agent listens on."""
         self._targets = tuple(targets)
         for gone in self._tasks.keys() - set(targets):
             self._tasks.pop(gone).cancel()
@@ -183,7 +189,7 @@ class Health:
             # A new policy knows no states, and places may have changed.
             self._tell(target.upstream, target.index, self.is_up(target))
             if target.every > 0 and target not in self._tasks:
-                self._tasks[target] = asyncio.create_task(self._run(target, source(target.host)))
+                self._tasks[target] = asyncio.create_task(self._run(target, local_address(listeners, target.host)))
 
     def is_up(self, target: Target) -> bool:
         """True until proven otherwise: a start must not refuse calls for want of a first probe."""

@@ -43,7 +43,7 @@ class Pipe:
     def __init__(self, priorities: bool = False) -> None:
         self.read_end, self.write_end = os.pipe()
         os.set_blocking(self.read_end, False)
-        self.log = open_log(self.write_end, priorities)
+        self.log, _ = open_log(self.write_end, priorities)
 
     def text(self) -> str:
         chunks = []

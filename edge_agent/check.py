@@ -1,0 +1,123 @@
+"""``edge-agent check``: everything that ``run`` would refuse, and what a good configuration amounts to.
+
+Reads and compiles as the daemon does, but binds nothing, makes no file and
+touches no running agent.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from edge_agent.errors import ConfigError, Problem
+from edge_agent.keys import KeyFileError, dialog_secret
+from edge_agent.policy.compile import compile_policy
+from edge_agent.policy.load import Loaded, load
+from edge_agent.show import problems_json
+from edge_agent.systemd import credentials_directory
+
+MIB = 2**20
+
+
+def check(config: Path) -> dict[str, Any]:
+    """The result as ``--json`` prints it. Never raises for what an operator wrote."""
+    try:
+        loaded = load(config)
+        errors = _key_errors(loaded, config)
+        compile_policy(loaded, 1)
+    except ConfigError as error:
+        return {"ok": False, "errors": problems_json(error.problems), "notices": []}
+    if errors:
+        return {"ok": False, "errors": problems_json(errors), "notices": problems_json(loaded.notices)}
+    return {"ok": True, "errors": [], "notices": problems_json(loaded.notices), **_facts(loaded)}
+
+
+def _key_errors(loaded: Loaded, config: Path) -> list[Problem]:
+    settings = loaded.settings
+    state_dir = Path(settings.agent.state_dir)
+    try:
+        dialog_secret(settings.keys.dialog, state_dir, credentials_directory(), time.time(), make=False)
+    except KeyFileError as error:
+        # Whoever checks need not be who runs: what only the agent's user may read or make is no error here.
+        if not error.excusable:
+            return [Problem(str(config), "keys.dialog", str(error))]
+    return []
+
+
+def _facts(loaded: Loaded) -> dict[str, Any]:
+    settings = loaded.settings
+    tables = {
+        "rates": settings.tables.rates_mib,
+        "transactions": settings.tables.transactions_mib,
+        "leases": settings.tables.leases_mib,
+    }
+    # A file that several trunks name is in memory once.
+    sets = {id(numbers): numbers for owned in loaded.numbers.values() for numbers in owned}
+    lists = sum(numbers.nbytes for numbers in sets.values())
+    return {
+        "files": [str(file) for file in loaded.files],
+        "mode": settings.agent.mode,
+        "listeners": [{"address": str(at.address), "advertise": str(at.public)} for at in settings.listen],
+        "upstreams": [
+            {"name": upstream.name, "targets": [str(target) for target in upstream.targets]}
+            for upstream in settings.upstream
+        ],
+        "trunks": [
+            {
+                "name": trunk.name,
+                "sources": [str(source) for source in trunk.sources],
+                "upstream": trunk.upstream,
+                "numbers": sum(len(numbers) for numbers in loaded.numbers[trunk.name]),
+                "lists": len(loaded.numbers[trunk.name]),
+                "calls_per_second": trunk.calls_per_second,
+                "emergency": trunk.emergency,
+            }
+            for trunk in settings.trunk
+        ],
+        "tables_mib": tables,
+        "lists_mib": round(lists / MIB, 2),
+        "budget_mib": round(sum(tables.values()) + lists / MIB, 2),
+    }
+
+
+def render(result: dict[str, Any]) -> RenderableType:
+    """A good result for people."""
+    files = ", ".join(result["files"])
+    budgets = Table("memory", title="Budgets", title_justify="left")
+    budgets.add_column("MiB", justify="right")
+    for name, size in result["tables_mib"].items():
+        budgets.add_row(f"table {name}", str(size))
+    budgets.add_row("number lists", f"{result['lists_mib']:.2f}")
+    budgets.add_row("together", f"{result['budget_mib']:.2f}", style="bold")
+    return Group(_trunks(result), _paths(result), budgets, Text(f"good: {files}", style="green"))
+
+
+def _trunks(result: dict[str, Any]) -> Table:
+    table = Table("trunk", "sources", "upstream", "emergency", title=f"Trunks ({result['mode']})", title_justify="left")
+    for column in ("calls/s", "lists", "numbers"):
+        table.add_column(column, justify="right")
+    for trunk in result["trunks"]:
+        table.add_row(
+            trunk["name"],
+            ", ".join(trunk["sources"]),
+            trunk["upstream"],
+            trunk["emergency"],
+            f"{trunk['calls_per_second']:g}",
+            str(trunk["lists"]),
+            f"{trunk['numbers']:,}",
+        )
+    return table
+
+
+def _paths(result: dict[str, Any]) -> Table:
+    table = Table("kind", "name", "address", title="Listeners and upstreams", title_justify="left")
+    for listener in result["listeners"]:
+        table.add_row("listen", listener["advertise"], listener["address"])
+    for upstream in result["upstreams"]:
+        table.add_row("upstream", upstream["name"], ", ".join(upstream["targets"]))
+    return table

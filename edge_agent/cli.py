@@ -1,0 +1,203 @@
+"""The commands, each a few lines that call what does the work.
+
+Exit codes: 0 good, 1 the operator's input is bad (or no agent answers), 2 usage,
+3 internal. Errors go to stderr, a line each; ``--json`` prints one JSON value
+instead of a table. Imports what a command needs when it runs, so that the
+daemon carries none of it.
+"""
+
+from __future__ import annotations
+
+import platform
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from edge_agent import __version__
+
+DEFAULT_SOCKET = "/run/edge-agent/control.sock"
+PathParameter = click.Path(path_type=Path)
+
+config_option = click.option("-c", "--config", type=PathParameter, required=True, help="Configuration file (TOML).")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+
+
+def daemon_options(command: Any) -> Any:
+    """How a command finds the running agent."""
+    for option in (
+        click.option("--socket", type=PathParameter, help=f"Control socket [default: {DEFAULT_SOCKET}]."),
+        click.option("-c", "--config", type=PathParameter, help="Take admin.socket of this configuration."),
+    ):
+        command = option(command)
+    return command
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def commands() -> None:
+    """A screening SIP proxy: refuses forged caller IDs, floods and unauthorised emergency calls."""
+
+
+@commands.command()
+@config_option
+def run(config: Path) -> None:
+    """Run the agent in the foreground."""
+    from edge_agent.daemon import run as run_daemon
+
+    sys.exit(run_daemon(config))
+
+
+@commands.command()
+@config_option
+@json_option
+def check(config: Path, as_json: bool) -> None:
+    """Check a configuration: every error, notices, budgets, list sizes."""
+    from edge_agent import check as checking
+    from edge_agent.show import complain, console, print_json
+
+    result = checking.check(config)
+    if as_json:
+        print_json(result)
+    else:
+        complain(_lines(result["errors"]))
+        complain(f"notice: {line}" for line in _lines(result["notices"]))
+        if result["ok"]:
+            console().print(checking.render(result))
+    sys.exit(0 if result["ok"] else 1)
+
+
+def _lines(problems: list[dict[str, str]]) -> list[str]:
+    from edge_agent.errors import Problem
+
+    return [str(Problem(**problem)) for problem in problems]
+
+
+@commands.command()
+@daemon_options
+@json_option
+def reload(config: Path | None, socket: Path | None, as_json: bool) -> None:
+    """Make the running agent read its configuration again; waits for the result."""
+    from edge_agent.show import complain, print_json
+
+    code, reply = _ask(config, socket, "POST", "/api/reload")
+    if as_json:
+        print_json(reply)
+    else:
+        complain(f"notice: {line}" for line in reply["notices"])
+        complain(reply["errors"])
+        if reply["ok"]:
+            print(f"policy {reply['generation']} is in force")
+        else:
+            complain([f"refused; policy {reply['generation']} stays in force"])
+    sys.exit(0 if code == 200 else 1)
+
+
+@commands.command()
+@daemon_options
+@json_option
+def status(config: Path | None, socket: Path | None, as_json: bool) -> None:
+    """Show what the running agent is, has and did."""
+    from edge_agent.admin import show
+    from edge_agent.show import console, print_json
+
+    _, report = _ask(config, socket, "GET", "/api/status")
+    if as_json:
+        print_json(report)
+    else:
+        console().print(show.render(report))
+
+
+def _ask(config: Path | None, socket: Path | None, method: str, path: str) -> tuple[int, dict[str, Any]]:
+    from edge_agent.admin.client import NoDaemon, call
+    from edge_agent.show import complain
+
+    try:
+        return call(socket or _socket_of(config), method, path)
+    except NoDaemon as error:
+        complain([error])
+        sys.exit(1)
+
+
+def _socket_of(config: Path | None) -> Path:
+    """admin.socket as written. The rest may be wrong: the agent says so itself, about the file that it reads."""
+    if config is None:
+        return Path(DEFAULT_SOCKET)
+    from edge_agent.policy.merge import read_files
+    from edge_agent.show import complain
+
+    document, problems = read_files(config)
+    if problems:
+        complain(problems)
+        sys.exit(1)
+    admin = document.data.get("admin")
+    written = admin.get("socket") if isinstance(admin, dict) else None
+    return Path(written) if isinstance(written, str) else Path(DEFAULT_SOCKET)
+
+
+@commands.command()
+@click.argument("name", required=False)
+@json_option
+def rules(name: str | None, as_json: bool) -> None:
+    """List the rules in screening order, or tell all about one."""
+    from edge_agent import reference
+    from edge_agent.show import complain, console, print_json
+
+    described = reference.describe()
+    if name is not None:
+        described = [rule for rule in described if rule["name"] == name]
+        if not described:
+            complain([f"there is no rule {name!r}; edge-agent rules lists them"])
+            sys.exit(1)
+    if as_json:
+        print_json(described)
+    else:
+        console().print(reference.render_one(described[0]) if name else reference.render_all(described))
+
+
+@commands.command()
+@click.argument("file", type=PathParameter)
+@click.option("--source", required=True, metavar="IP[:PORT]", help="Address that the message comes from.")
+@config_option
+@click.option("--crlf", is_flag=True, help="Convert bare LF line ends first.")
+@json_option
+def explain(file: Path, source: str, config: Path, crlf: bool, as_json: bool) -> None:
+    """Tell what every rule makes of the SIP message in FILE."""
+    from edge_agent import explain as explaining
+    from edge_agent.errors import ConfigError
+    from edge_agent.show import complain, console, print_json
+
+    try:
+        result = explaining.explain(file, source, config, crlf)
+    except ConfigError as error:
+        complain(error.problems)
+        sys.exit(1)
+    except explaining.BadInput as error:
+        complain([error])
+        sys.exit(1)
+    if as_json:
+        print_json(result)
+    else:
+        console().print(explaining.render(result))
+
+
+@commands.command()
+@click.option("--seconds", type=click.FloatRange(2, 600), default=10.0, show_default=True, help="How long to send.")
+@json_option
+def demo(seconds: float, as_json: bool) -> None:
+    """Run the agent between a simulated cloud and simulated customers, good and bad, on loopback."""
+    from edge_agent.demo import run_demo
+
+    sys.exit(run_demo(seconds, as_json))
+
+
+@commands.command()
+@json_option
+def version(as_json: bool) -> None:
+    """Print the version."""
+    if as_json:
+        from edge_agent.show import print_json
+
+        print_json({"version": __version__, "python": platform.python_version(), "machine": platform.machine()})
+    else:
+        print(f"edge-agent {__version__} (Python {platform.python_version()}, {platform.machine()})")

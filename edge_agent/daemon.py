@@ -1,0 +1,328 @@
+"""Main path of the process: load, compile, bind, serve, reload, drain.
+
+    load -> compile -> engine -> sockets -> one pump thread per worker
+                                         -> control plane on this thread (asyncio on uvloop)
+
+The pumps hold no GIL and wait for nothing here. What starts is all or nothing:
+an error before READY is one line per fault and exit 1. A reload builds beside
+the running policy and swaps it whole; on any error the running one stays.
+
+Never looks at a message, and never changes what a "start" setting once was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from edge_agent import __version__, _hot
+from edge_agent.admin import server, status
+from edge_agent.errors import ConfigError
+from edge_agent.events.log import open_log
+from edge_agent.events.record import timestamp
+from edge_agent.events.verdicts import VerdictLog
+from edge_agent.keys import KeyFileError, dialog_secret
+from edge_agent.lifespan import keep_running
+from edge_agent.listeners import RECEIVE_BUFFER, BindError, Listeners
+from edge_agent.metrics import balance
+from edge_agent.policy.compile import compile_policy
+from edge_agent.policy.lists import NumberCache
+from edge_agent.policy.load import Loaded, load
+from edge_agent.policy.settings import Settings
+from edge_agent.systemd import Notifier, credentials_directory, stream_is_journal, watchdog_seconds
+from edge_agent.upstream.health import Health, Target
+
+TICK_SECONDS = 0.1  # how often the event ring is drained; nothing here runs more often
+SUM_SECONDS = 1.0  # the second of "lines per reason and second"
+DRAIN_SECONDS = 5.0
+STDERR = 2
+
+
+class StartError(Exception):
+    """Why the daemon can't start; the text is the line an operator reads."""
+
+
+def run(config: Path) -> int:
+    """The whole life of a daemon. Returns its exit code."""
+    try:
+        daemon = Daemon(config)
+    except ConfigError as error:
+        for problem in error.problems:
+            print(f"edge-agent: {problem}", file=sys.stderr)
+        return 1
+    except (StartError, KeyFileError, BindError, server.SocketInUse) as error:
+        print(f"edge-agent: {error}", file=sys.stderr)
+        return 1
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(daemon.serve())
+
+
+class Daemon:
+    """One running agent. Making one does all that can fail for the operator's fault."""
+
+    def __init__(self, config: Path) -> None:
+        self._config = config
+        self._numbers = NumberCache()
+        self._loaded = load(config, self._numbers)
+        settings = self._loaded.settings
+        self._workers = settings.agent.workers or os.cpu_count() or 1
+        secret = dialog_secret(
+            settings.keys.dialog, Path(settings.agent.state_dir), credentials_directory(), time.time()
+        )
+        # Cheap and likely to fail before dear and certain.
+        self._listeners = Listeners([(at.address.host, at.address.port) for at in settings.listen], self._workers)
+        self._admin_socket = _bind_admin(Path(settings.admin.socket))
+        self._engine = _hot.Engine(
+            workers=self._workers,
+            rates_mib=settings.tables.rates_mib,
+            transactions_mib=settings.tables.transactions_mib,
+            leases_mib=settings.tables.leases_mib,
+            secret=secret.current,
+            old_secret=secret.old,
+            wall=time.time_ns(),
+        )
+        self._generation = 1
+        self._engine.publish(compile_policy(self._loaded, self._generation))
+
+        self._started = time.monotonic()
+        self._loaded_at = timestamp(time.time_ns())
+        self._failed_reload: list[str] = []
+        journal = settings.events.log == "journal" and stream_is_journal(STDERR)
+        self._log, self._lines = open_log(STDERR, priorities=journal)
+        self._verdicts = VerdictLog(self._log)
+        self._notifier = Notifier()
+        self._health = Health(settings.agent.name, self._engine.set_target, self._log)
+        self._reloading = asyncio.Lock()
+        self._reloads: set[asyncio.Task[dict[str, Any]]] = set()
+        self._stop = asyncio.Event()
+        self._threads: list[threading.Thread] = []
+        self._stopping = False
+
+    async def serve(self) -> int:
+        """Runs until a signal, or until a part that must not end does. Returns the exit code."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        loop.add_signal_handler(signal.SIGHUP, self._hang_up)
+        admin = server.Server(self._admin_socket, self._status, self.reload)
+        await admin.start()
+        self._tell_notices(self._loaded)
+        self._tell_receive_buffer()
+        ended: asyncio.Queue[int] = asyncio.Queue()
+        for worker in range(self._workers):
+            thread = threading.Thread(target=self._pump, args=(worker, loop, ended), name=f"pump-{worker}", daemon=True)
+            thread.start()
+            self._threads.append(thread)
+        self._watch_targets()
+        tasks = [
+            loop.create_task(self._account(), name="account"),
+            loop.create_task(self._feed_watchdog(), name="watchdog"),
+            loop.create_task(ended.get(), name="pump"),
+        ]
+        self._log.info("started", version=__version__, **self._summary())
+        self._notifier.ready(self._status_line())
+
+        stop = loop.create_task(self._stop.wait())
+        await asyncio.wait([stop, *tasks], return_when=asyncio.FIRST_COMPLETED)
+        failed = [task for task in tasks if task.done()]
+        for task in failed:
+            self._log.critical("part-ended", part=task.get_name(), exc_info=task.exception())
+        await self._shut_down(admin, [stop, *tasks])
+        return 3 if failed else 0
+
+    # Data plane
+
+    def _pump(self, worker: int, loop: asyncio.AbstractEventLoop, ended: asyncio.Queue[int]) -> None:
+        """A worker's thread: nothing but the engine's loop."""
+        sockets = [(sock.fileno(), index) for index, sock in enumerate(self._listeners.sockets[worker])]
+        try:
+            self._engine.pump(worker, sockets)
+        finally:
+            if not self._stopping:
+                loop.call_soon_threadsafe(ended.put_nowait, worker)
+
+    # Control plane
+
+    async def _account(self) -> None:
+        """Drains the event ring, and each second tells what its caps hid."""
+        clock = asyncio.get_running_loop().time
+        next_sum = clock() + SUM_SECONDS
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            self._verdicts.write(self._engine.events())
+            if clock() >= next_sum:
+                next_sum = clock() + SUM_SECONDS
+                self._sum_up()
+
+    def _sum_up(self) -> None:
+        counters = self._engine.counters()
+        self._verdicts.write(self._engine.events())
+        self._verdicts.sum_up(counters)
+
+    async def _feed_watchdog(self) -> None:
+        """A sign of life only while every worker's loop turns; this loop's own turning is proven by sending it."""
+        period = watchdog_seconds()
+        if period is None:
+            await asyncio.Event().wait()
+            return
+        beats: list[int] = []
+        while True:
+            seen = list(self._engine.counters()["heartbeats"])
+            if not beats or all(now > before for now, before in zip(seen, beats, strict=True)):
+                self._notifier.watchdog()
+            else:
+                self._log.error("worker-stuck", heartbeats=seen)
+            beats = seen
+            # Pumps wake at least once per second, so a healthy one has moved by then.
+            await asyncio.sleep(max(2.0, period / 3))
+
+    def _watch_targets(self) -> None:
+        settings = self._loaded.settings
+        targets = [
+            Target(upstream.name, index, target.host, target.port, upstream.probe_every)
+            for upstream in settings.upstream
+            for index, target in enumerate(upstream.targets)
+        ]
+        self._health.watch(targets, [at.address.host for at in settings.listen])
+
+    # Reload
+
+    def _hang_up(self) -> None:
+        task = asyncio.get_running_loop().create_task(self.reload())
+        # The loop alone keeps no task alive.
+        self._reloads.add(task)
+        task.add_done_callback(self._reloads.discard)
+
+    async def reload(self) -> dict[str, Any]:
+        """Loads the configuration anew. What went wrong is logged, returned, and changes nothing."""
+        async with self._reloading:
+            self._notifier.reloading()
+            try:
+                loaded, notices = await asyncio.to_thread(self._build)
+            except ConfigError as error:
+                self._failed_reload = [str(problem) for problem in error.problems]
+            except Exception as error:  # noqa: BLE001 - a bug in a reload must not end the running policy
+                self._log.exception("reload-bug")
+                self._failed_reload = [f"internal error: {error!r}; see the log"]
+            else:
+                self._loaded, self._failed_reload = loaded, []
+                self._generation += 1
+                self._loaded_at = timestamp(time.time_ns())
+                self._watch_targets()
+                self._tell_notices(loaded)
+                for notice in notices:
+                    self._log.warning("notice", message=notice)
+                self._log.info("reloaded", **self._summary())
+                notices = [*map(str, loaded.notices), *notices]
+                return {"ok": True, "generation": self._generation, "notices": notices, "errors": []}
+            finally:
+                self._notifier.ready(self._status_line())
+            for line in self._failed_reload:
+                self._log.error("reload-error", message=line)
+            self._log.error("reload-failed", errors=len(self._failed_reload), generation=self._generation)
+            return {"ok": False, "generation": self._generation, "notices": [], "errors": self._failed_reload}
+
+    def _build(self) -> tuple[Loaded, list[str]]:
+        """Off the loop's thread: read, check, compile, publish."""
+        loaded = load(self._config, self._numbers)
+        settings, keys = keep_running(self._loaded.settings, loaded.settings)
+        loaded = replace(loaded, settings=settings)
+        self._engine.publish(compile_policy(loaded, self._generation + 1))
+        return loaded, [f"{self._config}: {key}: takes effect at the next start" for key in keys]
+
+    # Stop
+
+    async def _shut_down(self, admin: server.Server, tasks: Sequence[asyncio.Task[Any]]) -> None:
+        self._stopping = True
+        self._notifier.stopping()
+        self._health.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await admin.close()
+        self._engine.stop()
+        deadline = time.monotonic() + DRAIN_SECONDS
+        for thread in self._threads:
+            await asyncio.to_thread(thread.join, max(0.0, deadline - time.monotonic()))
+        if late := [thread.name for thread in self._threads if thread.is_alive()]:
+            self._log.error("drain-cut", threads=late, seconds=DRAIN_SECONDS)
+        self._listeners.close()
+        self._sum_up()
+        equation = balance(self._engine.counters())
+        self._log.info("stopped", **equation._asdict(), missing=equation.missing)
+
+    # What is told
+
+    def _tell_notices(self, loaded: Loaded) -> None:
+        for notice in loaded.notices:
+            # The load can only guess what the kernel will grant; here it has answered.
+            if notice.code != "receive-buffer":
+                self._log.warning("notice", message=str(notice))
+
+    def _tell_receive_buffer(self) -> None:
+        granted = self._listeners.receive_buffer
+        if granted < RECEIVE_BUFFER:
+            hint = f"sysctl -w net.core.rmem_max={RECEIVE_BUFFER}"
+            self._log.warning("receive-buffer", granted=granted, wanted=RECEIVE_BUFFER, hint=hint)
+
+    def _summary(self) -> dict[str, Any]:
+        settings = self._loaded.settings
+        return {
+            "name": settings.agent.name,
+            "generation": self._generation,
+            "file": str(self._config),
+            "mode": settings.agent.mode,
+            "listen": [str(at.address) for at in settings.listen],
+            "trunks": len(settings.trunk),
+            "upstreams": len(settings.upstream),
+            "workers": self._workers,
+        }
+
+    def _status_line(self) -> str:
+        where = ", ".join(str(at.address) for at in self._loaded.settings.listen)
+        failed = "; the last reload failed" if self._failed_reload else ""
+        return f"Screening on {where}, policy {self._generation}{failed}"
+
+    def _status(self) -> dict[str, Any]:
+        settings = self._loaded.settings
+        return status.report(
+            name=settings.agent.name,
+            pid=os.getpid(),
+            uptime=time.monotonic() - self._started,
+            policy={
+                "generation": self._generation,
+                "file": str(self._config),
+                "loaded_at": self._loaded_at,
+                "mode": settings.agent.mode,
+                "notices": [str(notice) for notice in self._loaded.notices],
+                "failed_reload": self._failed_reload,
+            },
+            peers=_peers(settings),
+            upstreams=self._health.states(),
+            counters=self._engine.counters(),
+            tables=self._engine.tables(),
+            log_lines_lost=self._lines.lost,
+        )
+
+
+def _bind_admin(path: Path) -> socket.socket:
+    try:
+        return server.bind_socket(path)
+    except OSError as error:
+        raise StartError(f"admin.socket {path}: can't be bound: {error.strerror}") from None
+
+
+def _peers(settings: Settings) -> list[dict[str, Any]]:
+    trunks = [{"name": trunk.name, "kind": "trunk", "upstream": trunk.upstream} for trunk in settings.trunk]
+    return trunks + [{"name": upstream.name, "kind": "upstream"} for upstream in settings.upstream]
