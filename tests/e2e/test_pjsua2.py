@@ -21,7 +21,7 @@ from tests.e2e.sipp import Agent
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("pjsua2") is None, reason="needs the extra 'ua' (pjsua2)")
 
-CALLER, CALLEE, FOREIGN = "+12125550100", "+13105550123", "+14155550199"
+CALLER, CALLEE, FOREIGN = "+12125000100", "+13105550123", "+14155000199"
 AGENT, CUSTOMER, CLOUD = "127.0.0.1:23001", "127.0.0.10:23010", "127.0.0.20:23020"
 
 POLICY = f"""
@@ -46,7 +46,7 @@ name = "acme"
 sources = ["127.0.0.10/32"]
 upstream = "cloud"
 contact = ["{CUSTOMER}"]
-caller_ids = ["+12125550100..+12125550149"]
+caller_ids = ["+12125000100..+12125000149"]
 
 [admin]
 socket = "{{folder}}/control.sock"
