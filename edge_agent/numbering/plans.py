@@ -14,6 +14,8 @@ from edge_agent.numbering.expand import expand
 _NANP = 1
 _NANP_LENGTHS = frozenset({10})
 
+_E164_DIGITS = 15
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -68,4 +70,8 @@ def _metadata(code: int, name: str) -> PhoneMetadata | None:
 
 def _national_lengths(metadata: PhoneMetadata | None) -> frozenset[int]:
     description = metadata.general_desc if metadata is not None else None
-    return frozenset(description.possible_length if description is not None else ())
+    if metadata is None or description is None:
+        return frozenset()
+    # Some plans have longer numbers of their own (Japan's toll-free ones), which can't follow a "+".
+    longest = _E164_DIGITS - len(str(metadata.country_code))
+    return frozenset(length for length in description.possible_length if length <= longest)

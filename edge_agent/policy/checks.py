@@ -14,10 +14,11 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from edge_agent.listeners import RECEIVE_BUFFER
 from edge_agent.policy.draft import Draft, did_you_mean
 from edge_agent.policy.merge import Loc
 from edge_agent.policy.resolve import Resolver
-from edge_agent.policy.settings import RECEIVE_BUFFER, NotBuilt, Trunk, Upstream
+from edge_agent.policy.settings import NotBuilt, Trunk, Upstream
 from edge_agent.policy.values import Address, Network, write_duration
 from edge_agent.rules import BY_NAME, Mode, RuleSettings
 
@@ -214,6 +215,6 @@ def _receive_buffer() -> Iterator[Finding]:
     try:
         granted = int(RMEM_MAX.read_text())
     except (OSError, ValueError):
-        return  # not Linux, or a sandbox without /proc: the daemon reads back what it got
+        return  # a sandbox without /proc: the daemon reads back what it got
     if granted < RECEIVE_BUFFER:
         yield Finding("receive-buffer", ("listen",), {"granted": granted, "wanted": RECEIVE_BUFFER})

@@ -39,9 +39,6 @@ from edge_agent.rules import BY_NAME, RULES, Mode, Rule, RuleSettings
 from edge_agent.rules._shape import RATE_MAX, Burst, PerSecond
 from edge_agent.rules.interface import Method
 
-RECEIVE_BUFFER = 4 << 20
-"""Bytes of receive buffer asked for per listener: what 100,000 calls per second bring in 30 ms."""
-
 START, RELOAD = "start", "reload"
 
 
