@@ -1,0 +1,57 @@
+# cython: language_level=3
+# distutils: language = c
+"""The screening engine: one compile unit, its stages included in the order of the flow.
+
+`Engine.process(batch, now, out)` is the seam: no socket, no clock, no
+allocation, no Python object per packet. `Engine.pump` puts recvmmsg and
+sendmmsg around it. Everything between is `noexcept nogil`.
+"""
+
+from cpython.bytes cimport PyBytes_FromStringAndSize
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free, malloc, qsort
+from libc.string cimport memchr, memcmp, memcpy, memset, strlen
+
+from cext.batch cimport *
+from cext.hot cimport *
+from cext.msg cimport *
+from cext.policy cimport *
+from cext.screen cimport *
+from cext.state cimport *
+from cext.verdict cimport *
+
+from collections import namedtuple
+
+cdef extern from *:
+    uint64_t __builtin_bswap64(uint64_t) nogil
+
+cdef extern from "string.h" nogil:
+    void *memmem(const void *, size_t, const void *, size_t)
+
+include "sys.pxi"
+include "header_names.pxi"
+include "reasons.pxi"
+include "batch.pxi"
+include "receive.pxi"
+include "parse.pxi"
+include "sources.pxi"
+include "ops/numbers.pxi"
+include "cookie.pxi"
+include "emergency.pxi"
+include "ops/rate.pxi"
+include "txn.pxi"
+include "ops/limits.pxi"
+include "ops/structure.pxi"
+include "ops/scanner.pxi"
+include "ops/caller.pxi"
+include "route.pxi"
+include "screen.pxi"
+include "act.pxi"
+include "account.pxi"
+include "send.pxi"
+include "policy.pxi"
+include "engine.pxi"
+include "inspect.pxi"
+
+ea_class_init()
+numbers_init()

@@ -1,0 +1,343 @@
+# act.pxi: the one place that carries out a verdict: forward, answer or drop.
+#
+# Output is written into the arena of OutBatch: the packet's bytes with a few
+# edits, so what was screened is what goes on. Every datagram has room of its
+# own there. It never decides and never sends.
+
+cdef enum:
+    MAX_EDITS = 16
+    SCRATCH = 2048
+
+cdef struct Edit:           # replace [off, off + cut) by text
+    uint32_t off
+    uint32_t cut
+    uint32_t len
+    const uint8_t *text
+
+cdef struct Edits:
+    uint32_t count
+    uint8_t *free           # of scratch
+    Edit edit[MAX_EDITS]
+    uint8_t scratch[SCRATCH]
+
+
+cdef inline void edits_init(Edits *e) noexcept nogil:
+    e.count = 0
+    e.free = e.scratch
+
+
+# Kept in order of offset; equal offsets in order of arrival.
+cdef void edit_add(Edits *e, uint32_t off, uint32_t cut, const uint8_t *text, uint32_t n) noexcept nogil:
+    cdef uint32_t i = e.count
+    if e.count == MAX_EDITS:
+        return
+    while i and e.edit[i - 1].off > off:
+        e.edit[i] = e.edit[i - 1]
+        i -= 1
+    e.edit[i].off = off
+    e.edit[i].cut = cut
+    e.edit[i].text = text
+    e.edit[i].len = n
+    e.count += 1
+
+
+# Text from `start` (inside scratch) up to `end` becomes an edit.
+cdef inline void edit_scratch(Edits *e, uint32_t off, uint32_t cut, uint8_t *end) noexcept nogil:
+    edit_add(e, off, cut, e.free, <uint32_t>(end - e.free))
+    e.free = end
+
+
+# [start, end) of the packet with the edits that lie in it.
+cdef uint8_t *edits_copy(uint8_t *to, const uint8_t *p, uint32_t start, uint32_t end, Edits *e) noexcept nogil:
+    cdef uint32_t i
+    cdef Edit *one
+    for i in range(e.count):
+        one = &e.edit[i]
+        if one.off < start or one.off > end:
+            continue
+        to = ea_put(to, p + start, one.off - start)
+        to = ea_put(to, one.text, one.len)
+        start = one.off + one.cut
+    return ea_put(to, p + start, end - start)
+
+
+# received and rport of the topmost Via (RFC 3261 §18.2.1, RFC 3581 §4): what the
+# sender wrote there himself is overwritten.
+cdef void edit_via(Edits *e, Screen *s) noexcept nogil:
+    cdef Via *via = &s.m.via[0]
+    cdef EaAddr sent_by
+    cdef uint8_t *to
+    if via.rport >= 0:
+        to = e.free
+        if via.rport_value.len == 0:
+            to = ea_put(to, b"=", 1)
+        to = ea_put_uint(to, s.packet.source.port)
+        edit_scratch(e, via.rport_value.off, via.rport_value.len, to)
+    elif via.received.len == 0 and host_address(s.p, via.host, via.v6, &sent_by) and ea_addr_same_host(
+            &sent_by, &s.packet.source):
+        return
+    to = e.free
+    if via.received.len:
+        to = ea_put_host(to, &s.packet.source)
+        edit_scratch(e, via.received.off, via.received.len, to)
+    else:
+        to = ea_put(to, b";received=", 10)
+        to = ea_put_host(to, &s.packet.source)
+        edit_scratch(e, via.value.off + via.value.len, 0, to)
+
+
+# Cuts the Route values [first, last) that routing used up.
+cdef void edit_routes(Edits *e, Screen *s, uint32_t first, uint32_t last) noexcept nogil:
+    cdef SipMsg *m = s.m
+    cdef Row *row
+    cdef uint32_t i = first, k, start, end
+    while i < last:
+        k = i
+        while k + 1 < last and m.route_row[k + 1] == m.route_row[i]:
+            k += 1
+        row = &m.row[m.route_row[i]]
+        start = m.route_value[i].off
+        end = m.route_value[k].off + m.route_value[k].len
+        if start == row.value and end == row.value + row.value_len:
+            edit_add(e, row.off, row.end - row.off, NULL, 0)
+        elif end == row.value + row.value_len:
+            # The last values of a row: the comma before them goes too.
+            start = m.route_value[i - 1].off + m.route_value[i - 1].len
+            edit_add(e, start, end - start, NULL, 0)
+        else:
+            while s.p[end] != b',':
+                end += 1
+            edit_add(e, start, end + 1 - start, NULL, 0)
+        i = k + 1
+
+
+# host[:port] of the Request-URI, brackets too.
+cdef Slice uri_authority(const uint8_t *p, Uri *u) noexcept nogil:
+    cdef uint32_t start = u.host.off, end = u.host.off + u.host.len, stop = u.whole.off + u.whole.len
+    if u.flags & URI_V6:
+        start -= 1
+        end += 1
+    if end < stop and p[end] == b':':
+        end = parse_run(p, end + 1, stop, CLS_DIGIT)
+    return slice_of(start, end)
+
+
+cdef uint8_t *put_record_route(uint8_t *to, Screen *s, uint16_t listener, const uint8_t *cookie, uint32_t n) noexcept nogil:
+    cdef Listener *l = &s.policy.listeners[listener]
+    to = ea_put(to, b"Record-Route: <sip:", 19)
+    to = ea_put(to, cookie, n)
+    to = ea_put(to, b"@", 1)
+    to = ea_put(to, s.policy.text + l.sent_by.off, l.sent_by.len)
+    return ea_put(to, b";lr>\r\n", 6)
+
+
+cdef uint8_t *put_own_headers(uint8_t *to, Screen *s) noexcept nogil:
+    cdef Route *r = &s.v.route
+    cdef Peer *peer = &s.policy.peers[r.peer]
+    cdef Listener *l = &s.policy.listeners[r.listener]
+    cdef Cookie cookie
+    cdef uint8_t text[COOKIE_TEXT + 2]
+    cdef uint32_t n
+    to = ea_put(to, b"Via: SIP/2.0/UDP ", 17)
+    to = ea_put(to, s.policy.text + l.sent_by.off, l.sent_by.len)
+    to = ea_put(to, b";branch=", 8)
+    to = branch_put(to, s.packet.listener, peer.id, s.loop,
+                    branch_mac(s.state, s.via_hash, s.loop, peer.id, s.packet.listener))
+    to = ea_put(to, b"\r\n", 2)
+    if r.flags & ROUTE_RECORD:
+        if s.cookie_state == COOKIE_GOOD:
+            cookie = s.cookie
+        else:
+            memset(&cookie, 0, sizeof(Cookie))
+            cookie.from_upstream = s.dir == DIR_UPSTREAM
+            cookie.peer_id = peer.id if cookie.from_upstream else s.peer.id
+            cookie.emergency = (r.flags & ROUTE_EMERGENCY) != 0
+            cookie.originator = s.packet.source
+        # A re-INVITE's Record-Route changes nothing (RFC 3261 §16.6 step 4), so a new one is as good as none.
+        if s.cookie_state != COOKIE_GOOD:
+            n = <uint32_t>(cookie_put(text, s.state, &cookie, s.p, s.m) - text)
+            to = put_record_route(to, s, r.listener, text, n)
+            if r.listener != s.packet.listener:
+                to = put_record_route(to, s, s.packet.listener, text, n)
+    if s.m.max_forwards < 0:
+        to = ea_put(to, b"Max-Forwards: ", 14)
+        to = ea_put_uint(to, s.policy.max_forwards)
+        to = ea_put(to, b"\r\n", 2)
+    return to
+
+
+cdef void edit_request(Edits *e, Screen *s) noexcept nogil:
+    cdef Route *r = &s.v.route
+    cdef SipMsg *m = s.m
+    cdef Slice part
+    cdef Peer *peer = &s.policy.peers[r.peer]
+    cdef uint8_t *to
+    cdef uint32_t next_ = r.pop
+    if r.flags & ROUTE_STRICT_IN:
+        edit_add(e, s.uri_written.off, s.uri_written.len, s.p + m.uri.whole.off, m.uri.whole.len)
+        edit_routes(e, s, m.routes, m.routes + 1)
+    elif r.flags & ROUTE_STRICT_OUT:
+        # RFC 3261 §16.6 step 6: the strict router's URI goes into the start line, the target behind the Routes.
+        edit_add(e, m.uri.whole.off, m.uri.whole.len, s.p + m.route[next_].whole.off, m.route[next_].whole.len)
+        edit_add(e, m.header_end - 2, 0, b"Route: <", 8)
+        edit_add(e, m.header_end - 2, 0, s.p + m.uri.whole.off, m.uri.whole.len)
+        edit_add(e, m.header_end - 2, 0, b">\r\n", 3)
+        next_ += 1
+    elif r.flags & ROUTE_URI_HOST and peer.domain.len:
+        part = uri_authority(s.p, &m.uri)
+        edit_add(e, part.off, part.len, s.policy.text + peer.domain.off, peer.domain.len)
+    edit_scratch(e, m.first_row, 0, put_own_headers(e.free, s))
+    edit_via(e, s)
+    if next_:
+        edit_routes(e, s, 0, next_)
+    if m.max_forwards > 0:
+        to = ea_put_uint(e.free, <uint64_t>m.max_forwards - 1)
+        edit_scratch(e, m.max_forwards_value.off, m.max_forwards_value.len, to)
+
+
+# Our Via off the top of a response.
+cdef void edit_response(Edits *e, Screen *s) noexcept nogil:
+    cdef Row *row
+    cdef int i
+    for i in range(s.m.rows):
+        row = &s.m.row[i]
+        if row.id != H_VIA:
+            continue
+        if s.m.via[1].value.off < row.end:
+            edit_add(e, s.m.via[0].value.off, s.m.via[1].value.off - s.m.via[0].value.off, NULL, 0)
+        else:
+            edit_add(e, row.off, row.end - row.off, NULL, 0)
+        return
+
+
+cdef bint out_begin(OutBatch out, uint32_t need) noexcept nogil:
+    return out.count < MAX_BATCH and out.used + need <= OUT_BYTES
+
+
+cdef void out_end(OutBatch out, uint8_t *end, uint16_t listener, EaAddr *to) noexcept nogil:
+    cdef Datagram *d = &out.datagram[out.count]
+    d.off = out.used
+    d.len = <uint32_t>(end - out.arena) - out.used
+    d.listener = listener
+    d.destination = to[0]
+    out.used += (d.len + 63) & ~<uint32_t>63
+    out.count += 1
+
+
+cdef bint act_forward(Screen *s, OutBatch out) noexcept nogil:
+    cdef Edits e
+    cdef uint32_t need = s.m.length + MAX_GROWTH
+    if not out_begin(out, need):
+        return False
+    edits_init(&e)
+    if s.v.route.flags & ROUTE_RESPONSE:
+        edit_response(&e, s)
+    else:
+        edit_request(&e, s)
+    out_end(out, edits_copy(out.arena + out.used, s.p, 0, s.m.length, &e), s.v.route.listener, &s.v.route.address)
+    return True
+
+
+cdef const char *METHOD_NAMES[M_COUNT]
+METHOD_NAMES[:] = [b"", b"INVITE", b"ACK", b"BYE", b"CANCEL", b"OPTIONS", b"REFER", b"UPDATE", b"PRACK", b"NOTIFY",
+                   b"INFO", b"REGISTER", b"SUBSCRIBE", b"MESSAGE", b"PUBLISH"]
+
+
+cdef uint8_t *put_allow(uint8_t *to, uint32_t methods) noexcept nogil:
+    cdef int i
+    cdef bint more = False
+    to = ea_put(to, b"Allow: ", 7)
+    for i in range(1, M_COUNT):
+        if methods >> i & 1:
+            if more:
+                to = ea_put(to, b", ", 2)
+            to = ea_put(to, METHOD_NAMES[i], <uint32_t>strlen(METHOD_NAMES[i]))
+            more = True
+    return ea_put(to, b"\r\n", 2)
+
+
+# over_limit may choose another status than the reason's own; then its standard phrase goes with it.
+cdef uint8_t *put_status_line(uint8_t *to, Verdict *v) noexcept nogil:
+    cdef const EaReason *reason = &ea_reasons[v.reason]
+    to = ea_put(to, b"SIP/2.0 ", 8)
+    to = ea_put_uint(to, v.status)
+    to = ea_put(to, b" ", 1)
+    if v.status == reason.status:
+        to = ea_put(to, reason.phrase, reason.phrase_len)
+    elif v.status == 480:
+        to = ea_put(to, b"Temporarily Unavailable", 23)
+    elif v.status == 503:
+        to = ea_put(to, b"Service Unavailable", 19)
+    elif v.status == 603:
+        to = ea_put(to, b"Decline", 7)
+    else:
+        to = ea_put(to, b"Refused", 7)
+    return ea_put(to, b"\r\n", 2)
+
+
+cdef uint8_t *put_extra(uint8_t *to, Screen *s) noexcept nogil:
+    cdef int i
+    cdef uint32_t methods = s.policy.interface_methods
+    if s.dir == DIR_TRUNK:
+        methods = s.policy.peers[s.peer.upstream].methods
+    if s.v.status == 405 or s.v.status == 200:
+        to = put_allow(to, methods)
+    if s.v.status == 415 or s.v.status == 200:
+        to = ea_put(to, b"Accept: application/sdp\r\n", 25)
+    if s.v.status == 420:
+        # RFC 3261 §8.2.2.3: Unsupported names what was required.
+        for i in range(s.m.rows):
+            if s.m.row[i].id == H_PROXY_REQUIRE:
+                to = ea_put(to, b"Unsupported: ", 13)
+                to = ea_put(to, s.p + s.m.row[i].value, s.m.row[i].value_len)
+                to = ea_put(to, b"\r\n", 2)
+    return ea_put(to, b"Content-Length: 0\r\n\r\n", 21)
+
+
+# A stateless reply (RFC 3261 §8.2.6, §8.2.7): Via, From, To, Call-ID and CSeq as
+# they came, a To tag that says it is ours.
+cdef bint act_answer(Screen *s, OutBatch out) noexcept nogil:
+    cdef SipMsg *m = s.m
+    cdef Edits e
+    cdef Row *row
+    cdef uint8_t *to
+    cdef uint64_t seen = 0, need = (<uint64_t>1 << H_VIA | <uint64_t>1 << H_FROM | <uint64_t>1 << H_TO
+                                    | <uint64_t>1 << H_CALL_ID | <uint64_t>1 << H_CSEQ)
+    cdef int i
+    if not out_begin(out, m.length + MAX_GROWTH):
+        return False
+    edits_init(&e)
+    if m.vias:
+        edit_via(&e, s)
+    to = put_status_line(out.arena + out.used, &s.v)
+    for i in range(m.rows):
+        row = &m.row[i]
+        if row.id == H_OTHER or not need >> row.id & 1 or row.bad:
+            continue
+        if row.id != H_VIA and seen >> row.id & 1:
+            continue
+        seen |= <uint64_t>1 << row.id
+        to = edits_copy(to, s.p, row.off, row.value + row.value_len, &e)
+        if row.id == H_TO and m.to_tag.len == 0 and m.reason != RSN_TO:
+            to = ea_put(to, b";tag=", 5)
+            to = tag_put(to, s.state, s.p, m, &s.packet.source, s.first)
+        to = ea_put(to, b"\r\n", 2)
+    if seen != need:
+        return False
+    to = put_extra(to, s)
+    if s.peer == NULL and <uint32_t>(to - out.arena) - out.used > m.length:
+        s.v.reason = RSN_REPLY_TOO_LARGE
+        return False
+    out_end(out, to, s.packet.listener, &s.reply_to)
+    return True
+
+
+cdef void act(Screen *s, OutBatch out) noexcept nogil:
+    if s.v.action == ACT_FORWARD:
+        if not act_forward(s, out):
+            s.v.action = ACT_DROP
+            s.v.reason = RSN_NO_ROOM
+    elif s.v.action == ACT_ANSWER:
+        if not act_answer(s, out):
+            # Nobody can be answered without his Via, From, To, Call-ID and CSeq.
+            s.v.action = ACT_DROP

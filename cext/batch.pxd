@@ -1,0 +1,27 @@
+"""Packet, and the arenas that hold a batch of them: made at start, used again for every batch. Declarations only."""
+
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+
+from cext.hot cimport EaAddr
+
+cdef enum:
+    SLOT_BYTES = 65536      # a whole UDP datagram: signed INVITEs are long
+    SLOT_PAD = 64           # vector loads read past the end
+    MAX_BATCH = 64
+    # What forwarding may add to a message: Via, two Record-Routes, received, a
+    # new Request-URI host. Larger messages are refused before.
+    MAX_GROWTH = 1400
+    OUT_BYTES = MAX_BATCH * (SLOT_BYTES + MAX_GROWTH)
+
+cdef struct Packet:
+    uint8_t *data
+    uint32_t len
+    uint16_t listener
+    uint16_t truncated
+    EaAddr source
+
+cdef struct Datagram:
+    uint32_t off            # into the arena of OutBatch
+    uint32_t len
+    uint16_t listener
+    EaAddr destination

@@ -1,0 +1,179 @@
+# cookie.pxi: the proofs that need no state: branch, To tag, dialog cookie (SipHash-2-4, keys from [keys]).
+#
+# Branch    z9hG4bK "ea1" listener:2 peer:8 loop:16 mac:16          (hex)
+#           mac over {next Via's sent-by and branch, where its response goes,
+#           Call-ID, CSeq number, loop, peer, listener}. The response must come
+#           from `peer` and goes where the mac says, whatever its Via claims.
+# To tag    "ea" epoch:1 mac:16   mac over {Call-ID, From tag, CSeq number,
+#           source address and port, epoch of 64 s}.
+# Cookie    user part of our Record-Route, base64url of
+#           {key id 1, trunk id 4, flags 1, lease 4, originator address 4|16 and
+#           port 2, mac 12}; mac over these, Call-ID and the originating tag.
+#
+# Nothing here decides; it only makes and checks.
+
+cdef enum:
+    COOKIE_FROM_UPSTREAM = 1
+    COOKIE_EMERGENCY = 2
+    COOKIE_V6 = 4
+    COOKIE_V4_BYTES = 28
+    COOKIE_V6_BYTES = 40
+    COOKIE_TEXT = 54        # of the longer form
+    TAG_LEN = 19
+    TAG_EPOCH_SHIFT = 36    # ns to epochs of 68.7 s
+
+
+cdef inline void hash_addr(EaSip *h, EaAddr *a) noexcept nogil:
+    ea_sip_u64(h, a.hi)
+    ea_sip_u64(h, a.lo)
+    ea_sip_u64(h, a.port)
+
+
+# 128 bits over what a response's next Via, Call-ID and CSeq will say again.
+cdef void via_hash(State *state, const uint8_t *p, SipMsg *m, Via *via, EaAddr *reply_to, uint64_t *out) noexcept nogil:
+    cdef EaSip h
+    ea_sip_init(&h, state.keys.branch, 2)
+    ea_sip_slice(&h, p + via.sent_by.off, via.sent_by.len)
+    ea_sip_slice(&h, p + via.branch.off, via.branch.len)
+    hash_addr(&h, reply_to)
+    ea_sip_slice(&h, p + m.call_id.off, m.call_id.len)
+    ea_sip_u64(&h, m.cseq)
+    out[0] = ea_sip_end(&h, &out[1])
+
+
+cdef uint64_t branch_mac(State *state, uint64_t *via, uint64_t loop, uint32_t peer_id, uint16_t listener) noexcept nogil:
+    cdef EaSip h
+    ea_sip_init(&h, state.keys.branch, 2)
+    ea_sip_u64(&h, via[0])
+    ea_sip_u64(&h, via[1])
+    ea_sip_u64(&h, loop)
+    ea_sip_u64(&h, <uint64_t>peer_id << 16 | listener)
+    return ea_sip_end(&h, NULL)
+
+
+cdef uint8_t *branch_put(uint8_t *to, uint16_t listener, uint32_t peer_id, uint64_t loop, uint64_t mac) noexcept nogil:
+    to = ea_put(to, b"z9hG4bKea1", 10)
+    to = ea_put_hex(to, listener, 2)
+    to = ea_put_hex(to, peer_id, 8)
+    to = ea_put_hex(to, loop, 16)
+    return ea_put_hex(to, mac, 16)
+
+
+# What routing depends on (RFC 5393 §4.2.1): the Request-URI, the Routes, and whose request it is.
+cdef uint64_t loop_hash(State *state, const uint8_t *p, SipMsg *m, uint32_t source_id) noexcept nogil:
+    cdef EaSip h
+    cdef uint32_t i
+    ea_sip_init(&h, state.keys.table, 1)
+    ea_sip_u64(&h, source_id)
+    ea_sip_slice(&h, p + m.uri.whole.off, m.uri.whole.len)
+    if m.present >> H_ROUTE & 1:
+        for i in range(m.rows):
+            if m.row[i].id == H_ROUTE:
+                ea_sip_slice(&h, p + m.row[i].value, m.row[i].value_len)
+    return ea_sip_end(&h, NULL)
+
+
+cdef uint64_t tag_mac(State *state, const uint8_t *p, SipMsg *m, EaAddr *source, uint64_t epoch) noexcept nogil:
+    cdef EaSip h
+    ea_sip_init(&h, state.keys.tag, 2)
+    ea_sip_slice(&h, p + m.call_id.off, m.call_id.len)
+    ea_sip_slice(&h, p + m.from_tag.off, m.from_tag.len)
+    ea_sip_u64(&h, m.cseq)
+    hash_addr(&h, source)
+    ea_sip_u64(&h, epoch)
+    return ea_sip_end(&h, NULL)
+
+
+cdef uint8_t *tag_put(uint8_t *to, State *state, const uint8_t *p, SipMsg *m, EaAddr *source, uint64_t time) noexcept nogil:
+    cdef uint64_t epoch = time >> TAG_EPOCH_SHIFT
+    to = ea_put(to, b"ea", 2)
+    to = ea_put_hex(to, epoch & 15, 1)
+    return ea_put_hex(to, tag_mac(state, p, m, source, epoch), 16)
+
+
+# Is the To tag one that we gave this source in this epoch or the last one?
+cdef bint tag_is_own(State *state, const uint8_t *p, SipMsg *m, EaAddr *source, uint64_t now) noexcept nogil:
+    cdef uint64_t mac, nibble, epoch = now >> TAG_EPOCH_SHIFT
+    cdef const uint8_t *tag = p + m.to_tag.off
+    if m.to_tag.len != TAG_LEN or tag[0] != b'e' or tag[1] != b'a':
+        return False
+    if not ea_get_hex(tag + 2, 1, &nibble) or not ea_get_hex(tag + 3, 16, &mac):
+        return False
+    if (epoch & 15) != nibble:
+        epoch -= 1
+        if (epoch & 15) != nibble:
+            return False
+    return tag_mac(state, p, m, source, epoch) == mac
+
+
+cdef uint32_t cookie_bytes(Cookie *c, uint8_t key_id, uint8_t *out) noexcept nogil:
+    cdef uint8_t *to = out
+    cdef uint8_t flags = <uint8_t>((COOKIE_FROM_UPSTREAM if c.from_upstream else 0)
+                                   | (COOKIE_EMERGENCY if c.emergency else 0) | (0 if c.originator.v4 else COOKIE_V6))
+    to[0] = key_id
+    to = ea_put(to + 1, &c.peer_id, 4)
+    to[0] = flags
+    to = ea_put(to + 1, &c.lease, 4)
+    if c.originator.v4:
+        to = ea_put(to, <uint8_t *>&c.originator.lo + 4, 4)
+    else:
+        to = ea_put(to, &c.originator.hi, 8)
+        to = ea_put(to, &c.originator.lo, 8)
+    to = ea_put(to, &c.originator.port, 2)
+    return <uint32_t>(to - out)
+
+
+cdef void cookie_mac(State *state, int key, const uint8_t *body, uint32_t n, const uint8_t *call_id, uint32_t call_id_len,
+                     const uint8_t *tag, uint32_t tag_len, uint8_t *out) noexcept nogil:
+    cdef EaSip h
+    cdef uint64_t low, high
+    ea_sip_init(&h, state.keys.cookie[key], 2)
+    ea_sip_slice(&h, body, n)
+    ea_sip_slice(&h, call_id, call_id_len)
+    ea_sip_slice(&h, tag, tag_len)
+    low = ea_sip_end(&h, &high)
+    memcpy(out, &low, 8)
+    memcpy(out + 8, &high, 4)
+
+
+# The cookie's text for a call that this request opens.
+cdef uint8_t *cookie_put(uint8_t *to, State *state, Cookie *c, const uint8_t *p, SipMsg *m) noexcept nogil:
+    cdef uint8_t raw[COOKIE_V6_BYTES]
+    cdef uint32_t n = cookie_bytes(c, state.keys.cookie_id[0], raw)
+    cookie_mac(state, 0, raw, n, p + m.call_id.off, m.call_id.len, p + m.from_tag.off, m.from_tag.len, raw + n)
+    return ea_put_b64(to, raw, n + 12)
+
+
+# Reads and checks the cookie in `user`. `tag` is the originating tag.
+cdef bint cookie_get(State *state, const uint8_t *p, Slice user, SipMsg *m, Cookie *c, bint upstream_sends) noexcept nogil:
+    cdef uint8_t raw[COOKIE_V6_BYTES + 4]
+    cdef uint8_t mac[12]
+    cdef int n = ea_get_b64(raw, COOKIE_V6_BYTES, p + user.off, user.len), key
+    cdef uint8_t flags
+    cdef uint16_t port
+    cdef uint32_t v4
+    cdef Slice tag
+    if n != COOKIE_V4_BYTES and n != COOKIE_V6_BYTES:
+        return False
+    flags = raw[5]
+    if ((flags & COOKIE_V6) != 0) != (n == COOKIE_V6_BYTES):
+        return False
+    memset(c, 0, sizeof(Cookie))
+    c.key = raw[0]
+    memcpy(&c.peer_id, raw + 1, 4)
+    memcpy(&c.lease, raw + 6, 4)
+    memcpy(&port, raw + n - 14, 2)
+    c.from_upstream = flags & COOKIE_FROM_UPSTREAM
+    c.emergency = (flags & COOKIE_EMERGENCY) != 0
+    if n == COOKIE_V4_BYTES:
+        memcpy(&v4, raw + 10, 4)
+        ea_addr_v4(&c.originator, v4, port)
+    else:
+        ea_addr_v6(&c.originator, raw + 10, port)
+    # The originating side writes its own tag into From, the other side into To.
+    tag = m.from_tag if (c.from_upstream != 0) == upstream_sends else m.to_tag
+    for key in range(state.keys.cookie_count):
+        if state.keys.cookie_id[key] == c.key:
+            cookie_mac(state, key, raw, <uint32_t>n - 12, p + m.call_id.off, m.call_id.len, p + tag.off, tag.len, mac)
+            return memcmp(mac, raw + n - 12, 12) == 0
+    return False

@@ -1,0 +1,67 @@
+# emergency.pxi: the lane's matcher: is this Request-URI an emergency call? First, in constant time, outside the rows.
+#
+# It reads the number as received, before '+' is dropped, and only ever matches
+# the complete dial string: +91 11 ... (New Delhi) is no 911. Forms: RFC 5031
+# (service URNs), RFC 6881 SP-7 (dial strings), and the outside-line, trunk and
+# country prefixes that policy compiled into the tables.
+
+cdef int emergency_number(EmergencyTable *t, uint64_t number) noexcept nogil:
+    if number & NUM_LONG or number_len(number) > t.longest:
+        return LANE_NONE
+    if number & NUM_PLUS:
+        return LANE_CALL if sorted_has(t.plus, t.plus_count, number & ~NUM_PLUS) else LANE_NONE
+    if sorted_has(t.exact, t.exact_count, number):
+        return LANE_CALL
+    return LANE_TEST if sorted_has(t.test, t.test_count, number) else LANE_NONE
+
+
+# The digits that a telephone would dial of a user part that is no plain number: an
+# optional service code (*67), separators, a pause or post-dial part, a closing '#'.
+cdef uint64_t emergency_dialled(const uint8_t *p, uint32_t n) noexcept nogil:
+    cdef uint8_t text[40]
+    cdef uint32_t i = 0, out = 0, start = 0
+    cdef uint8_t c
+    while i < n and out < sizeof(text):
+        c = p[i]
+        if c == b'%' and i + 2 < n and EA_IS(p[i + 1], CLS_HEX) and EA_IS(p[i + 2], CLS_HEX):
+            c = <uint8_t>(parse_hex_digit(p[i + 1]) * 16 + parse_hex_digit(p[i + 2]))
+            i += 2
+        i += 1
+        if c in b",;pPwW":
+            break
+        if c not in b" -.()":
+            text[out] = c
+            out += 1
+    if out and text[0] == b'*':
+        start = 3
+    while out > start and text[out - 1] == b'#':
+        out -= 1
+    if out <= start or out - start > 15:
+        return 0
+    return parse_number(text + start, out - start)
+
+
+cdef bint label_starts(const uint8_t *p, Slice s, const char *label, uint32_t n) noexcept nogil:
+    return s.len >= n and ea_same_fold(p + s.off, label, n) and (s.len == n or p[s.off + n] == b'.')
+
+
+cdef int emergency_match(EmergencyTable *t, const uint8_t *p, Uri *u) noexcept nogil:
+    cdef int lane
+    cdef uint64_t number
+    if u.scheme == SCHEME_URN:
+        if label_starts(p, u.host, b"service:sos", 11):
+            return LANE_CALL
+        # NG9-1-1 test suites write the second form.
+        if label_starts(p, u.host, b"service:test.sos", 16) or label_starts(p, u.host, b"service:test:sos", 16):
+            return LANE_TEST
+        return LANE_NONE
+    if u.scheme == SCHEME_OTHER or u.user.len == 0:
+        return LANE_NONE
+    if u.number:
+        return emergency_number(t, u.number)
+    if u.scheme != SCHEME_TEL and label_starts(p, u.user, b"sos", 3):
+        return LANE_CALL
+    if u.user.len > 120:
+        return LANE_NONE
+    number = emergency_dialled(p + u.user.off, u.user.len)
+    return emergency_number(t, number) if number else LANE_NONE

@@ -1,0 +1,433 @@
+# engine.pxi: Engine: state, publishing of policies, process and pump, and what the control plane reads.
+
+import hashlib as _hashlib
+import hmac as _hmac
+import time as _time
+
+from edge_agent.reasons import REASONS as _REASONS
+
+cdef enum:
+    GROUP = 8               # messages parsed and prefetched before the first of them is screened
+
+Event = namedtuple("Event", "time_ns action rule reason status monitored method peer source call_id from_user to_user "
+                            "user_agent value limit")
+Step = namedtuple("Step", "rule mode applies reason answer value limit note")
+ACTIONS = ("none", "forward", "answer", "drop")
+
+
+def derive(secret: bytes, purpose: str) -> bytes:
+    """16 bytes for one purpose (HKDF with SHA-256, RFC 5869, one block)."""
+    key = _hmac.new(b"edge-agent", secret, _hashlib.sha256).digest()
+    return _hmac.new(key, purpose.encode() + b"\x01", _hashlib.sha256).digest()[:16]
+
+
+cdef class Engine:
+    """Screens batches of SIP messages against the published policy.
+
+    ``secret`` (32 bytes) keys branches, tags and cookies; ``old_secret`` keeps the
+    cookies of the one before valid. Tables are made and faulted in here: sizes in
+    MiB. MemoryError when they can't be had.
+    """
+
+    cdef State state
+    cdef Worker *workers
+    cdef int worker_count
+    cdef void *policy_now               # PolicyImage of `policy`
+    cdef object policy
+    cdef dict slots                     # peer name -> slot in State and counters
+    cdef list slot_names
+    cdef uint64_t stopping
+    cdef int wake
+    cdef Batch probe
+    cdef OutBatch probe_out
+
+    def __cinit__(self, *, workers: int = 1, rates_mib: int = 16, transactions_mib: int = 64, leases_mib: int = 16,
+                  secret: bytes, old_secret: bytes | None = None):
+        cdef int i
+        if not 1 <= workers <= MAX_WORKERS:
+            raise ValueError(f"1 to {MAX_WORKERS} workers")
+        if len(secret) != 32 or (old_secret is not None and len(old_secret) != 32):
+            raise ValueError("a secret has 32 bytes")
+        self.wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)
+        self.worker_count = workers
+        self.workers = <Worker *>ea_table_alloc(workers * sizeof(Worker))
+        self.state.peers = <PeerCells *>ea_table_alloc((MAX_PEERS + 1) * sizeof(PeerCells))
+        if (self.workers == NULL or self.state.peers == NULL
+                or not cells_init(&self.state.rates, <uint64_t>rates_mib << 20)
+                or not cells_init(&self.state.leases, <uint64_t>leases_mib << 20)
+                or not txn_init(&self.state.transactions, <uint64_t>transactions_mib << 20)):
+            raise MemoryError("the state tables don't fit: lower [tables]")
+        for i in range(workers):
+            self.workers[i].verdicts = <uint64_t *>ea_table_alloc((MAX_PEERS + 1) * REASONS * ACT_COUNT * 8)
+            self.workers[i].monitored = <uint64_t *>ea_table_alloc((MAX_PEERS + 1) * MAX_RULES * 8)
+            self.workers[i].ring = <EventRecord *>ea_table_alloc(RING * sizeof(EventRecord))
+            if not (self.workers[i].verdicts and self.workers[i].monitored and self.workers[i].ring):
+                raise MemoryError("the counters don't fit")
+        self.slots = {}
+        self.slot_names = [None] * (MAX_PEERS + 1)
+        self.slot_names[0] = ""
+        self.set_keys(secret, old_secret)
+        self.probe = Batch(1)
+        self.probe_out = OutBatch()
+
+    cdef set_keys(self, bytes secret, bytes old_secret):
+        cdef int i
+        self.put_key(self.state.keys.branch, derive(secret, "branch"))
+        self.put_key(self.state.keys.tag, derive(secret, "tag"))
+        # Table keys needn't outlive the process, and so don't.
+        self.put_key(self.state.keys.table, _hashlib.sha256(secret + _time.time_ns().to_bytes(8, "little")
+                                                            + id(self).to_bytes(8, "little")).digest()[:16])
+        secrets = [secret] if old_secret is None else [secret, old_secret]
+        for i, one in enumerate(secrets):
+            self.put_key(self.state.keys.cookie[i], derive(one, "cookie"))
+            self.state.keys.cookie_id[i] = derive(one, "cookie-id")[0]
+        self.state.keys.cookie_count = <uint8_t>len(secrets)
+
+    cdef put_key(self, uint8_t *to, bytes key):
+        cdef const uint8_t *raw = key
+        memcpy(to, raw, 16)
+
+    def __dealloc__(self):
+        cdef int i
+        for i in range(self.worker_count):
+            munmap(self.workers[i].verdicts, (MAX_PEERS + 1) * REASONS * ACT_COUNT * 8)
+            munmap(self.workers[i].monitored, (MAX_PEERS + 1) * MAX_RULES * 8)
+            munmap(self.workers[i].ring, RING * sizeof(EventRecord))
+        munmap(self.workers, self.worker_count * sizeof(Worker))
+        munmap(self.state.peers, (MAX_PEERS + 1) * sizeof(PeerCells))
+        munmap(self.state.rates.cell, self.state.rates.bytes)
+        munmap(self.state.leases.cell, self.state.leases.bytes)
+        munmap(self.state.transactions.entry, self.state.transactions.bytes)
+        close(self.wake)
+
+    # ---- publishing ----
+
+    def publish(self, policy: Policy) -> None:
+        """Makes `policy` the one that screens, whole and at once.
+
+        Rates and counters of peers that stay are kept. Returns when no worker
+        uses the old policy any more. ValueError with more than 1,024 peers.
+        """
+        cdef uint32_t i
+        cdef int k
+        names = [peer.name for peer in policy.tables.peers]
+        if len(names) > MAX_PEERS:
+            raise ValueError(f"at most {MAX_PEERS} trunks and upstreams")
+        for name in [name for name in self.slots if name not in names]:
+            self.slot_names[self.slots.pop(name)] = None
+        for i, name in enumerate(names):
+            if name not in self.slots:
+                slot = self.slot_names.index(None, 1)
+                self.slot_names[slot] = name
+                self.slots[name] = slot
+                memset(&self.state.peers[<int>slot], 0, sizeof(PeerCells))
+            policy.image.peers[i].slot = self.slots[name]
+        old = self.policy
+        if old is not None:
+            self.keep_health(policy, old)
+        ea_set_ptr(&self.policy_now, &policy.image)
+        ea_fence()
+        for k in range(self.worker_count):
+            while ea_get(&self.workers[k].using) not in (0, policy.image.generation):
+                _time.sleep(0.0005)
+        self.policy = policy
+
+    cdef keep_health(self, Policy new, Policy old):
+        cdef uint32_t i, k
+        cdef Peer *p
+        was = {}
+        for i in range(old.image.peer_count):
+            p = &old.image.peers[i]
+            for k in range(p.target_count):
+                was[p.id, addr_to_text(&old.image.targets[p.first_target + k].address)] = (
+                    old.image.targets[p.first_target + k].up)
+        for i in range(new.image.peer_count):
+            p = &new.image.peers[i]
+            for k in range(p.target_count):
+                new.image.targets[p.first_target + k].up = was.get(
+                    (p.id, addr_to_text(&new.image.targets[p.first_target + k].address)), 1)
+
+    def set_target(self, upstream: str, target: int, up: bool) -> None:
+        """The health of an upstream's target, by its place in `targets`. Unknown ones are ignored."""
+        cdef Policy policy = self.policy
+        cdef uint32_t i
+        cdef Peer *p
+        wanted = peer_id(upstream)
+        for i in range(policy.image.peer_count):
+            p = &policy.image.peers[i]
+            if p.id == wanted and 0 <= target < p.target_count:
+                policy.image.targets[p.first_target + <uint32_t>target].up = up
+
+    # ---- the seam ----
+
+    def process(self, batch: Batch, now: int, out: OutBatch, worker: int = 0) -> None:
+        """Screens every packet of `batch` at monotonic time `now` (ns); replies and forwarded messages go into `out`.
+
+        `out` is emptied first. RuntimeError before the first publish.
+        """
+        cdef uint64_t at = now
+        cdef int own = worker
+        if not 0 <= worker < self.worker_count:
+            raise IndexError(worker)
+        if self.policy_now == NULL:
+            raise RuntimeError("no policy is published")
+        with nogil:
+            engine_process(self, batch, at, out, own)
+
+    def pump(self, worker: int, sockets: list) -> None:
+        """Receives, screens and sends until stop(). One thread per worker; the GIL is released.
+
+        ``sockets``: (file descriptor, listener index) pairs, one for each listener
+        of the policy. OSError when the kernel refuses epoll.
+        """
+        cdef Batch batch = Batch()
+        cdef OutBatch out = OutBatch()
+        cdef int fds[64]
+        cdef int ep, count = <int>len(sockets), own = worker
+        cdef epoll_event want
+        if not 0 <= worker < self.worker_count or count > 64:
+            raise IndexError(worker)
+        memset(fds, 0xff, sizeof(fds))
+        ep = epoll_create1(EPOLL_CLOEXEC)
+        if ep < 0:
+            raise OSError("epoll_create1")
+        try:
+            memset(&want, 0, sizeof(want))
+            want.events = EPOLLIN
+            want.data.u64 = 1 << 16
+            if epoll_ctl(ep, EPOLL_CTL_ADD, self.wake, &want):
+                raise OSError("epoll_ctl")
+            for fd, listener in sockets:
+                fds[<int>listener] = fd
+                want.data.u64 = listener
+                if epoll_ctl(ep, EPOLL_CTL_ADD, fd, &want):
+                    raise OSError("epoll_ctl")
+            with nogil:
+                engine_pump(self, own, ep, fds, batch, out)
+        finally:
+            close(ep)
+
+    def stop(self) -> None:
+        """Ends every pump, within a batch."""
+        cdef uint64_t one = 1
+        ea_set(&self.stopping, 1)
+        write(self.wake, &one, 8)
+
+    # ---- what the control plane reads ----
+
+    def counters(self) -> dict:
+        """Totals over all workers; see the balance in account.pxi."""
+        cdef int k, r, a
+        cdef Worker *w
+        cdef uint64_t n
+        total = {"received": 0, "forwarded": 0, "answered": 0, "dropped": 0, "responses": 0, "events_dropped": 0,
+                 "send_errors": 0, "batches": 0}
+        verdicts = {}
+        monitored = {}
+        methods = dict.fromkeys(METHODS[1:], 0)
+        rules = self.policy.tables.rules if self.policy is not None else ()
+        slots = [slot for slot, name in enumerate(self.slot_names) if name is not None]
+        for k in range(self.worker_count):
+            w = &self.workers[k]
+            for name, value in (("received", w.received), ("forwarded", w.acted[ACT_FORWARD]),
+                                ("answered", w.acted[ACT_ANSWER]), ("dropped", w.acted[ACT_DROP]),
+                                ("responses", w.responses), ("events_dropped", w.events_dropped),
+                                ("send_errors", w.send_errors), ("batches", w.batches)):
+                total[name] += value
+            methods["other"] = methods.get("other", 0) + w.methods[0]
+            for a in range(1, M_COUNT):
+                methods[METHODS[a]] += w.methods[a]
+            for slot in slots:
+                peer = self.slot_names[slot]
+                for r in range(RSN_COUNT):
+                    for a in range(1, ACT_COUNT):
+                        n = ea_get_relaxed(&w.verdicts[(<int>slot * REASONS + r) * ACT_COUNT + a])
+                        if n:
+                            key = (ACTIONS[a], _REASONS[r].rule, _REASONS[r].name, peer)
+                            verdicts[key] = verdicts.get(key, 0) + n
+                for r in range(len(rules)):
+                    n = ea_get_relaxed(&w.monitored[<int>slot * MAX_RULES + r])
+                    if n:
+                        key = (rules[r], peer)
+                        monitored[key] = monitored.get(key, 0) + n
+        total["by_verdict"] = verdicts
+        total["monitored"] = monitored
+        total["methods"] = methods
+        total["heartbeats"] = [self.workers[k].heartbeat for k in range(self.worker_count)]
+        return total
+
+    def events(self, limit: int = 1000) -> list:
+        """Takes up to `limit` events out of the rings, oldest first per worker."""
+        cdef int k
+        cdef Worker *w
+        found = []
+        for k in range(self.worker_count):
+            w = &self.workers[k]
+            while ea_get(&w.ring_tail) != ea_get(&w.ring_head) and len(found) < limit:
+                found.append(self.event(&w.ring[w.ring_tail & (RING - 1)]))
+                ea_set(&w.ring_tail, w.ring_tail + 1)
+        return found
+
+    cdef event(self, EventRecord *e):
+        rules = self.policy.tables.rules
+        rule = ""
+        if e.rule < len(rules):
+            rule = rules[e.rule]
+        elif e.monitored:
+            rule = rules[(e.monitored & -e.monitored).bit_length() - 1]
+        return Event(
+            e.time, ACTIONS[e.action], rule, _REASONS[e.reason].name, e.status, e.monitored != 0,
+            METHODS[e.method] or "other", self.slot_names[e.slot] or "", addr_to_text(&e.source),
+            text_of(e.call_id, e.call_id_len), text_of(e.from_user, e.from_len), text_of(e.to_user, e.to_len),
+            text_of(e.agent, e.agent_len), e.value, e.limit)
+
+    def tables(self) -> dict:
+        """Entries, evictions (or refusals of a full bucket) and bytes of each state table. Walks them: not for often."""
+        cdef uint64_t now = ea_now()
+        return {
+            "rates": {"entries": cells_live(&self.state.rates, now), "evictions": self.state.rates.full,
+                      "bytes": self.state.rates.bytes},
+            "transactions": {"entries": txn_live(&self.state.transactions, now),
+                             "evictions": self.state.transactions.evicted, "bytes": self.state.transactions.bytes},
+            "leases": {"entries": cells_live(&self.state.leases, now), "evictions": self.state.leases.full,
+                       "bytes": self.state.leases.bytes},
+        }
+
+    def explain(self, data: bytes, source: tuple, listener: int, now: int) -> list:
+        """Every rule in order with what it saw, its limit and its answer, and the verdict last. Changes no state."""
+        cdef Screen s
+        cdef Trace trace
+        cdef uint64_t skip
+        cdef uint32_t i
+        cdef Policy policy = self.policy
+        memset(&trace, 0, sizeof(trace))
+        self.probe.clear()
+        self.probe.add(data, source, listener)
+        engine_begin(&s, self, &policy.image, &self.workers[0], &self.probe.packet[0], &self.probe.msg[0], now)
+        s.trace = &trace
+        engine_classify(&s)
+        skip = parse_message(s.packet.data, s.packet.len, s.m)
+        s.p = s.packet.data + skip
+        screen_message(&s)
+        rules = policy.tables.rules
+        modes = ("off", "monitor", "enforce")
+        steps = []
+        for i in range(trace.count):
+            step = trace.step[i]
+            reason = _REASONS[step.reason]
+            answer = "" if not step.applies else "pass" if not step.reason else f"{reason.status} {reason.phrase}".strip()
+            steps.append(Step(rules[step.rule], modes[step.mode], bool(step.applies),
+                              reason.name if step.reason else "", answer, step.value, step.limit,
+                              reason.sentence if step.reason else ""))
+        reason = _REASONS[s.v.reason]
+        answer = ACTIONS[s.v.action]
+        if s.v.action == ACT_ANSWER:
+            answer = f"answer {s.v.status} {reason.phrase}"
+        elif s.v.action == ACT_FORWARD and not s.v.route.flags & ROUTE_RESPONSE:
+            host, port = addr_to_text(&s.v.route.address)
+            answer = f"forward to {policy.tables.peers[s.v.route.peer].name} at {host} port {port}"
+        steps.append(Step("verdict", "", True, reason.name, answer, s.v.value, s.v.limit, reason.sentence))
+        return steps
+
+
+cdef str text_of(uint8_t *raw, uint32_t n):
+    return PyBytes_FromStringAndSize(<char *>raw, n).decode("utf-8", "replace")
+
+
+cdef inline void engine_begin(Screen *s, Engine engine, PolicyImage *policy, Worker *w, Packet *packet, SipMsg *m,
+                              uint64_t now) noexcept nogil:
+    memset(s, 0, sizeof(Screen))
+    s.policy = policy
+    s.state = &engine.state
+    s.worker = w
+    s.packet = packet
+    s.p = packet.data
+    s.m = m
+    s.now = now
+    s.first = now
+    s.v.rule = 255
+    s.v.route.peer = NO_PEER
+
+
+cdef inline void engine_classify(Screen *s) noexcept nogil:
+    s.peer_index = source_peer(s.policy, &s.packet.source, False)
+    if s.peer_index == NO_PEER:
+        s.peer = NULL
+        s.dir = DIR_UNKNOWN
+        return
+    s.peer = &s.policy.peers[s.peer_index]
+    s.dir = DIR_UPSTREAM if s.peer.kind == PEER_UPSTREAM else DIR_TRUNK
+
+
+cdef void engine_process(Engine engine, Batch batch, uint64_t now, OutBatch out, int worker) noexcept nogil:
+    cdef Worker *w = &engine.workers[worker]
+    cdef PolicyImage *policy
+    cdef Screen screen[GROUP]
+    cdef Screen *s
+    cdef uint32_t first = 0, n, i
+    cdef int reason
+    out.used = 0
+    out.count = 0
+    # A publisher waits until no worker names the old generation.
+    while True:
+        policy = <PolicyImage *>ea_get_ptr(&engine.policy_now)
+        ea_set(&w.using, policy.generation)
+        ea_fence()
+        if <PolicyImage *>ea_get_ptr(&engine.policy_now) == policy:
+            break
+    while first < batch.count:
+        n = batch.count - first
+        if n > GROUP:
+            n = GROUP
+        for i in range(n):
+            s = &screen[i]
+            engine_begin(s, engine, policy, w, &batch.packet[first + i], &batch.msg[first + i], now)
+            engine_classify(s)
+            ea_count(&w.received, 1)
+            if s.peer == NULL:
+                reason = op_source_rate(s)
+                if reason:
+                    # Unknown and over its budget: not even parsed.
+                    s.m.kind = KIND_ERROR
+                    s.m.reason = <uint16_t>reason
+                    s.m.rows = 0
+                    decide(s, ACT_DROP, reason)
+                    continue
+            s.p += parse_message(s.packet.data, s.packet.len, s.m)
+            if s.packet.truncated and s.m.reason == 0:
+                s.m.reason = RSN_TOO_LARGE
+        for i in range(n):
+            s = &screen[i]
+            if s.v.action == ACT_NONE:
+                screen_message(s)
+                act(s, out)
+            account(s)
+        first += n
+    ea_set(&w.using, 0)
+
+
+cdef void engine_pump(Engine engine, int worker, int ep, int *fds, Batch batch, OutBatch out) noexcept nogil:
+    cdef Worker *w = &engine.workers[worker]
+    cdef epoll_event ready[64]
+    cdef PolicyImage *policy
+    cdef int n, i, r, rounds
+    cdef uint16_t listener
+    while not ea_get(&engine.stopping):
+        n = epoll_wait(ep, ready, 64, 1000)
+        ea_count(&w.heartbeat, 1)
+        for i in range(n):
+            if ready[i].data.u64 >= 64:
+                continue
+            listener = <uint16_t>ready[i].data.u64
+            # A few batches of one socket, then the others have their turn.
+            for rounds in range(4):
+                r = receive_batch(batch, fds[listener], listener)
+                if r <= 0:
+                    break
+                ea_count(&w.batches, 1)
+                engine_process(engine, batch, ea_now(), out, worker)
+                if out.count:
+                    policy = <PolicyImage *>ea_get_ptr(&engine.policy_now)
+                    send_batch(out, fds, policy.listeners, w)
+                if r < <int>batch.slots:
+                    break

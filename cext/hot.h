@@ -1,0 +1,469 @@
+/* hot.h: what Cython can't say well: byte classes, the SSE2 line scan, SipHash,
+ * atomics, base64url, and the two socket calls with their control messages.
+ *
+ * It knows nothing of SIP beyond the character classes of RFC 3261 §25.1, keeps
+ * no state but the class table, and never allocates.
+ */
+#ifndef EDGE_HOT_H
+#define EDGE_HOT_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+#define EA_LIKELY(x) __builtin_expect(!!(x), 1)
+#define EA_UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define EA_PREFETCH(p) __builtin_prefetch((p), 1, 1)
+
+/* ---- character classes (RFC 3261 §25.1) ---- */
+
+enum {
+    CLS_TOKEN = 1,  /* token */
+    CLS_USER = 2,   /* user and password, '%' left out */
+    CLS_HOST = 4,   /* letters, digits, '-', '.', '_' (names in the field carry it) */
+    CLS_PARAM = 8,  /* paramchar and hnv-char, '%' left out */
+    CLS_DIGIT = 16,
+    CLS_HEX = 32,
+    CLS_LWS = 64,   /* SP, TAB, and the CR LF of a fold */
+    CLS_WORD = 128, /* word, as in Call-ID */
+};
+
+static uint8_t ea_class[256];
+
+static void ea_class_add(const char *chars, int bits)
+{
+    for (; *chars; chars++)
+        ea_class[(uint8_t)*chars] |= bits;
+}
+
+static void ea_class_init(void)
+{
+    memset(ea_class, 0, sizeof ea_class);
+    for (int c = '0'; c <= '9'; c++)
+        ea_class[c] |= CLS_TOKEN | CLS_USER | CLS_HOST | CLS_PARAM | CLS_DIGIT | CLS_HEX | CLS_WORD;
+    for (int c = 'a'; c <= 'z'; c++) {
+        int bits = CLS_TOKEN | CLS_USER | CLS_HOST | CLS_PARAM | CLS_WORD | (c <= 'f' ? CLS_HEX : 0);
+        ea_class[c] |= bits;
+        ea_class[c - 32] |= bits;
+    }
+    ea_class_add("-.!%*_+`'~", CLS_TOKEN);
+    ea_class_add("-_.!~*'()&=+$,;?/:", CLS_USER);
+    ea_class_add("-._", CLS_HOST);
+    ea_class_add("-_.!~*'()[]/:&+$?", CLS_PARAM);
+    ea_class_add("-.!%*_+`'~()<>:\\\"/[]?{}", CLS_WORD);
+    ea_class_add(" \t\r\n", CLS_LWS);
+}
+
+#define EA_IS(c, bits) (ea_class[(uint8_t)(c)] & (bits))
+
+/* Offset of the first control byte other than TAB (so CR and LF too) in p[0..n),
+ * or n. Reads up to 15 bytes past n: slots are padded for it. One pass finds the
+ * line's end and proves that nothing hides in the line. */
+__attribute__((no_sanitize("address")))
+static inline uint32_t ea_scan_line(const uint8_t *p, uint32_t n)
+{
+    uint32_t i = 0;
+#ifdef __SSE2__
+    const __m128i low = _mm_set1_epi8(0x1f), tab = _mm_set1_epi8('\t'), del = _mm_set1_epi8(0x7f);
+    for (; i < n; i += 16) {
+        __m128i v = _mm_loadu_si128((const __m128i *)(p + i));
+        __m128i control = _mm_cmpeq_epi8(_mm_min_epu8(v, low), v);
+        control = _mm_andnot_si128(_mm_cmpeq_epi8(v, tab), control);
+        control = _mm_or_si128(control, _mm_cmpeq_epi8(v, del));
+        uint32_t mask = (uint32_t)_mm_movemask_epi8(control);
+        if (mask) {
+            i += (uint32_t)__builtin_ctz(mask);
+            return i < n ? i : n;
+        }
+    }
+    return n;
+#else
+    for (; i < n; i++)
+        if ((p[i] < 0x20 && p[i] != '\t') || p[i] == 0x7f)
+            return i;
+    return n;
+#endif
+}
+
+static inline uint64_t ea_load64(const uint8_t *p)
+{
+    uint64_t x;
+    memcpy(&x, p, 8);
+    return x;
+}
+
+/* The first min(n, 8) bytes as a word, letters folded to lower case. Reads 8. */
+__attribute__((no_sanitize("address")))
+static inline uint64_t ea_fold8(const uint8_t *p, uint32_t n)
+{
+    uint64_t x;
+    memcpy(&x, p, 8);
+    x |= 0x2020202020202020ull;
+    return n >= 8 ? x : x & ((1ull << (n * 8)) - 1);
+}
+
+/* Equal when letters are folded; `low` is written in lower case. */
+static inline int ea_same_fold(const uint8_t *p, const char *low, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        uint8_t c = p[i];
+        if (c >= 'A' && c <= 'Z')
+            c |= 0x20;
+        if (c != (uint8_t)low[i])
+            return 0;
+    }
+    return 1;
+}
+
+/* ---- SipHash (Aumasson, Bernstein 2012), as a stream over slices ---- */
+
+typedef struct {
+    uint64_t v0, v1, v2, v3, tail;
+    uint32_t fill, total;
+    int rounds; /* 1 for table keys and digests that never leave, 2 for MACs */
+} EaSip;
+
+#define EA_ROTL(x, b) (((x) << (b)) | ((x) >> (64 - (b))))
+#define EA_SIPROUND(s)                                                                         \
+    do {                                                                                       \
+        (s)->v0 += (s)->v1; (s)->v1 = EA_ROTL((s)->v1, 13); (s)->v1 ^= (s)->v0;                \
+        (s)->v0 = EA_ROTL((s)->v0, 32);                                                        \
+        (s)->v2 += (s)->v3; (s)->v3 = EA_ROTL((s)->v3, 16); (s)->v3 ^= (s)->v2;                \
+        (s)->v0 += (s)->v3; (s)->v3 = EA_ROTL((s)->v3, 21); (s)->v3 ^= (s)->v0;                \
+        (s)->v2 += (s)->v1; (s)->v1 = EA_ROTL((s)->v1, 17); (s)->v1 ^= (s)->v2;                \
+        (s)->v2 = EA_ROTL((s)->v2, 32);                                                        \
+    } while (0)
+
+static inline void ea_sip_init(EaSip *s, const uint8_t *key, int rounds)
+{
+    uint64_t k0 = ea_load64(key), k1 = ea_load64(key + 8);
+    s->v0 = k0 ^ 0x736f6d6570736575ull;
+    s->v1 = k1 ^ 0x646f72616e646f6dull ^ 0xee; /* 128-bit variant */
+    s->v2 = k0 ^ 0x6c7967656e657261ull;
+    s->v3 = k1 ^ 0x7465646279746573ull;
+    s->tail = 0;
+    s->fill = s->total = 0;
+    s->rounds = rounds;
+}
+
+static inline void ea_sip_word(EaSip *s, uint64_t m)
+{
+    s->v3 ^= m;
+    EA_SIPROUND(s);
+    if (s->rounds == 2)
+        EA_SIPROUND(s);
+    s->v0 ^= m;
+}
+
+static inline void ea_sip_add(EaSip *s, const uint8_t *p, uint32_t n)
+{
+    s->total += n;
+    if (s->fill) {
+        while (n && s->fill < 8) {
+            s->tail |= (uint64_t)*p++ << (8 * s->fill++);
+            n--;
+        }
+        if (s->fill < 8)
+            return;
+        ea_sip_word(s, s->tail);
+        s->tail = 0;
+        s->fill = 0;
+    }
+    for (; n >= 8; n -= 8, p += 8)
+        ea_sip_word(s, ea_load64(p));
+    for (; n; n--)
+        s->tail |= (uint64_t)*p++ << (8 * s->fill++);
+}
+
+/* A slice with its length, so that ("ab","c") and ("a","bc") differ. */
+static inline void ea_sip_slice(EaSip *s, const uint8_t *p, uint32_t n)
+{
+    uint32_t length = n;
+    ea_sip_add(s, (const uint8_t *)&length, 4);
+    ea_sip_add(s, p, n);
+}
+
+static inline void ea_sip_u64(EaSip *s, uint64_t x)
+{
+    ea_sip_add(s, (const uint8_t *)&x, 8);
+}
+
+/* Ends the stream; the second half is made only when `high` is given. */
+static inline uint64_t ea_sip_end(EaSip *s, uint64_t *high)
+{
+    uint64_t low;
+    ea_sip_word(s, s->tail | (uint64_t)s->total << 56);
+    s->v2 ^= 0xee;
+    for (int i = 0; i < s->rounds + 2; i++)
+        EA_SIPROUND(s);
+    low = s->v0 ^ s->v1 ^ s->v2 ^ s->v3;
+    if (high) {
+        s->v1 ^= 0xdd;
+        for (int i = 0; i < s->rounds + 2; i++)
+            EA_SIPROUND(s);
+        *high = s->v0 ^ s->v1 ^ s->v2 ^ s->v3;
+    }
+    return low;
+}
+
+/* ---- atomics ---- */
+
+static inline uint64_t ea_get(const uint64_t *p) { return __atomic_load_n(p, __ATOMIC_ACQUIRE); }
+static inline uint64_t ea_get_relaxed(const uint64_t *p) { return __atomic_load_n(p, __ATOMIC_RELAXED); }
+static inline void ea_set(uint64_t *p, uint64_t v) { __atomic_store_n(p, v, __ATOMIC_RELEASE); }
+static inline void ea_set_relaxed(uint64_t *p, uint64_t v) { __atomic_store_n(p, v, __ATOMIC_RELAXED); }
+static inline int ea_swap(uint64_t *p, uint64_t old, uint64_t new_)
+{
+    return __atomic_compare_exchange_n(p, &old, new_, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+}
+static inline void *ea_get_ptr(void *const *p) { return __atomic_load_n(p, __ATOMIC_SEQ_CST); }
+static inline void ea_set_ptr(void **p, void *v) { __atomic_store_n(p, v, __ATOMIC_SEQ_CST); }
+static inline void ea_fence(void) { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
+/* Counters have one writer each; readers only need to see whole words. */
+static inline void ea_count(uint64_t *p, uint64_t by) { __atomic_store_n(p, *p + by, __ATOMIC_RELAXED); }
+
+/* ---- text ---- */
+
+static inline uint8_t *ea_put(uint8_t *to, const void *from, uint32_t n)
+{
+    memcpy(to, from, n);
+    return to + n;
+}
+
+static inline uint8_t *ea_put_uint(uint8_t *to, uint64_t value)
+{
+    uint8_t digits[20];
+    int n = 0;
+    do
+        digits[n++] = (uint8_t)('0' + value % 10);
+    while (value /= 10);
+    while (n)
+        *to++ = digits[--n];
+    return to;
+}
+
+static inline uint8_t *ea_put_hex(uint8_t *to, uint64_t value, int digits)
+{
+    static const char hex[] = "0123456789abcdef";
+    for (int i = digits - 1; i >= 0; i--)
+        *to++ = (uint8_t)hex[value >> (4 * i) & 15];
+    return to;
+}
+
+/* 1 and the value when all n digits are lower-case hex. */
+static inline int ea_get_hex(const uint8_t *p, int digits, uint64_t *value)
+{
+    uint64_t x = 0;
+    for (int i = 0; i < digits; i++) {
+        uint8_t c = p[i];
+        if (c >= '0' && c <= '9')
+            x = x << 4 | (c - '0');
+        else if (c >= 'a' && c <= 'f')
+            x = x << 4 | (c - 'a' + 10);
+        else
+            return 0;
+    }
+    *value = x;
+    return 1;
+}
+
+static const char ea_b64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+/* base64url without padding (RFC 4648 §5); n bytes give (4n+2)/3 characters. */
+static inline uint8_t *ea_put_b64(uint8_t *to, const uint8_t *p, uint32_t n)
+{
+    uint32_t bits = 0, have = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        bits = bits << 8 | p[i];
+        for (have += 8; have >= 6; have -= 6)
+            *to++ = (uint8_t)ea_b64[bits >> (have - 6) & 63];
+    }
+    if (have)
+        *to++ = (uint8_t)ea_b64[bits << (6 - have) & 63];
+    return to;
+}
+
+/* Bytes written, or -1 for another character, a wrong length or stray bits. */
+static inline int ea_get_b64(uint8_t *to, uint32_t room, const uint8_t *p, uint32_t n)
+{
+    uint32_t bits = 0, have = 0, out = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        uint8_t c = p[i];
+        uint32_t v;
+        if (c >= 'A' && c <= 'Z') v = c - 'A';
+        else if (c >= 'a' && c <= 'z') v = c - 'a' + 26;
+        else if (c >= '0' && c <= '9') v = c - '0' + 52;
+        else if (c == '-') v = 62;
+        else if (c == '_') v = 63;
+        else return -1;
+        bits = bits << 6 | v;
+        have += 6;
+        if (have >= 8) {
+            have -= 8;
+            if (out == room)
+                return -1;
+            to[out++] = (uint8_t)(bits >> have);
+        }
+    }
+    return have < 6 && !(bits & ((1u << have) - 1)) ? (int)out : -1;
+}
+
+/* ---- sockets ---- */
+
+/* An address as the engine keeps it: IPv4 mapped into IPv6 (RFC 4291 §2.5.5.2). */
+typedef struct {
+    uint64_t hi, lo; /* network order bytes, as they lie in memory */
+    uint16_t port;   /* host order */
+    uint16_t v4;
+    uint32_t pad;
+} EaAddr;
+
+#define EA_MAPPED_LO_PREFIX 0xffff0000ull /* bytes 8..11 of ::ffff:0:0/96, little endian */
+
+static inline void ea_addr_v4(EaAddr *a, uint32_t network_order, uint16_t port)
+{
+    a->hi = 0;
+    a->lo = EA_MAPPED_LO_PREFIX | (uint64_t)network_order << 32;
+    a->port = port;
+    a->v4 = 1;
+    a->pad = 0;
+}
+
+static inline void ea_addr_v6(EaAddr *a, const uint8_t *bytes, uint16_t port)
+{
+    memcpy(&a->hi, bytes, 8);
+    memcpy(&a->lo, bytes + 8, 8);
+    a->port = port;
+    a->v4 = a->hi == 0 && (uint32_t)a->lo == EA_MAPPED_LO_PREFIX;
+    a->pad = 0;
+}
+
+static inline int ea_addr_same_host(const EaAddr *a, const EaAddr *b)
+{
+    return a->hi == b->hi && a->lo == b->lo;
+}
+
+static inline void ea_from_sockaddr(EaAddr *a, const struct sockaddr_storage *s)
+{
+    if (s->ss_family == AF_INET) {
+        const struct sockaddr_in *v4 = (const struct sockaddr_in *)s;
+        ea_addr_v4(a, v4->sin_addr.s_addr, ntohs(v4->sin_port));
+    } else {
+        const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)s;
+        ea_addr_v6(a, v6->sin6_addr.s6_addr, ntohs(v6->sin6_port));
+    }
+}
+
+static inline socklen_t ea_to_sockaddr(const EaAddr *a, int v6_socket, struct sockaddr_storage *s)
+{
+    if (a->v4 && !v6_socket) {
+        struct sockaddr_in *v4 = (struct sockaddr_in *)s;
+        memset(v4, 0, sizeof *v4);
+        v4->sin_family = AF_INET;
+        v4->sin_port = htons(a->port);
+        v4->sin_addr.s_addr = (uint32_t)(a->lo >> 32);
+        return sizeof *v4;
+    }
+    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)s;
+    memset(v6, 0, sizeof *v6);
+    v6->sin6_family = AF_INET6;
+    v6->sin6_port = htons(a->port);
+    memcpy(v6->sin6_addr.s6_addr, &a->hi, 8);
+    memcpy(v6->sin6_addr.s6_addr + 8, &a->lo, 8);
+    return sizeof *v6;
+}
+
+/* "a.b.c.d" in dotted decimal without leading zeros; 1 when it is one. */
+static inline int ea_parse_v4(const uint8_t *p, uint32_t n, uint32_t *network_order)
+{
+    uint8_t bytes[4];
+    uint32_t at = 0;
+    for (int part = 0; part < 4; part++) {
+        uint32_t value = 0, digits = 0;
+        while (at < n && p[at] >= '0' && p[at] <= '9' && digits < 4) {
+            value = value * 10 + (p[at++] - '0');
+            digits++;
+        }
+        if (!digits || digits > 3 || value > 255 || (digits > 1 && p[at - digits] == '0'))
+            return 0;
+        bytes[part] = (uint8_t)value;
+        if (part < 3 && (at >= n || p[at++] != '.'))
+            return 0;
+    }
+    if (at != n)
+        return 0;
+    memcpy(network_order, bytes, 4);
+    return 1;
+}
+
+/* Text of an IPv6 address without brackets; ":::" is read as "::" (RFC 5118 §4.10). */
+static inline int ea_parse_v6(const uint8_t *p, uint32_t n, uint8_t *bytes)
+{
+    char text[64];
+    uint32_t out = 0;
+    if (n < 2 || n > 45)
+        return 0;
+    for (uint32_t i = 0; i < n; i++) {
+        if (i >= 2 && p[i] == ':' && p[i - 1] == ':' && p[i - 2] == ':')
+            continue;
+        text[out++] = (char)p[i];
+    }
+    text[out] = 0;
+    return inet_pton(AF_INET6, text, bytes) == 1;
+}
+
+static inline uint8_t *ea_put_host(uint8_t *to, const EaAddr *a)
+{
+    if (a->v4) {
+        const uint8_t *b = (const uint8_t *)&a->lo + 4;
+        for (int i = 0; i < 4; i++) {
+            if (i)
+                *to++ = '.';
+            to = ea_put_uint(to, b[i]);
+        }
+        return to;
+    }
+    char text[INET6_ADDRSTRLEN];
+    uint8_t bytes[16];
+    memcpy(bytes, &a->hi, 8);
+    memcpy(bytes + 8, &a->lo, 8);
+    inet_ntop(AF_INET6, bytes, text, sizeof text);
+    return ea_put(to, text, (uint32_t)strlen(text));
+}
+
+static inline uint64_t ea_now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
+}
+
+/* Zeroed memory, faulted in now so that a flood can't grow the process later. */
+static inline void *ea_table_alloc(size_t bytes)
+{
+    void *p = mmap(0, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED)
+        return 0;
+#ifdef MADV_HUGEPAGE
+    madvise(p, bytes, MADV_HUGEPAGE);
+#endif
+    for (size_t i = 0; i < bytes; i += 4096)
+        ((volatile uint8_t *)p)[i] = 0;
+    return p;
+}
+
+#endif

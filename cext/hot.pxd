@@ -1,0 +1,54 @@
+"""hot.h as Cython sees it. Declarations only."""
+
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+
+cdef extern from "hot.h" nogil:
+    int CLS_TOKEN, CLS_USER, CLS_HOST, CLS_PARAM, CLS_DIGIT, CLS_HEX, CLS_LWS, CLS_WORD
+    bint EA_LIKELY(bint)
+    bint EA_UNLIKELY(bint)
+    void EA_PREFETCH(const void *)
+    void ea_class_init()
+    int EA_IS(uint8_t, int)
+    uint32_t ea_scan_line(const uint8_t *, uint32_t)
+    uint64_t ea_load64(const uint8_t *)
+    uint64_t ea_fold8(const uint8_t *, uint32_t)
+    bint ea_same_fold(const uint8_t *, const char *, uint32_t)
+
+    ctypedef struct EaSip:
+        pass
+    void ea_sip_init(EaSip *, const uint8_t *, int)
+    void ea_sip_add(EaSip *, const uint8_t *, uint32_t)
+    void ea_sip_slice(EaSip *, const uint8_t *, uint32_t)
+    void ea_sip_u64(EaSip *, uint64_t)
+    uint64_t ea_sip_end(EaSip *, uint64_t *)
+
+    uint64_t ea_get(const uint64_t *)
+    uint64_t ea_get_relaxed(const uint64_t *)
+    void ea_set(uint64_t *, uint64_t)
+    void ea_set_relaxed(uint64_t *, uint64_t)
+    bint ea_swap(uint64_t *, uint64_t, uint64_t)
+    void *ea_get_ptr(void **)
+    void ea_set_ptr(void **, void *)
+    void ea_fence()
+    void ea_count(uint64_t *, uint64_t)
+
+    uint8_t *ea_put(uint8_t *, const void *, uint32_t)
+    uint8_t *ea_put_uint(uint8_t *, uint64_t)
+    uint8_t *ea_put_hex(uint8_t *, uint64_t, int)
+    bint ea_get_hex(const uint8_t *, int, uint64_t *)
+    uint8_t *ea_put_b64(uint8_t *, const uint8_t *, uint32_t)
+    int ea_get_b64(uint8_t *, uint32_t, const uint8_t *, uint32_t)
+
+    ctypedef struct EaAddr:
+        uint64_t hi, lo
+        uint16_t port
+        uint16_t v4
+        uint32_t pad
+    void ea_addr_v4(EaAddr *, uint32_t, uint16_t)
+    void ea_addr_v6(EaAddr *, const uint8_t *, uint16_t)
+    bint ea_addr_same_host(const EaAddr *, const EaAddr *)
+    bint ea_parse_v4(const uint8_t *, uint32_t, uint32_t *)
+    bint ea_parse_v6(const uint8_t *, uint32_t, uint8_t *)
+    uint8_t *ea_put_host(uint8_t *, const EaAddr *)
+    uint64_t ea_now()
+    void *ea_table_alloc(size_t)

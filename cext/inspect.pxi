@@ -1,0 +1,71 @@
+# inspect.pxi: the parser's reading of one message as Python values, for tests and explain. Never on the path of a call.
+
+cdef dict inspect_uri(const uint8_t *p, Uri *u):
+    schemes = ("none", "sip", "sips", "tel", "urn", "other")
+    number = ""
+    if u.number and not u.number & NUM_LONG:
+        number = ("+" if u.number & NUM_PLUS else "") + number_text(u.number)
+    return {
+        "scheme": schemes[u.scheme], "user": bytes_of(p, u.user), "host": bytes_of(p, u.host), "port": u.port,
+        "number": number, "display": bytes_of(p, u.display),
+    }
+
+
+cdef bytes bytes_of(const uint8_t *p, Slice s):
+    return PyBytes_FromStringAndSize(<char *>p + s.off, s.len) if s.len else b""
+
+
+def parse(data: bytes, pad: int = 0) -> dict:
+    """Reads one datagram. ``pad`` is written behind it and must never matter.
+
+    Keys: kind, reason (of an error), method, status, uri, from, from_tag, to, to_tag,
+    call_id, cseq, cseq_method, max_forwards, via_count, vias, content_length,
+    content_type, length, identities, routes, user_agent, refer_to, privacy, headers.
+    """
+    cdef Batch batch = Batch(1)
+    cdef SipMsg *m = &batch.msg[0]
+    cdef const uint8_t *p
+    cdef int i
+    batch.add(data, ("127.0.0.1", 5060), 0, pad)
+    p = batch.packet[0].data
+    p += parse_message(p, batch.packet[0].len, m)
+    if m.kind == KIND_KEEPALIVE:
+        return {"kind": "keepalive"}
+    if m.reason:
+        return {"kind": "error", "reason": _REASONS[m.reason].name}
+    found = {
+        "kind": "request" if m.kind == KIND_REQUEST else "response",
+        "method": bytes_of(p, m.method_name if m.kind == KIND_REQUEST else m.cseq_method).decode(),
+        "status": m.status, "from": inspect_uri(p, &m.from_), "from_tag": bytes_of(p, m.from_tag),
+        "to": inspect_uri(p, &m.to), "to_tag": bytes_of(p, m.to_tag), "call_id": bytes_of(p, m.call_id),
+        "cseq": m.cseq, "cseq_method": bytes_of(p, m.cseq_method).decode(), "max_forwards": m.max_forwards,
+        "via_count": m.vias, "vias": [], "content_length": m.content_length,
+        "content_type": bytes_of(p, m.content_type), "length": m.length, "identities": [], "routes": [],
+        "user_agent": bytes_of(p, m.user_agent), "refer_to": None, "privacy": bytes_of(p, m.privacy), "headers": m.rows,
+    }
+    if m.kind == KIND_REQUEST:
+        found["uri"] = inspect_uri(p, &m.uri)
+    for i in range(min(m.vias, 2)):
+        found["vias"].append({
+            "transport": bytes_of(p, m.via[i].transport), "host": bytes_of(p, m.via[i].host), "port": m.via[i].port,
+            "branch": bytes_of(p, m.via[i].branch), "received": bytes_of(p, m.via[i].received), "rport": m.via[i].rport})
+    for i in range(m.identities):
+        found["identities"].append((ea_header_long[m.identity[i].header].decode(), inspect_uri(p, &m.identity[i].uri)))
+    for i in range(m.routes):
+        found["routes"].append(inspect_uri(p, &m.route[i]))
+    if m.present >> H_REFER_TO & 1:
+        found["refer_to"] = inspect_uri(p, &m.refer_to)
+    return found
+
+
+def canonical(number: str, plan: object) -> str:
+    """The canonical digits of a number as written ("+..." or digits) under a numbering.plans.Plan; "" when unknown."""
+    cdef Plan p
+    cdef Policy arrays = Policy()
+    cdef uint64_t found
+    encoded = number.encode()
+    cdef const uint8_t *raw = encoded
+    memset(&p, 0, sizeof(p))
+    arrays.fill_plan(&p, plan)
+    found = number_canonical(parse_number(raw, <uint32_t>len(encoded)), &p)
+    return number_text(found) if found else ""

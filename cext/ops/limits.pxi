@@ -1,0 +1,78 @@
+# ops/limits.pxi: source-rate and trunk-rate, and the small budgets of ACK, grace and the emergency lane.
+
+cdef uint64_t source_key(State *state, EaAddr *a, uint32_t bits) noexcept nogil:
+    cdef EaSip h
+    cdef uint64_t hi, lo
+    source_mask(a, bits, &hi, &lo)
+    ea_sip_init(&h, state.keys.table, 1)
+    ea_sip_u64(&h, hi)
+    ea_sip_u64(&h, lo)
+    ea_sip_u64(&h, bits)
+    return ea_sip_end(&h, NULL)
+
+
+# source-rate: messages of one unknown source (IPv4 /32, IPv6 /64), then of its prefix (/24, /48).
+cdef int op_source_rate(Screen *s) noexcept nogil:
+    cdef EaAddr *a = &s.packet.source
+    cdef uint32_t host = 128 if a.v4 else 64, prefix = 120 if a.v4 else 48
+    cdef int taken
+    s.found = 0
+    s.limit = s.policy.source_rate.step
+    if s.trace != NULL:
+        return 0
+    taken = rate_take(&s.state.rates, source_key(s.state, a, host), s.now, &s.policy.source_rate)
+    if taken == RATE_OVER:
+        return RSN_SOURCE_RATE
+    if taken == RATE_FULL:
+        return RSN_SOURCE_TABLE_FULL
+    s.limit = s.policy.prefix_rate.step
+    if rate_take(&s.state.rates, source_key(s.state, a, prefix), s.now, &s.policy.prefix_rate) == RATE_OVER:
+        return RSN_PREFIX_RATE
+    return 0
+
+
+# What a 401 or 407 that passed here leaves behind: this call may come again, uncounted, once.
+cdef uint64_t challenge_hash(State *state, const uint8_t *p, SipMsg *m, uint32_t peer_id) noexcept nogil:
+    cdef EaSip h
+    ea_sip_init(&h, state.keys.table, 1)
+    ea_sip_u64(&h, <uint64_t>peer_id | <uint64_t>2 << 40)
+    ea_sip_slice(&h, p + m.call_id.off, m.call_id.len)
+    ea_sip_slice(&h, p + m.from_tag.off, m.from_tag.len)
+    return ea_sip_end(&h, NULL)
+
+
+# trunk-rate: new calls of a trunk. A resubmission after 401/407 is the same call.
+cdef int op_trunk_rate(Screen *s) noexcept nogil:
+    cdef uint64_t credentials = <uint64_t>1 << H_AUTHORIZATION | <uint64_t>1 << H_PROXY_AUTHORIZATION
+    cdef uint64_t used = ea_get_relaxed(&s.state.peers[s.peer.slot].rate)
+    # How far the burst is used, in calls; and how many it holds.
+    s.found = (used - s.now) / s.peer.rate.step if used > s.now else 0
+    s.limit = s.peer.rate.tolerance / s.peer.rate.step
+    if s.trace != NULL:
+        return RSN_TRUNK_RATE if s.found >= s.limit else 0
+    if s.m.present & credentials and mark_live(
+            &s.state.leases, challenge_hash(s.state, s.p, s.m, s.peer.id), s.now, True):
+        return 0
+    return 0 if rate_take_own(&s.state.peers[s.peer.slot].rate, s.now, &s.peer.rate) else RSN_TRUNK_RATE
+
+
+# The lane's own limits: 0 to route, or RSN_EMERGENCY_LIMIT. Above the trunk's rate, a
+# caller's first call in `per_caller` from an owned number has a second budget of the
+# same size; a repeated call is never refused while the first budget has room.
+cdef int lane_limits(Screen *s) noexcept nogil:
+    cdef PeerCells *cells = &s.state.peers[s.peer.slot]
+    cdef uint64_t caller = number_canonical(s.m.from_.number, &s.policy.plans[s.peer.plan]), mark
+    cdef bint owned, fresh = True
+    if s.trace != NULL or s.lane == LANE_TEST:
+        return 0
+    owned = caller != 0 and peer_owns(s.policy, s.peer, caller)
+    if caller:
+        mark = passed_hash(s.state, s.peer.id, <uint64_t>1 << 63, caller)
+        fresh = not mark_live(&s.state.leases, mark, s.now, False)
+        if fresh:
+            mark_set(&s.state.leases, mark, s.now, s.policy.emergency_caller_ns)
+    if rate_take_own(&cells.emergency, s.now, &s.policy.emergency_rate):
+        return 0
+    if fresh and owned and rate_take_own(&cells.emergency_owned, s.now, &s.policy.emergency_rate):
+        return 0
+    return RSN_EMERGENCY_LIMIT

@@ -1,0 +1,142 @@
+# ops/rate.pxi: limits by GCRA, on hashed cells (sources) and on indexed cells (peers), and marks.
+#
+# A limit lets one event pass every `step`, and a burst of tolerance / step
+# (ITU-T I.371, the virtual scheduling form). A hashed cell is one word: 24 bits
+# of tag, 40 bits of theoretical arrival time in units of 1.024 us, so that one
+# compare-and-swap updates it. A cell whose time has passed is empty: taking it
+# loses nothing. A full bucket is the caller's to judge; nothing live is evicted.
+# A mark is a cell that only says "until then".
+
+cdef enum:
+    RATE_PASS = 0
+    RATE_OVER = 1
+    RATE_FULL = 2
+    CELL_SHIFT = 10         # ns to cell units
+    CELL_TAG_SHIFT = 40
+
+cdef extern from *:
+    """
+    #define CELL_TIME_MASK ((1ull << 40) - 1)
+    /* No limit or mark reaches further ahead: a cell that seems to is one left from before the clock of 40 bits wrapped. */
+    #define CELL_AHEAD (8ull * 3600 * 1000000)
+    """
+    uint64_t CELL_TIME_MASK, CELL_AHEAD
+
+
+# Units from now until the cell's time; 0 when it has passed.
+cdef inline uint64_t cell_ahead(uint64_t word, uint64_t now) noexcept nogil:
+    cdef uint64_t ahead = ((word & CELL_TIME_MASK) - now) & CELL_TIME_MASK
+    return ahead if ahead <= CELL_AHEAD else 0
+
+
+cdef inline uint64_t *cell_bucket(CellTable *t, uint64_t hash) noexcept nogil:
+    return t.cell + (hash & t.mask) * CELLS
+
+
+cdef inline uint64_t cell_tag(uint64_t hash) noexcept nogil:
+    # Never 0, so that a zeroed cell matches nobody.
+    return (hash >> CELL_TAG_SHIFT) | 1
+
+
+# Counts one event of `hash` against the limit.
+cdef int rate_take(CellTable *t, uint64_t hash, uint64_t now_ns, Limit *limit) noexcept nogil:
+    cdef uint64_t *bucket = cell_bucket(t, hash)
+    cdef uint64_t tag = cell_tag(hash), now = now_ns >> CELL_SHIFT
+    cdef uint64_t step = limit.step >> CELL_SHIFT, tolerance = limit.tolerance >> CELL_SHIFT
+    cdef uint64_t word, ahead
+    cdef int i, free, tries
+    if step == 0:
+        step = 1
+    for tries in range(4):
+        free = -1
+        for i in range(CELLS):
+            word = ea_get_relaxed(&bucket[i])
+            ahead = cell_ahead(word, now)
+            if ahead == 0:
+                if free < 0:
+                    free = i
+                continue
+            if word >> CELL_TAG_SHIFT != tag:
+                continue
+            if ahead + step > tolerance and ahead + step > step:
+                return RATE_OVER
+            if ea_swap(&bucket[i], word, tag << CELL_TAG_SHIFT | ((now + ahead + step) & CELL_TIME_MASK)):
+                return RATE_PASS
+            break
+        else:
+            if free < 0:
+                t.full += 1
+                return RATE_FULL
+            word = ea_get_relaxed(&bucket[free])
+            if cell_ahead(word, now) == 0 and ea_swap(
+                    &bucket[free], word, tag << CELL_TAG_SHIFT | ((now + step) & CELL_TIME_MASK)):
+                return RATE_PASS
+    # Four lost races in one bucket: others of this very cell were counted meanwhile.
+    return RATE_OVER
+
+
+# The same on a peer's own word, in nanoseconds. Returns how far the limit is used, in `used`.
+cdef bint rate_take_own(uint64_t *cell, uint64_t now, Limit *limit) noexcept nogil:
+    cdef uint64_t old, arrival
+    while True:
+        old = ea_get_relaxed(cell)
+        arrival = (old if old > now else now) + limit.step
+        if arrival - now > limit.tolerance:
+            return False
+        if ea_swap(cell, old, arrival):
+            return True
+
+
+# Remembers `hash` for `lifetime`; False when its bucket is full.
+cdef bint mark_set(CellTable *t, uint64_t hash, uint64_t now_ns, uint64_t lifetime_ns) noexcept nogil:
+    cdef uint64_t *bucket = cell_bucket(t, hash)
+    cdef uint64_t tag = cell_tag(hash), now = now_ns >> CELL_SHIFT
+    cdef uint64_t word, mark = tag << CELL_TAG_SHIFT | ((now + (lifetime_ns >> CELL_SHIFT)) & CELL_TIME_MASK)
+    cdef int i, free, tries
+    for tries in range(4):
+        free = -1
+        for i in range(CELLS):
+            word = ea_get_relaxed(&bucket[i])
+            if cell_ahead(word, now) == 0:
+                if free < 0:
+                    free = i
+            elif word >> CELL_TAG_SHIFT == tag:
+                free = i
+                break
+        if free < 0:
+            t.full += 1
+            return False
+        if ea_swap(&bucket[free], ea_get_relaxed(&bucket[free]), mark):
+            return True
+    return False
+
+
+# Is `hash` marked? With `take`, the first to ask has it.
+cdef bint mark_live(CellTable *t, uint64_t hash, uint64_t now_ns, bint take) noexcept nogil:
+    cdef uint64_t *bucket = cell_bucket(t, hash)
+    cdef uint64_t tag = cell_tag(hash), now = now_ns >> CELL_SHIFT, word
+    cdef int i
+    for i in range(CELLS):
+        word = ea_get_relaxed(&bucket[i])
+        if word >> CELL_TAG_SHIFT == tag and cell_ahead(word, now):
+            return ea_swap(&bucket[i], word, 0) if take else True
+    return False
+
+
+cdef bint cells_init(CellTable *t, uint64_t bytes) noexcept nogil:
+    cdef uint64_t buckets = 1
+    while buckets * 2 * CELLS * 8 <= bytes:
+        buckets *= 2
+    t.mask = buckets - 1
+    t.bytes = buckets * CELLS * 8
+    t.full = 0
+    t.cell = <uint64_t *>ea_table_alloc(t.bytes)
+    return t.cell != NULL
+
+
+cdef uint64_t cells_live(CellTable *t, uint64_t now_ns) noexcept nogil:
+    cdef uint64_t i, live = 0
+    for i in range((t.mask + 1) * CELLS):
+        if cell_ahead(ea_get_relaxed(&t.cell[i]), now_ns >> CELL_SHIFT):
+            live += 1
+    return live

@@ -1,0 +1,125 @@
+# ops/structure.pxi: hops, target, interface: what the message itself and the policy's tables decide, without state.
+#
+# Each op returns the RSN_ of its finding or 0, and leaves what it saw in
+# `found` and its threshold in `limit`. It never changes anything else but the
+# route flags of the verdict.
+
+# hops: Max-Forwards used up (RFC 3261 §16.3), or the same request seen before (RFC 5393 §4.2).
+cdef int op_hops(Screen *s) noexcept nogil:
+    cdef uint64_t loop
+    cdef int i
+    s.found = <uint64_t>s.m.max_forwards if s.m.max_forwards >= 0 else s.policy.max_forwards
+    s.limit = 1
+    if s.m.max_forwards == 0:
+        return RSN_HOPS
+    for i in range(s.m.own_vias):
+        if ea_get_hex(s.p + s.m.own_via[i].off + 20, 16, &loop) and loop == s.loop:
+            s.found = s.m.vias
+            return RSN_LOOP
+    return 0
+
+
+# A host that a request of this peer may name: an own name, or one of the peer it goes to.
+cdef bint host_allowed(Screen *s, Uri *u) noexcept nogil:
+    cdef bint v6 = (u.flags & URI_V6) != 0
+    if name_owned(s.policy, s.p, u.host, v6, u.port, OWNER_SELF):
+        return True
+    if s.dir == DIR_TRUNK:
+        return name_owned(s.policy, s.p, u.host, v6, u.port, s.peer.upstream)
+    return False
+
+
+cdef int refer_finding(Screen *s) noexcept nogil:
+    cdef Uri *u = &s.m.refer_to
+    if u.flags & URI_HEADERS:
+        return RSN_TARGET_HEADERS
+    if u.scheme == SCHEME_TEL:
+        return 0
+    if (u.scheme != SCHEME_SIP and u.scheme != SCHEME_SIPS) or u.flags & URI_MADDR:
+        return RSN_TARGET_REFER
+    if host_allowed(s, u):
+        return 0
+    # A transfer names a party of the call: the sender's own side will do too.
+    if name_owned(s.policy, s.p, u.host, (u.flags & URI_V6) != 0, u.port, s.peer_index):
+        return 0
+    return RSN_TARGET_REFER
+
+
+# target: where the request asks to go (design: the proxy's laws on Request-URI and Route).
+cdef int op_target(Screen *s) noexcept nogil:
+    cdef Uri *u = &s.m.uri
+    cdef int found
+    s.found = s.m.routes_total
+    s.limit = s.own_routes
+    if u.flags & URI_HEADERS:
+        return RSN_TARGET_HEADERS
+    if s.m.present >> H_REFER_TO & 1:
+        found = refer_finding(s)
+        if found:
+            return found
+    if s.cookie_state == COOKIE_GOOD:
+        return 0                    # the next hop is checked where it is chosen, in route.pxi
+    if (u.scheme == SCHEME_SIP or u.scheme == SCHEME_SIPS) and (u.flags & URI_MADDR or not host_allowed(s, u)):
+        return RSN_TARGET_HOST
+    if s.m.routes_total > s.own_routes and not (s.m.to_tag.len and routes_allowed(s)):
+        return RSN_TARGET_ROUTE
+    return 0
+
+
+# An in-dialog request without proof (grace): its further Routes must stay with the peer it goes to.
+cdef bint routes_allowed(Screen *s) noexcept nogil:
+    cdef int i
+    if s.m.routes_total > s.m.routes:
+        return False
+    for i in range(s.own_routes, s.m.routes):
+        if not host_allowed(s, &s.m.route[i]):
+            return False
+    return True
+
+
+cdef bint body_type_listed(Screen *s, const uint8_t *type_, uint32_t n) noexcept nogil:
+    cdef uint32_t at = 0, length
+    while at < s.policy.body_type_bytes:
+        length = s.policy.body_types[at]
+        if length == n and ea_same_fold(type_, <const char *>s.policy.body_types + at + 1, n):
+            return True
+        at += length + 1
+    return False
+
+
+cdef bint body_allowed(Screen *s) noexcept nogil:
+    cdef uint32_t body = s.m.length - s.m.header_end, n = 0
+    cdef const uint8_t *type_ = s.p + s.m.content_type.off
+    if body == 0:
+        return True
+    while n < s.m.content_type.len and not EA_IS(type_[n], CLS_LWS) and type_[n] != b';':
+        n += 1
+    if body_type_listed(s, type_, n):
+        return True
+    if n > 10 and ea_same_fold(type_, b"multipart/", 10):
+        return memmem(s.p + s.m.header_end, body, b"application/sdp", 15) != NULL
+    return False
+
+
+# interface: what the upstream offers: methods, schemes, extensions, bodies.
+cdef int op_interface(Screen *s) noexcept nogil:
+    cdef uint32_t allowed = s.policy.peers[s.peer.upstream].methods if s.dir == DIR_TRUNK else s.policy.interface_methods
+    if s.m.to_tag.len:
+        allowed |= s.policy.dialog_methods
+    s.found = s.m.method
+    s.limit = allowed
+    if s.m.method == M_UNKNOWN:
+        return RSN_METHOD_UNKNOWN
+    if not allowed >> s.m.method & 1:
+        return RSN_METHOD
+    if s.m.uri.scheme == SCHEME_URN or s.m.uri.scheme == SCHEME_OTHER:
+        return RSN_SCHEME
+    if s.m.present >> H_PROXY_REQUIRE & 1:
+        return RSN_PROXY_REQUIRE
+    s.found = s.m.length
+    s.limit = s.policy.interface_max_bytes
+    if s.m.length > s.policy.interface_max_bytes:
+        return RSN_BODY_SIZE
+    if not body_allowed(s):
+        return RSN_BODY_TYPE
+    return 0

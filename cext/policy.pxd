@@ -1,0 +1,171 @@
+"""The compiled policy: flat rows and tables, read-only once published. Declarations only.
+
+Every array lives in memory of the Policy object that owns it and goes with it;
+NumberSet objects are shared between policies.
+"""
+
+from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+from cext.hot cimport EaAddr
+from cext.msg cimport Slice
+
+cdef enum:
+    MAX_RULES = 64
+    MAX_PEERS = 1024
+    MAX_SOURCE_PORTS = 16
+    NO_PEER = 65535
+    OWNER_SELF = 65534
+
+cdef enum:
+    PEER_UNKNOWN = 0
+    PEER_TRUNK = 1
+    PEER_UPSTREAM = 2
+
+cdef enum:
+    MODE_OFF = 0
+    MODE_MONITOR = 1
+    MODE_ENFORCE = 2
+
+cdef enum:
+    EMERGENCY_REJECT = 0
+    EMERGENCY_ROUTE = 1
+
+cdef enum:                  # the order is that of OP_NAMES in _hot.pyx
+    OP_NONE = 0
+    OP_HOPS
+    OP_TARGET
+    OP_INTERFACE
+    OP_DIALOG
+    OP_SCANNER
+    OP_SOURCE_RATE
+    OP_TRUNK_RATE
+    OP_CALLER_FORMAT
+    OP_CALLER_OWNED
+    OP_CALLER_CONSISTENT
+    OP_CALLER_ANONYMOUS
+
+cdef struct Limit:          # GCRA: nanoseconds per event, and the burst in nanoseconds
+    uint64_t step
+    uint64_t tolerance
+
+cdef struct NumberTable:    # what NumberSet owns
+    uint64_t *slot          # buckets of eight packed numbers, 0: empty
+    uint64_t buckets_mask
+    uint64_t *ranges        # pairs low, high; sorted and disjoint
+    uint32_t range_count
+    uint32_t single_count
+
+cdef struct Plan:           # how numbers without '+' are read in a country
+    uint32_t cc
+    uint32_t cc_len
+    uint64_t *idd           # international prefixes, packed and sorted
+    uint32_t idd_count
+    uint32_t idd_lengths    # bit n: some have n digits
+    uint64_t national_prefix
+    uint32_t national_prefix_len
+    uint32_t lengths        # bit n: a national number may have n digits
+
+cdef struct EmergencyTable: # packed numbers, sorted
+    uint64_t *exact
+    uint64_t *plus
+    uint64_t *test
+    uint32_t exact_count
+    uint32_t plus_count
+    uint32_t test_count
+    uint32_t longest        # digits
+
+cdef struct Peer:
+    uint32_t id             # hash of the name, never 0: what branches and cookies carry
+    uint16_t slot           # its cells and counters in State; kept over a reload
+    uint16_t upstream       # trunk: index of the peer its calls go to
+    uint16_t emergency_upstream
+    uint8_t kind            # PEER_
+    uint8_t emergency       # EMERGENCY_
+    uint8_t forwards_trust
+    uint8_t probed          # an upstream without probes is never down
+    uint16_t over_limit     # status
+    uint16_t plan
+    uint16_t emergency_table
+    uint32_t methods        # bit M_: allowed out of dialog
+    uint32_t first_target   # upstream: its targets; trunk: its contacts
+    uint32_t target_count
+    uint32_t first_set
+    uint32_t set_count
+    Slice domain            # host[:port] that replaces an own name in the Request-URI
+    Limit rate              # trunk-rate
+    uint8_t mode[MAX_RULES]
+
+cdef struct SourceRow:      # a network that is a peer's
+    uint64_t hi, lo
+    uint16_t bits           # of 128
+    uint16_t peer
+    uint16_t port_count     # 0: any source port
+    uint16_t ports[MAX_SOURCE_PORTS]
+    int32_t next            # another row of the same network, -1: none
+
+cdef struct NameRow:        # a host that a URI may name
+    uint64_t hash
+    EaAddr address          # when is_address
+    Slice text              # lower case
+    uint16_t owner          # peer index or OWNER_SELF
+    uint16_t port           # 0: any
+    uint16_t is_address
+    int32_t next            # same hash, -1: none
+
+cdef struct Target:
+    EaAddr address
+    Slice text              # host[:port] for a Request-URI
+    uint32_t up             # written by the control plane
+
+cdef struct Listener:
+    EaAddr address
+    Slice sent_by           # host:port for Via and Record-Route
+    uint32_t v6
+
+cdef struct RuleRow:
+    uint8_t op              # OP_
+    uint8_t rule            # id: position in the registry
+    uint8_t dirs            # bits PEER_: 1 trunk, 2 upstream, 4 unknown
+
+cdef struct OwnerRange:     # which trunk owns [low, high], for calls from an upstream
+    uint64_t low, high
+    uint32_t peer
+
+cdef struct PolicyImage:
+    uint64_t generation
+    uint32_t peer_count, source_count, name_count, target_count, listener_count
+    uint32_t row_count, range_count, file_set_count, set_count
+    uint32_t bits_count
+    uint32_t source_mask, name_mask
+    uint16_t source_bits[129]       # distinct network lengths, longest first
+    Peer *peers
+    SourceRow *sources
+    int32_t *source_heads           # hash of network -> row, -1: none
+    NameRow *names
+    int32_t *name_heads
+    Target *targets
+    Listener *listeners
+    RuleRow *rows
+    OwnerRange *owners
+    NumberTable **sets              # Peer.first_set indexes here
+    uint32_t *file_set_peer
+    NumberTable **file_sets
+    Plan *plans
+    EmergencyTable *emergencies
+    uint8_t *text
+    uint32_t cc_lengths[1000]       # bit n: n national digits are possible; 0: no such country code
+    # settings of single rules
+    uint32_t interface_methods
+    uint32_t dialog_methods
+    uint32_t interface_max_bytes
+    uint32_t max_forwards
+    Limit source_rate, prefix_rate, dialog_grace, ack_budget, emergency_rate
+    uint64_t emergency_caller_ns
+    uint64_t grace_until            # monotonic ns; 0: no grace
+    uint8_t reason_rule[128]        # rule of each RSN_, 255: none
+    uint32_t structure_rows         # the first rows need no state; they run before the transaction cache
+    uint8_t *signatures             # length byte and text, folded
+    uint32_t signature_bytes
+    uint64_t signature_filter[64]   # bit of the hash of the first four bytes
+    uint8_t *body_types             # length byte and text, lower case
+    uint32_t body_type_bytes

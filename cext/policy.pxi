@@ -1,0 +1,247 @@
+# policy.pxi: Policy: the tables that policy/compile.py worked out, copied into flat arrays. It checks nothing twice.
+
+OP_NAMES = ("none", "hops", "target", "interface", "dialog", "scanner", "source_rate", "trunk_rate", "caller_format",
+            "caller_owned", "caller_consistent", "caller_anonymous")
+METHODS = tuple(METHOD_NAMES[i].decode() for i in range(M_COUNT))
+
+
+def peer_id(name: str) -> int:
+    """The 32-bit id that branches and cookies carry for a peer: a hash of its name, the same on every node."""
+    h = 0x811C9DC5
+    for byte in name.encode():
+        h = ((h ^ byte) * 0x01000193) & 0xFFFFFFFF
+    return h or 1
+
+
+cdef Limit limit_of(pair) except *:
+    """(per second, burst) to GCRA terms."""
+    cdef Limit limit
+    per_second, burst = pair
+    limit.step = max(<uint64_t>(1e9 / per_second), 1)
+    limit.tolerance = limit.step * max(<uint64_t>burst, 1)
+    return limit
+
+
+cdef class Policy:
+    """One compiled policy. Made by ``policy.compile`` from a ``Tables`` value; read-only afterwards.
+
+    Only the health of targets changes, by Engine.set_target.
+    """
+
+    cdef PolicyImage image
+    cdef list blocks            # keeps every array and NumberSet alive
+    cdef bytearray text
+    cdef readonly object tables
+
+    def __cinit__(self, tables=None):
+        self.blocks = []
+        self.text = bytearray()
+        if tables is None:
+            return
+        self.tables = tables
+        self.fill_peers(tables)
+        self.fill_sources(tables)
+        self.fill_names(tables)
+        self.fill_numbers(tables)
+        self.fill_settings(tables)
+        self.image.generation = tables.generation
+        self.image.text = <uint8_t *>self.keep(bytes(self.text))
+
+    cdef void *room(self, size_t count, size_t size) except NULL:
+        return self.keep(bytes(max(count, 1) * size))
+
+    cdef void *keep(self, bytes block) except NULL:
+        cdef char *raw = block
+        self.blocks.append(block)
+        return raw
+
+    cdef Slice put_text(self, text: str):
+        cdef Slice s
+        raw = text.encode()
+        s.off = <uint32_t>len(self.text)
+        s.len = <uint32_t>len(raw)
+        self.text += raw
+        return s
+
+    cdef fill_peers(self, t):
+        cdef Peer *p
+        cdef uint32_t i, k, target = 0
+        self.image.peer_count = len(t.peers)
+        self.image.peers = <Peer *>self.room(len(t.peers), sizeof(Peer))
+        self.image.target_count = sum(len(peer.targets) for peer in t.peers)
+        self.image.targets = <Target *>self.room(self.image.target_count, sizeof(Target))
+        for i, peer in enumerate(t.peers):
+            p = &self.image.peers[i]
+            p.id = peer_id(peer.name)
+            p.kind = PEER_UPSTREAM if peer.upstream_kind else PEER_TRUNK
+            p.upstream = NO_PEER if peer.upstream is None else peer.upstream
+            p.emergency_upstream = NO_PEER if peer.emergency_upstream is None else peer.emergency_upstream
+            p.emergency = EMERGENCY_ROUTE if peer.emergency_route else EMERGENCY_REJECT
+            p.forwards_trust = peer.forwards_trust
+            p.probed = peer.probed
+            p.over_limit = peer.over_limit
+            p.plan = peer.plan
+            p.emergency_table = peer.emergency_table
+            p.methods = methods_mask(peer.methods)
+            p.rate = limit_of(peer.rate)
+            p.domain = self.put_text(peer.domain)
+            p.first_target = target
+            p.target_count = len(peer.targets)
+            for host, port in peer.targets:
+                addr_from_text(&self.image.targets[target].address, host, port)
+                self.image.targets[target].up = 1
+                target += 1
+            for k, mode in enumerate(peer.modes):
+                p.mode[k] = mode
+        self.image.listener_count = len(t.listeners)
+        self.image.listeners = <Listener *>self.room(len(t.listeners), sizeof(Listener))
+        for i, listener in enumerate(t.listeners):
+            addr_from_text(&self.image.listeners[i].address, listener.host, listener.port)
+            self.image.listeners[i].sent_by = self.put_text(listener.sent_by)
+            self.image.listeners[i].v6 = ":" in listener.host
+
+    cdef fill_sources(self, t):
+        cdef SourceRow *row
+        cdef EaAddr a
+        cdef uint32_t i, k, size = 1
+        cdef uint64_t h
+        while size < 2 * len(t.sources) + 2:
+            size *= 2
+        self.image.source_count = len(t.sources)
+        self.image.source_mask = size - 1
+        self.image.sources = <SourceRow *>self.room(len(t.sources), sizeof(SourceRow))
+        self.image.source_heads = <int32_t *>self.room(size, 4)
+        memset(self.image.source_heads, 0xff, size * 4)
+        bits = sorted({s.bits for s in t.sources}, reverse=True)
+        self.image.bits_count = len(bits)
+        for i, b in enumerate(bits):
+            self.image.source_bits[i] = b
+        for i, source in enumerate(t.sources):
+            row = &self.image.sources[i]
+            addr_from_text(&a, source.host, 0)
+            row.hi, row.lo, row.bits, row.peer = a.hi, a.lo, source.bits, source.peer
+            row.port_count = len(source.ports)
+            for k, port in enumerate(source.ports):
+                row.ports[k] = port
+            h = source_hash(row.hi, row.lo, row.bits) & self.image.source_mask
+            row.next = self.image.source_heads[h]
+            self.image.source_heads[h] = <int32_t>i
+
+    cdef fill_names(self, t):
+        cdef NameRow *row
+        cdef uint32_t i, size = 1
+        cdef const uint8_t *raw
+        while size < 2 * len(t.names) + 2:
+            size *= 2
+        self.image.name_count = len(t.names)
+        self.image.name_mask = size - 1
+        self.image.names = <NameRow *>self.room(len(t.names), sizeof(NameRow))
+        self.image.name_heads = <int32_t *>self.room(size, 4)
+        memset(self.image.name_heads, 0xff, size * 4)
+        for i, name in enumerate(t.names):
+            row = &self.image.names[i]
+            row.owner = OWNER_SELF if name.owner is None else name.owner
+            row.port = name.port
+            row.is_address = name.is_address
+            if name.is_address:
+                addr_from_text(&row.address, name.host, 0)
+                row.hash = source_hash(row.address.hi, row.address.lo, 128)
+            else:
+                host = name.host.lower().rstrip(".")
+                row.text = self.put_text(host)
+                encoded = host.encode()
+                raw = encoded
+                row.hash = name_hash(raw, <uint32_t>len(encoded))
+            row.next = self.image.name_heads[row.hash & self.image.name_mask]
+            self.image.name_heads[row.hash & self.image.name_mask] = <int32_t>i
+
+    cdef fill_numbers(self, t):
+        cdef uint32_t i, at = 0
+        cdef NumberSet numbers
+        cdef EmergencyTable *e
+        self.image.set_count = sum(len(peer.numbers) for peer in t.peers)
+        self.image.sets = <NumberTable **>self.room(self.image.set_count, sizeof(void *))
+        for i, peer in enumerate(t.peers):
+            self.image.peers[i].first_set = at
+            self.image.peers[i].set_count = len(peer.numbers)
+            for numbers in peer.numbers:
+                self.blocks.append(numbers)
+                self.image.sets[at] = &numbers.table
+                at += 1
+        self.image.range_count = len(t.owners)
+        self.image.owners = <OwnerRange *>self.room(len(t.owners), sizeof(OwnerRange))
+        for i, (low, high, peer) in enumerate(t.owners):
+            self.image.owners[i].low, self.image.owners[i].high, self.image.owners[i].peer = low, high, peer
+        self.image.file_set_count = len(t.file_sets)
+        self.image.file_sets = <NumberTable **>self.room(len(t.file_sets), sizeof(void *))
+        self.image.file_set_peer = <uint32_t *>self.room(len(t.file_sets), 4)
+        for i, (numbers, peer) in enumerate(t.file_sets):
+            self.blocks.append(numbers)
+            self.image.file_sets[i] = &numbers.table
+            self.image.file_set_peer[i] = peer
+        self.image.plans = <Plan *>self.room(len(t.plans), sizeof(Plan))
+        for i, p in enumerate(t.plans):
+            self.fill_plan(&self.image.plans[i], p)
+        self.image.emergencies = <EmergencyTable *>self.room(len(t.emergencies), sizeof(EmergencyTable))
+        for i, dial in enumerate(t.emergencies):
+            e = &self.image.emergencies[i]
+            e.exact = self.packed(dial.exact, &e.exact_count)
+            e.plus = self.packed(dial.plus, &e.plus_count)
+            e.test = self.packed(dial.tests, &e.test_count)
+            e.longest = max((len(d) for d in (*dial.exact, *dial.plus, *dial.tests)), default=0)
+        for code, lengths in t.country_codes.items():
+            self.image.cc_lengths[<uint32_t>code] = sum(1 << n for n in lengths if n < 16)
+
+    cdef fill_plan(self, Plan *to, plan):
+        to.cc = plan.country_code
+        to.cc_len = len(str(plan.country_code))
+        to.idd = self.packed(plan.idd, &to.idd_count)
+        to.idd_lengths = sum(1 << n for n in {len(digits) for digits in plan.idd} if n < 16)
+        to.national_prefix = int(plan.national_prefix or "0")
+        to.national_prefix_len = len(plan.national_prefix)
+        to.lengths = sum(1 << n for n in plan.national_lengths if n < 16)
+
+    cdef uint64_t *packed(self, digits, uint32_t *count) except NULL:
+        cdef uint64_t *table = <uint64_t *>self.room(len(digits), 8)
+        for i, number in enumerate(sorted(number_pack(int(d), len(d)) for d in digits)):
+            table[<uint32_t>i] = number
+        count[0] = len(digits)
+        return table
+
+    cdef fill_settings(self, t):
+        cdef uint32_t i, bit
+        self.image.row_count = len(t.rows)
+        self.image.rows = <RuleRow *>self.room(len(t.rows), sizeof(RuleRow))
+        for i, row in enumerate(t.rows):
+            self.image.rows[i].op = OP_NAMES.index(row.op)
+            self.image.rows[i].rule = row.rule
+            self.image.rows[i].dirs = row.dirs
+        self.image.structure_rows = sum(1 for row in t.rows if OP_NAMES.index(row.op) <= OP_DIALOG)
+        memset(self.image.reason_rule, 255, sizeof(self.image.reason_rule))
+        for reason, rule in t.reason_rules.items():
+            self.image.reason_rule[<uint32_t>reason] = rule
+        self.image.interface_methods = methods_mask(t.methods)
+        self.image.dialog_methods = methods_mask(t.dialog_methods)
+        self.image.interface_max_bytes = t.max_bytes
+        self.image.max_forwards = t.max_forwards
+        self.image.source_rate = limit_of(t.source_rate)
+        self.image.prefix_rate = limit_of(t.prefix_rate)
+        self.image.dialog_grace = limit_of(t.dialog_grace)
+        self.image.ack_budget = limit_of(t.ack_budget)
+        self.image.emergency_rate = limit_of(t.emergency_rate)
+        self.image.emergency_caller_ns = <uint64_t>(t.emergency_caller_seconds * 1e9)
+        self.image.grace_until = t.grace_until
+        folded = [s.lower().encode() for s in t.signatures]
+        block = b"".join(bytes([len(s)]) + s for s in folded)
+        self.image.signatures = <uint8_t *>self.keep(block)
+        self.image.signature_bytes = <uint32_t>len(block)
+        for s in folded:
+            bit = window_hash(int.from_bytes(s[:3], "little") | 0x202020)
+            self.image.signature_filter[bit >> 6] |= <uint64_t>1 << (bit & 63)
+        block = b"".join(bytes([len(s)]) + s.lower().encode() for s in t.body_types)
+        self.image.body_types = <uint8_t *>self.keep(block)
+        self.image.body_type_bytes = <uint32_t>len(block)
+
+
+cdef uint32_t methods_mask(names) except *:
+    return sum(1 << METHODS.index(name) for name in names)

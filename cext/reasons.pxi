@@ -1,0 +1,166 @@
+# Written by gen.py from edge_agent/reasons.py: reason ids, and what the wire shows of them.
+
+cdef enum:
+    RSN_PASS = 0
+    RSN_KEEPALIVE = 1
+    RSN_ACK_ABSORBED = 2
+    RSN_ACK_UNMATCHED = 3
+    RSN_RESPONSE_UNMATCHED = 4
+    RSN_RESPONSE_SOURCE = 5
+    RSN_RESPONSE_ROUTE = 6
+    RSN_RETRANSMISSION = 7
+    RSN_OPTIONS_UP = 8
+    RSN_OPTIONS_DOWN = 9
+    RSN_UPSTREAM_DOWN = 10
+    RSN_NO_OWNER = 11
+    RSN_CANCEL_UNMATCHED = 12
+    RSN_REPLY_TOO_LARGE = 13
+    RSN_NO_ROOM = 14
+    RSN_START_LINE = 15
+    RSN_LINE_END = 16
+    RSN_CONTROL_BYTE = 17
+    RSN_HEADER_NAME = 18
+    RSN_TOO_MANY_HEADERS = 19
+    RSN_NO_END = 20
+    RSN_MISSING_HEADER = 21
+    RSN_DUPLICATE_HEADER = 22
+    RSN_CONTENT_LENGTH = 23
+    RSN_VIA = 24
+    RSN_TOO_MANY_VIAS = 25
+    RSN_FROM = 26
+    RSN_TO = 27
+    RSN_CALL_ID = 28
+    RSN_CSEQ = 29
+    RSN_CSEQ_METHOD = 30
+    RSN_REQUEST_URI = 31
+    RSN_MAX_FORWARDS = 32
+    RSN_IDENTITY_HEADER = 33
+    RSN_CONTACT = 34
+    RSN_ROUTE = 35
+    RSN_TOO_LARGE = 36
+    RSN_REQUEST_CHANGED = 37
+    RSN_UNKNOWN_SOURCE = 38
+    RSN_HOPS = 39
+    RSN_LOOP = 40
+    RSN_TARGET_HOST = 41
+    RSN_TARGET_ROUTE = 42
+    RSN_TARGET_HEADERS = 43
+    RSN_TARGET_REFER = 44
+    RSN_TARGET_NEXT_HOP = 45
+    RSN_METHOD = 46
+    RSN_METHOD_UNKNOWN = 47
+    RSN_VERSION = 48
+    RSN_SCHEME = 49
+    RSN_PROXY_REQUIRE = 50
+    RSN_BODY_TYPE = 51
+    RSN_BODY_SIZE = 52
+    RSN_DIALOG_PROOF = 53
+    RSN_DIALOG_GRACE = 54
+    RSN_SCANNER_AGENT = 55
+    RSN_SCANNER_SHAPE = 56
+    RSN_SOURCE_RATE = 57
+    RSN_PREFIX_RATE = 58
+    RSN_SOURCE_TABLE_FULL = 59
+    RSN_TRUNK_RATE = 60
+    RSN_CALLER_NONE = 61
+    RSN_CALLER_LENGTH = 62
+    RSN_CALLER_COUNTRY = 63
+    RSN_CALLER_PLAN = 64
+    RSN_CALLER_OWNED = 65
+    RSN_CALLER_FORWARD = 66
+    RSN_CALLER_CONSISTENT = 67
+    RSN_CALLER_ANONYMOUS = 68
+    RSN_EMERGENCY_ROUTED = 69
+    RSN_EMERGENCY_TEST = 70
+    RSN_EMERGENCY_NOT_AUTHORISED = 71
+    RSN_EMERGENCY_UNKNOWN = 72
+    RSN_EMERGENCY_LIMIT = 73
+    RSN_EMERGENCY_REFER = 74
+    RSN_COUNT = 75
+
+cdef extern from *:
+    """
+    typedef struct { const char *name, *phrase; uint16_t status, phrase_len; } EaReason;
+    static const EaReason ea_reasons[75] = {
+        {"pass", "", 0, 0},
+        {"keepalive", "", 0, 0},
+        {"ack-absorbed", "", 0, 0},
+        {"ack-unmatched", "", 0, 0},
+        {"response-unmatched", "", 0, 0},
+        {"response-source", "", 0, 0},
+        {"response-route", "", 0, 0},
+        {"retransmission", "", 0, 0},
+        {"options-up", "OK", 200, 2},
+        {"options-down", "Service Unavailable", 503, 19},
+        {"upstream-down", "Service Unavailable", 503, 19},
+        {"no-owner", "Not Found", 404, 9},
+        {"cancel-unmatched", "Call/Transaction Does Not Exist", 481, 31},
+        {"reply-too-large", "", 0, 0},
+        {"no-room", "", 0, 0},
+        {"start-line", "Bad Start Line", 400, 14},
+        {"line-end", "Bad Line End", 400, 12},
+        {"control-byte", "Control Byte In Header", 400, 22},
+        {"header-name", "Bad Header Name", 400, 15},
+        {"too-many-headers", "Too Many Headers", 400, 16},
+        {"no-end", "Incomplete Header", 400, 17},
+        {"missing-header", "Missing Mandatory Header", 400, 24},
+        {"duplicate-header", "Duplicate Header", 400, 16},
+        {"content-length", "Bad Content-Length", 400, 18},
+        {"via", "Bad Via", 400, 7},
+        {"too-many-vias", "Too Many Via Headers", 400, 20},
+        {"from", "Bad From", 400, 8},
+        {"to", "Bad To", 400, 6},
+        {"call-id", "Bad Call-ID", 400, 11},
+        {"cseq", "Bad CSeq", 400, 8},
+        {"cseq-method", "CSeq Method Mismatch", 400, 20},
+        {"request-uri", "Bad Request-URI", 400, 15},
+        {"max-forwards", "Bad Max-Forwards", 400, 16},
+        {"identity-header", "Bad Identity Header", 400, 19},
+        {"contact", "Bad Contact", 400, 11},
+        {"route", "Bad Route", 400, 9},
+        {"too-large", "Message Too Large", 513, 17},
+        {"request-changed", "Request Changed", 400, 15},
+        {"unknown-source", "", 0, 0},
+        {"hops", "Too Many Hops", 483, 13},
+        {"loop", "Loop Detected", 482, 13},
+        {"target-host", "Target Not Allowed", 403, 18},
+        {"target-route", "Route Not Allowed", 403, 17},
+        {"target-headers", "Headers In URI Not Allowed", 403, 26},
+        {"target-refer", "Refer-To Not Allowed", 403, 20},
+        {"target-next-hop", "Next Hop Not Allowed", 403, 20},
+        {"method", "Method Not Allowed", 405, 18},
+        {"method-unknown", "Not Implemented", 501, 15},
+        {"version", "Version Not Supported", 505, 21},
+        {"scheme", "Unsupported URI Scheme", 416, 22},
+        {"proxy-require", "Bad Extension", 420, 13},
+        {"body-type", "Unsupported Media Type", 415, 22},
+        {"body-size", "Message Too Large", 513, 17},
+        {"dialog-proof", "Call/Transaction Does Not Exist", 481, 31},
+        {"dialog-grace", "Call/Transaction Does Not Exist", 481, 31},
+        {"scanner-agent", "Forbidden", 403, 9},
+        {"scanner-shape", "Forbidden", 403, 9},
+        {"source-rate", "Busy Here", 486, 9},
+        {"prefix-rate", "Busy Here", 486, 9},
+        {"source-table-full", "Busy Here", 486, 9},
+        {"trunk-rate", "Busy Here", 486, 9},
+        {"caller-none", "Caller ID Not A Number", 403, 22},
+        {"caller-length", "Caller ID Not A Number", 403, 22},
+        {"caller-country", "Caller ID Not A Number", 403, 22},
+        {"caller-plan", "Caller ID Not Assignable", 403, 24},
+        {"caller-owned", "Caller ID Not Allowed", 403, 21},
+        {"caller-forward", "Forwarded Caller ID Not Proven", 403, 30},
+        {"caller-consistent", "Caller ID Mismatch", 403, 18},
+        {"caller-anonymous", "Anonymity Disallowed", 433, 20},
+        {"emergency-routed", "", 0, 0},
+        {"emergency-test", "", 0, 0},
+        {"emergency-not-authorised", "Emergency Calling Not Activated", 403, 31},
+        {"emergency-unknown", "Emergency Calling Not Activated", 403, 31},
+        {"emergency-limit", "Busy Here", 486, 9},
+        {"emergency-refer", "Emergency Calling Not Activated", 403, 31},
+    };
+    """
+    ctypedef struct EaReason:
+        const char *name
+        const char *phrase
+        uint16_t status, phrase_len
+    const EaReason *ea_reasons

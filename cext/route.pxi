@@ -1,0 +1,205 @@
+# route.pxi: where a message goes on: Routes that name us, the dialog's other side, the upstream, the owner, the next Via.
+#
+# It fills the verdict's Route and never sends. Everything is chosen from the
+# message and the policy alone (RFC 3261 §16.11), so copies, CANCEL and ACK go
+# the way their INVITE went; only a target's health may differ, and then the
+# transaction cache remembers.
+
+cdef uint16_t route_listener(Screen *s, EaAddr *to) noexcept nogil:
+    cdef uint16_t i = s.packet.listener
+    if (s.policy.listeners[i].v6 == 0) == (to.v4 != 0):
+        return i
+    for i in range(<uint16_t>s.policy.listener_count):
+        if (s.policy.listeners[i].v6 == 0) == (to.v4 != 0):
+            return i
+    return s.packet.listener
+
+
+cdef void route_to(Screen *s, uint16_t peer, uint16_t target, EaAddr *address) noexcept nogil:
+    s.v.route.peer = peer
+    s.v.route.target = target
+    s.v.route.address = address[0]
+    s.v.route.listener = route_listener(s, address)
+
+
+# The first live target of a peer. False when probes say that none is.
+cdef bint route_live(PolicyImage *policy, Peer *peer, uint16_t *target) noexcept nogil:
+    cdef uint32_t i
+    target[0] = 0
+    if peer.kind == PEER_TRUNK or not peer.probed:
+        return peer.target_count != 0
+    for i in range(peer.target_count):
+        if policy.targets[peer.first_target + i].up:
+            target[0] = <uint16_t>i
+            return True
+    return False
+
+
+cdef bint route_to_peer(Screen *s, uint16_t index) noexcept nogil:
+    cdef Peer *peer = &s.policy.peers[index]
+    cdef uint16_t target
+    cdef bint live = route_live(s.policy, peer, &target)
+    if peer.target_count:
+        route_to(s, index, target, &s.policy.targets[peer.first_target + target].address)
+    return live
+
+
+# The way of an INVITE that was decided before.
+cdef bint route_again(Screen *s, Verdict *was) noexcept nogil:
+    cdef Peer *peer
+    if not route_choose(s, (was.route.flags & ROUTE_EMERGENCY) != 0):
+        return False
+    peer = &s.policy.peers[s.v.route.peer]
+    if was.route.target < peer.target_count:
+        route_to(s, s.v.route.peer, was.route.target,
+                 &s.policy.targets[peer.first_target + was.route.target].address)
+    return True
+
+
+# Out of a dialog: a trunk's request goes to its upstream, an upstream's to the
+# trunk that owns the called number. False when there is no such peer.
+cdef bint route_choose(Screen *s, bint emergency) noexcept nogil:
+    cdef uint16_t index
+    cdef uint64_t number
+    if s.dir == DIR_TRUNK:
+        index = s.peer.emergency_upstream if emergency else s.peer.upstream
+        if emergency:
+            s.v.route.flags |= ROUTE_EMERGENCY
+    else:
+        number = number_canonical(s.m.uri.number, &s.policy.plans[s.peer.plan])
+        index = number_owner(s.policy, number) if number else NO_PEER
+    if index == NO_PEER:
+        return False
+    if uri_is_own(s.policy, s.p, &s.m.uri):
+        s.v.route.flags |= ROUTE_URI_HOST
+    route_to_peer(s, index)
+    return True
+
+
+# Leading Routes that name us, the cookie they carry, and the strict router's form (RFC 3261 §16.4).
+cdef void route_own(Screen *s) noexcept nogil:
+    cdef SipMsg *m = s.m
+    cdef Uri *first
+    cdef int i
+    s.uri_written = m.uri.whole
+    s.own_routes = 0
+    s.cookie_state = COOKIE_NONE
+    if (m.routes_total and m.routes == m.routes_total and m.uri.user.len and m.to_tag.len
+            and uri_is_own(s.policy, s.p, &m.uri) and cookie_check(s, m.uri.user)):
+        s.v.route.flags |= ROUTE_STRICT_IN
+        m.routes -= 1
+        m.routes_total -= 1
+        m.uri = m.route[m.routes]
+        return
+    for i in range(m.routes):
+        if not uri_is_own(s.policy, s.p, &m.route[i]):
+            break
+        first = &m.route[0]
+        # Two Record-Routes of one call (two listeners) carry the same cookie.
+        if i and (m.route[i].user.len != first.user.len
+                  or memcmp(s.p + m.route[i].user.off, s.p + first.user.off, first.user.len) != 0):
+            break
+        s.own_routes += 1
+    s.v.route.pop = s.own_routes
+    if s.own_routes and m.to_tag.len:
+        s.cookie_state = COOKIE_GOOD if cookie_check(s, m.route[0].user) else COOKIE_BAD
+
+
+cdef bint cookie_check(Screen *s, Slice user) noexcept nogil:
+    cdef uint16_t trunk
+    cdef Peer *peer
+    if not cookie_get(s.state, s.p, user, s.m, &s.cookie, s.dir == DIR_UPSTREAM):
+        return False
+    trunk = peer_by_id(s.policy, s.cookie.peer_id)
+    if trunk == NO_PEER:
+        return False
+    peer = &s.policy.peers[trunk]
+    if s.dir == DIR_TRUNK:
+        if trunk != s.peer_index:
+            return False
+    elif s.peer_index != (peer.emergency_upstream if s.cookie.emergency else peer.upstream):
+        return False
+    s.cookie_state = COOKIE_GOOD
+    return True
+
+
+# Inside a proven dialog: to the originator's flow as the cookie says, or to the
+# other peer where Route or Request-URI name it. RSN_ when they name another.
+cdef int route_dialog(Screen *s) noexcept nogil:
+    cdef uint16_t trunk = peer_by_id(s.policy, s.cookie.peer_id), other
+    cdef Peer *peer = &s.policy.peers[trunk]
+    cdef Uri *next_ = &s.m.route[s.own_routes] if s.m.routes > s.own_routes else &s.m.uri
+    cdef bint v6 = (next_.flags & URI_V6) != 0
+    cdef EaAddr address
+    other = trunk if s.dir == DIR_UPSTREAM else (peer.emergency_upstream if s.cookie.emergency else peer.upstream)
+    if s.cookie.emergency:
+        s.v.route.flags |= ROUTE_EMERGENCY
+    if s.m.routes > s.own_routes and not next_.flags & URI_LR and s.m.routes == s.m.routes_total:
+        s.v.route.flags |= ROUTE_STRICT_OUT
+    if (s.cookie.from_upstream != 0) == (s.dir == DIR_TRUNK):
+        s.v.route.flags |= ROUTE_REVERSE
+        route_to(s, other, 0, &s.cookie.originator)
+        return 0
+    peer = &s.policy.peers[other]
+    if next_.scheme == SCHEME_SIP or next_.scheme == SCHEME_SIPS:
+        if host_address(s.p, next_.host, v6, &address):
+            address.port = next_.port if next_.port else 5060
+            if source_belongs(s.policy, &address, other) and not uri_is_own(s.policy, s.p, next_):
+                route_to(s, other, 0, &address)
+                return 0
+        elif name_owned(s.policy, s.p, next_.host, v6, next_.port, other):
+            route_to_peer(s, other)
+            return 0
+    # A trunk behind NAT names its inside address; its configured contact is the way to it.
+    if peer.kind == PEER_TRUNK and peer.target_count:
+        route_to_peer(s, other)
+        return 0
+    return RSN_TARGET_NEXT_HOP
+
+
+# Where a Via says its response goes (RFC 3261 §18.2.2, RFC 3581 §4). False when it names no address.
+cdef bint via_address(const uint8_t *p, Via *via, EaAddr *to) noexcept nogil:
+    cdef Slice host = via.host
+    cdef bint v6 = via.v6
+    if via.received.len:
+        host = via.received
+        v6 = memchr(p + host.off, b':', host.len) != NULL
+        # RFC 5118 §4.5: with and without brackets.
+        if v6 and host.len > 2 and p[host.off] == b'[':
+            host.off += 1
+            host.len -= 2
+    if not host_address(p, host, v6, to):
+        return False
+    to.port = <uint16_t>via.rport if via.rport > 0 else (via.port if via.port else 5060)
+    return True
+
+
+# A response: is it to a request that we forwarded, from the peer it went to? Then to its next Via.
+cdef int route_response(Screen *s) noexcept nogil:
+    cdef SipMsg *m = s.m
+    cdef const uint8_t *branch = s.p + m.via[0].branch.off
+    cdef uint64_t listener, peer_id, loop, mac, hash_[2]
+    cdef uint16_t peer, trunk
+    if m.via[0].branch.len != OWN_BRANCH_LEN or memcmp(branch, b"z9hG4bKea1", 10) != 0:
+        return RSN_RESPONSE_UNMATCHED
+    if not (ea_get_hex(branch + 10, 2, &listener) and ea_get_hex(branch + 12, 8, &peer_id)
+            and ea_get_hex(branch + 20, 16, &loop) and ea_get_hex(branch + 36, 16, &mac)):
+        return RSN_RESPONSE_UNMATCHED
+    if m.vias < 2 or not via_address(s.p, &m.via[1], &s.reply_to):
+        return RSN_RESPONSE_ROUTE
+    via_hash(s.state, s.p, m, &m.via[1], &s.reply_to, hash_)
+    if branch_mac(s.state, hash_, loop, <uint32_t>peer_id, <uint16_t>listener) != mac:
+        return RSN_RESPONSE_UNMATCHED
+    peer = peer_by_id(s.policy, <uint32_t>peer_id)
+    if peer == NO_PEER or not source_belongs(s.policy, &s.packet.source, peer):
+        return RSN_RESPONSE_SOURCE
+    if listener >= s.policy.listener_count:
+        return RSN_RESPONSE_ROUTE
+    trunk = source_peer(s.policy, &s.reply_to, False)
+    s.v.route.peer = trunk
+    s.v.route.listener = <uint16_t>listener
+    s.v.route.address = s.reply_to
+    s.v.route.flags = ROUTE_RESPONSE
+    if (m.status == 401 or m.status == 407) and m.method == M_INVITE and trunk != NO_PEER and s.trace == NULL:
+        mark_set(&s.state.leases, challenge_hash(s.state, s.p, m, s.policy.peers[trunk].id), s.now, 32000000000ULL)
+    return 0

@@ -1,0 +1,85 @@
+"""Screen: what the stages of one message share, from classification to account. Declarations only."""
+
+from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+from cext.batch cimport Packet
+from cext.hot cimport EaAddr
+from cext.msg cimport SipMsg, Slice
+from cext.policy cimport Peer, PolicyImage
+from cext.state cimport State, Worker
+from cext.verdict cimport Verdict
+
+cdef enum:                  # bits of Screen.dir and of RuleRow.dirs
+    DIR_TRUNK = 1
+    DIR_UPSTREAM = 2
+    DIR_UNKNOWN = 4
+
+cdef enum:                  # what a Request-URI asks of the emergency lane
+    LANE_NONE = 0
+    LANE_CALL = 1
+    LANE_TEST = 2
+
+cdef enum:
+    COOKIE_NONE = 0         # no own Route
+    COOKIE_BAD = 1          # an own Route whose proof fails, or of another peer
+    COOKIE_GOOD = 2
+
+cdef struct Cookie:         # proof of a dialog, see cookie.pxi
+    uint32_t peer_id        # the trunk of the call
+    uint32_t lease
+    uint8_t key
+    uint8_t from_upstream   # 1: the upstream sent the INVITE
+    uint8_t emergency
+    EaAddr originator       # where the INVITE came from
+
+cdef struct Caller:         # what the caller rules look at, computed once a call
+    bint known              # the fields below are set
+    bint anonymous          # nobody is named in From
+    bint forwarded          # a foreign caller that a diversion explains
+    uint64_t from_          # canonical, 0: none or not readable
+    uint64_t asserted       # canonical number of PAI, else PPI; 0: none
+
+cdef struct TraceStep:           # one line of explain
+    uint8_t rule
+    uint8_t mode
+    uint8_t applies
+    uint16_t reason
+    uint64_t value
+    uint64_t limit
+
+cdef enum:
+    MAX_STEPS = 24
+
+cdef struct Trace:          # filled only by explain
+    uint32_t count
+    TraceStep step[MAX_STEPS]
+
+cdef struct Screen:
+    PolicyImage *policy
+    State *state
+    Worker *worker
+    Packet *packet
+    const uint8_t *p        # first byte of the start line
+    SipMsg *m
+    Peer *peer              # of the source, NULL: unknown
+    Trace *trace            # NULL but for explain, which changes no state
+    uint64_t now            # monotonic ns
+    uint64_t first          # time of the first copy of this request
+    uint64_t via_hash[2]    # over what the next Via of a response will say
+    uint64_t key            # of the transaction cache
+    uint64_t digest
+    uint64_t loop
+    uint64_t found          # of an op: what it saw
+    uint64_t limit          # and its threshold
+    uint32_t ops            # bits OP_ that apply to this request
+    uint16_t peer_index
+    uint16_t own_routes     # leading Route values that name us
+    uint8_t dir             # DIR_
+    uint8_t lane            # LANE_
+    uint8_t cookie_state    # COOKIE_
+    uint8_t hashed          # via_hash is set
+    Slice uri_written       # the Request-URI as it stands, m.uri may be the strict router's
+    EaAddr reply_to         # RFC 3261 §18.2.2, RFC 3581 §4
+    Cookie cookie
+    Caller caller
+    Verdict v

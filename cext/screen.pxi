@@ -1,0 +1,372 @@
+# screen.pxi: one message to one verdict.
+#
+# Order: source, structure, emergency lane, transaction cache, then the rows of
+# the policy, cheap ones first, up to the first finding in enforce mode; findings
+# in monitor mode are collected. What is decided for the first copy of a request
+# holds for its copies, its CANCEL and its ACK. It never writes to the packet and
+# never sends.
+
+cdef enum:
+    OPS_STRUCTURE = 1 << OP_HOPS | 1 << OP_TARGET | 1 << OP_INTERFACE | 1 << OP_DIALOG
+    OPS_CALLER = 1 << OP_CALLER_FORMAT | 1 << OP_CALLER_OWNED | 1 << OP_CALLER_CONSISTENT | 1 << OP_CALLER_ANONYMOUS
+    OPS_NEW_CALL = OPS_STRUCTURE | 1 << OP_SCANNER | 1 << OP_TRUNK_RATE | OPS_CALLER
+    OPS_NEW_OTHER = OPS_STRUCTURE | 1 << OP_SCANNER
+
+
+cdef inline void decide(Screen *s, int action, int reason) noexcept nogil:
+    s.v.action = <uint8_t>action
+    s.v.reason = <uint16_t>reason
+    s.v.rule = s.policy.reason_rule[reason]
+    s.v.status = ea_reasons[reason].status
+
+
+# dialog: an in-dialog request must prove its dialog; during `grace` a few may go on as new ones.
+cdef int op_dialog(Screen *s) noexcept nogil:
+    s.found = s.cookie_state
+    s.limit = COOKIE_GOOD
+    if s.m.to_tag.len == 0 or s.cookie_state == COOKIE_GOOD:
+        return 0
+    if s.now >= s.policy.grace_until:
+        return RSN_DIALOG_PROOF
+    if s.trace == NULL and not rate_take_own(&s.state.peers[s.peer.slot].grace, s.now, &s.policy.dialog_grace):
+        return RSN_DIALOG_GRACE
+    return 0
+
+
+cdef int screen_op(Screen *s, int op) noexcept nogil:
+    if OP_CALLER_FORMAT <= op <= OP_CALLER_ANONYMOUS and not s.caller.known:
+        caller_facts(s)
+    if op == OP_HOPS:
+        return op_hops(s)
+    if op == OP_TARGET:
+        return op_target(s)
+    if op == OP_INTERFACE:
+        return op_interface(s)
+    if op == OP_DIALOG:
+        return op_dialog(s)
+    if op == OP_SCANNER:
+        return op_scanner(s)
+    if op == OP_TRUNK_RATE:
+        return op_trunk_rate(s)
+    if op == OP_CALLER_FORMAT:
+        return op_caller_format(s)
+    if op == OP_CALLER_OWNED:
+        return op_caller_owned(s)
+    if op == OP_CALLER_CONSISTENT:
+        return op_caller_consistent(s)
+    if op == OP_CALLER_ANONYMOUS:
+        return op_caller_anonymous(s)
+    return 0
+
+
+# Rows [first, last) on this request. True when one decided.
+cdef bint screen_rows(Screen *s, uint32_t first, uint32_t last) noexcept nogil:
+    cdef RuleRow *row
+    cdef TraceStep *step = NULL
+    cdef uint32_t i
+    cdef int reason, mode
+    cdef bint applies, decided = False
+    for i in range(first, last):
+        row = &s.policy.rows[i]
+        mode = s.peer.mode[row.rule]
+        applies = (row.dirs & s.dir) != 0 and (s.ops >> row.op & 1) != 0 and mode != MODE_OFF
+        if s.trace != NULL and s.trace.count < MAX_STEPS:
+            step = &s.trace.step[s.trace.count]
+            s.trace.count += 1
+            step.rule = row.rule
+            step.mode = <uint8_t>mode
+            step.applies = applies
+            step.reason = 0
+            step.value = step.limit = 0
+        if not applies:
+            continue
+        reason = screen_op(s, row.op)
+        if step != NULL:
+            step.reason = <uint16_t>reason
+            step.value = s.found
+            step.limit = s.limit
+        if reason == 0 or decided:
+            continue
+        if mode == MODE_MONITOR:
+            if s.v.monitored == 0:
+                s.v.value = s.found
+                s.v.limit = s.limit
+            s.v.monitored |= <uint64_t>1 << row.rule
+            continue
+        decide(s, ACT_ANSWER, reason)
+        if reason == RSN_TRUNK_RATE:
+            s.v.status = s.peer.over_limit
+        s.v.value = s.found
+        s.v.limit = s.limit
+        if s.trace == NULL:
+            return True
+        decided = True              # explain goes on, to tell every rule
+    return decided
+
+
+# Where the answer to this request goes, and the hash that its branch and cache key build on.
+cdef void screen_address(Screen *s) noexcept nogil:
+    cdef Via *via = &s.m.via[0]
+    s.reply_to = s.packet.source
+    if s.m.vias == 0:
+        return
+    if via.rport < 0:
+        s.reply_to.port = via.port if via.port else 5060
+    via_hash(s.state, s.p, s.m, via, &s.reply_to, s.via_hash)
+
+
+cdef void screen_key(Screen *s) noexcept nogil:
+    cdef EaSip h
+    ea_sip_init(&h, s.state.keys.table, 1)
+    ea_sip_u64(&h, s.via_hash[0])
+    ea_sip_u64(&h, s.via_hash[1])
+    ea_sip_u64(&h, s.peer.id)
+    hash_addr(&h, &s.reply_to)
+    ea_sip_slice(&h, s.p + s.m.from_tag.off, s.m.from_tag.len)
+    s.key = txn_key(ea_sip_end(&h, NULL))
+
+
+# A keyed digest of all that is screened.
+cdef void screen_digest(Screen *s) noexcept nogil:
+    cdef uint64_t headers = (
+        <uint64_t>1 << H_FROM | <uint64_t>1 << H_TO | <uint64_t>1 << H_P_ASSERTED_IDENTITY
+        | <uint64_t>1 << H_P_PREFERRED_IDENTITY | <uint64_t>1 << H_REMOTE_PARTY_ID | <uint64_t>1 << H_DIVERSION
+        | <uint64_t>1 << H_HISTORY_INFO | <uint64_t>1 << H_PRIVACY | <uint64_t>1 << H_IDENTITY | <uint64_t>1 << H_ROUTE
+        | <uint64_t>1 << H_USER_AGENT)
+    cdef EaSip h
+    cdef Row *row
+    cdef int i
+    ea_sip_init(&h, s.state.keys.table, 1)
+    ea_sip_slice(&h, s.p + s.uri_written.off, s.uri_written.len)
+    for i in range(s.m.rows):
+        row = &s.m.row[i]
+        if headers >> row.id & 1 and row.id != H_OTHER:
+            ea_sip_u64(&h, row.id)
+            ea_sip_slice(&h, s.p + row.value, row.value_len)
+    s.digest = ea_sip_end(&h, NULL)
+
+
+cdef void screen_options(Screen *s) noexcept nogil:
+    cdef uint16_t target
+    cdef Peer *peer = s.peer if s.dir == DIR_UPSTREAM else &s.policy.peers[s.peer.upstream]
+    decide(s, ACT_ANSWER, RSN_OPTIONS_UP if s.dir == DIR_UPSTREAM or route_live(s.policy, peer, &target)
+           else RSN_OPTIONS_DOWN)
+
+
+# ACK is never answered (RFC 3261 §17.1.1.3, §13.2.2.4).
+cdef void screen_ack(Screen *s) noexcept nogil:
+    cdef Verdict was
+    if s.m.max_forwards == 0:
+        decide(s, ACT_DROP, RSN_HOPS)
+        return
+    if tag_is_own(s.state, s.p, s.m, &s.packet.source, s.now):
+        decide(s, ACT_DROP, RSN_ACK_ABSORBED)
+        return
+    screen_key(s)
+    if txn_peek(&s.state.transactions, s.key, s.now, &was):
+        if was.action == ACT_ANSWER:
+            decide(s, ACT_DROP, RSN_ACK_ABSORBED)
+        elif route_again(s, &was):
+            decide(s, ACT_FORWARD, RSN_PASS)
+        else:
+            decide(s, ACT_DROP, RSN_ACK_UNMATCHED)
+        return
+    if s.cookie_state == COOKIE_GOOD:
+        if route_dialog(s) == 0:
+            decide(s, ACT_FORWARD, RSN_PASS)
+        else:
+            decide(s, ACT_DROP, RSN_TARGET_NEXT_HOP)
+        return
+    if screen_stateless(s):
+        decide(s, ACT_FORWARD, RSN_PASS)
+    else:
+        decide(s, ACT_DROP, RSN_ACK_UNMATCHED)
+
+
+# ACK and CANCEL that match nothing here: on their own merits, within the peer's small budget.
+cdef bint screen_stateless(Screen *s) noexcept nogil:
+    cdef bint emergency = s.lane != LANE_NONE
+    if emergency and (s.dir != DIR_TRUNK or s.peer.emergency != EMERGENCY_ROUTE):
+        return False
+    if not emergency and op_target(s) != 0:
+        return False
+    if s.trace == NULL and not rate_take_own(&s.state.peers[s.peer.slot].ack, s.now, &s.policy.ack_budget):
+        return False
+    return route_choose(s, emergency)
+
+
+cdef void screen_cancel(Screen *s) noexcept nogil:
+    cdef Verdict was
+    if s.m.max_forwards == 0:
+        decide(s, ACT_ANSWER, RSN_HOPS)
+        return
+    screen_key(s)
+    if txn_peek(&s.state.transactions, s.key, s.now, &was):
+        if was.action == ACT_FORWARD and route_again(s, &was):
+            decide(s, ACT_FORWARD, RSN_PASS)
+        else:
+            decide(s, ACT_ANSWER, RSN_CANCEL_UNMATCHED)
+    elif s.cookie_state == COOKIE_GOOD:
+        if route_dialog(s) == 0:
+            decide(s, ACT_FORWARD, RSN_PASS)
+        else:
+            decide(s, ACT_ANSWER, RSN_TARGET_NEXT_HOP)
+    elif screen_stateless(s):
+        decide(s, ACT_FORWARD, RSN_PASS)
+    else:
+        decide(s, ACT_ANSWER, RSN_CANCEL_UNMATCHED)
+
+
+# An emergency call: routed for a trunk that may, refused with notice for everybody else.
+cdef void screen_lane(Screen *s) noexcept nogil:
+    cdef int reason
+    if s.dir != DIR_TRUNK or s.peer.emergency != EMERGENCY_ROUTE:
+        decide(s, ACT_ANSWER, RSN_EMERGENCY_NOT_AUTHORISED)
+        s.v.value = number_value(s.m.uri.number)
+        return
+    reason = lane_limits(s)
+    if reason:
+        decide(s, ACT_ANSWER, reason)
+        return
+    decide(s, ACT_FORWARD, RSN_EMERGENCY_TEST if s.lane == LANE_TEST else RSN_EMERGENCY_ROUTED)
+    route_choose(s, True)
+    s.v.route.flags |= ROUTE_RECORD
+
+
+# A request inside a dialog that its cookie proves.
+cdef void screen_in_dialog(Screen *s) noexcept nogil:
+    cdef int reason
+    s.ops = OPS_STRUCTURE
+    # The originator chose its caller ID; the other side's From is what it was called.
+    if s.m.method == M_INVITE and not s.cookie.emergency and (s.cookie.from_upstream == 0) == (s.dir == DIR_TRUNK):
+        s.ops |= OPS_CALLER
+    if screen_rows(s, 0, s.policy.row_count):
+        return
+    if s.lane != LANE_NONE and not s.cookie.emergency and s.dir == DIR_TRUNK and s.m.method in (M_INVITE, M_REFER):
+        if s.peer.emergency != EMERGENCY_ROUTE:
+            decide(s, ACT_ANSWER, RSN_EMERGENCY_NOT_AUTHORISED)
+            return
+    reason = route_dialog(s)
+    if reason:
+        decide(s, ACT_ANSWER, reason)
+        return
+    decide(s, ACT_FORWARD, RSN_PASS)
+    if s.m.method == M_INVITE:
+        s.v.route.flags |= ROUTE_RECORD
+
+
+# A new INVITE: the cache, then the rows, then its way.
+cdef void screen_new(Screen *s) noexcept nogil:
+    cdef Verdict was
+    cdef int seen
+    cdef bint call = s.m.method == M_INVITE
+    cdef uint64_t called
+    s.ops = OPS_NEW_CALL if call else OPS_NEW_OTHER
+    if s.lane != LANE_NONE:
+        s.ops = 1 << OP_HOPS
+    if screen_rows(s, 0, s.policy.structure_rows) and s.trace == NULL:
+        return
+    if call and s.trace == NULL:
+        screen_key(s)
+        screen_digest(s)
+        seen = txn_find(&s.state.transactions, s.key, s.digest, s.now, &was, &s.first)
+        if seen == TXN_CHANGED:
+            decide(s, ACT_ANSWER, RSN_REQUEST_CHANGED)
+            return
+        if seen == TXN_SAME:
+            screen_repeat(s, &was)
+            return
+    if s.lane != LANE_NONE:
+        if s.v.action == ACT_NONE:
+            screen_lane(s)
+    elif not screen_rows(s, s.policy.structure_rows, s.policy.row_count) and s.v.action == ACT_NONE:
+        screen_pass(s)
+    if call and s.trace == NULL:
+        txn_put(&s.state.transactions, s.key, s.digest, s.now, txn_pack(&s.v, s.peer.slot))
+        if s.v.action == ACT_FORWARD and s.dir == DIR_UPSTREAM:
+            # The trunk may forward this very call: 200 s is the longest that it rings.
+            called = number_canonical(s.m.uri.number, &s.policy.plans[s.peer.plan])
+            mark_set(&s.state.leases, passed_hash(
+                s.state, s.policy.peers[s.v.route.peer].id, called,
+                number_canonical(s.m.from_.number, &s.policy.plans[s.peer.plan])), s.now, 200000000000ULL)
+
+
+# Nothing was found: forward, unless nobody is there to take it.
+cdef void screen_pass(Screen *s) noexcept nogil:
+    cdef uint16_t target
+    if not route_choose(s, False):
+        decide(s, ACT_ANSWER, RSN_NO_OWNER)
+        return
+    if not route_live(s.policy, &s.policy.peers[s.v.route.peer], &target):
+        decide(s, ACT_ANSWER, RSN_UPSTREAM_DOWN)
+        return
+    decide(s, ACT_FORWARD, RSN_PASS)
+    if s.m.method == M_INVITE or s.m.method == M_REFER or s.m.method == M_SUBSCRIBE:
+        s.v.route.flags |= ROUTE_RECORD
+
+
+cdef void screen_repeat(Screen *s, Verdict *was) noexcept nogil:
+    s.v.repeated = 1
+    decide(s, was.action, was.reason)
+    s.v.status = was.status
+    if was.action == ACT_FORWARD:
+        if not route_again(s, was):
+            decide(s, ACT_ANSWER, RSN_NO_OWNER)
+            return
+        s.v.route.flags |= was.route.flags & (ROUTE_RECORD | ROUTE_EMERGENCY)
+
+
+cdef int screen_refer_lane(Screen *s) noexcept nogil:
+    if s.m.present >> H_REFER_TO & 1 and not (s.dir == DIR_TRUNK and s.peer.emergency == EMERGENCY_ROUTE):
+        return emergency_match(&s.policy.emergencies[s.peer.emergency_table], s.p, &s.m.refer_to)
+    return LANE_NONE
+
+
+cdef void screen_request(Screen *s) noexcept nogil:
+    screen_address(s)
+    route_own(s)
+    s.loop = loop_hash(s.state, s.p, s.m, s.peer.id)
+    s.lane = <uint8_t>emergency_match(&s.policy.emergencies[s.peer.emergency_table], s.p, &s.m.uri)
+    if s.m.method == M_ACK:
+        screen_ack(s)
+    elif s.m.method == M_CANCEL:
+        screen_cancel(s)
+    elif s.m.method == M_OPTIONS and s.m.to_tag.len == 0 and uri_is_own(s.policy, s.p, &s.m.uri):
+        screen_options(s)
+    elif screen_refer_lane(s) != LANE_NONE:
+        decide(s, ACT_ANSWER, RSN_EMERGENCY_REFER)
+    elif s.m.to_tag.len and s.cookie_state == COOKIE_GOOD:
+        screen_in_dialog(s)
+    else:
+        screen_new(s)
+
+
+# A source that nobody configured: never forwarded. Only an emergency call is told so.
+cdef void screen_unknown(Screen *s) noexcept nogil:
+    if s.m.reason:
+        decide(s, ACT_DROP, s.m.reason)
+        return
+    if s.m.kind == KIND_RESPONSE:
+        decide(s, ACT_DROP, RSN_RESPONSE_SOURCE)
+        return
+    if s.m.method == M_INVITE and emergency_match(&s.policy.emergencies[0], s.p, &s.m.uri) == LANE_CALL:
+        screen_address(s)
+        decide(s, ACT_ANSWER, RSN_EMERGENCY_UNKNOWN)
+        return
+    decide(s, ACT_DROP, op_scanner(s) or RSN_UNKNOWN_SOURCE)
+
+
+cdef void screen_message(Screen *s) noexcept nogil:
+    cdef int reason
+    if s.m.kind == KIND_KEEPALIVE:
+        decide(s, ACT_DROP, RSN_KEEPALIVE)
+    elif s.peer == NULL:
+        screen_unknown(s)
+    elif s.m.kind == KIND_RESPONSE:
+        reason = s.m.reason or route_response(s)
+        decide(s, ACT_DROP if reason else ACT_FORWARD, reason)
+    elif s.m.reason:
+        screen_address(s)
+        decide(s, ACT_DROP if s.m.kind != KIND_REQUEST or s.m.method == M_ACK else ACT_ANSWER, s.m.reason)
+    else:
+        screen_request(s)

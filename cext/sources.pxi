@@ -1,0 +1,134 @@
+# sources.pxi: whose address, whose host name: longest network to peer, URI host to owner. Read-only tables.
+
+cdef inline uint64_t source_hash(uint64_t hi, uint64_t lo, uint32_t bits) noexcept nogil:
+    cdef uint64_t x = (hi ^ (<uint64_t>bits << 57)) * 0x9e3779b97f4a7c15ULL ^ lo
+    x = (x ^ x >> 32) * 0xd6e8feb86659fd93ULL
+    return x ^ x >> 32
+
+
+cdef inline uint64_t swap64(uint64_t x) noexcept nogil:
+    return __builtin_bswap64(x)
+
+
+# The address's network of `bits` leading bits, as it lies in memory.
+cdef inline void source_mask(EaAddr *a, uint32_t bits, uint64_t *hi, uint64_t *lo) noexcept nogil:
+    if bits == 128:
+        hi[0] = a.hi
+        lo[0] = a.lo
+    elif bits > 64:
+        hi[0] = a.hi
+        lo[0] = a.lo & swap64(~(<uint64_t>0) << (128 - bits))
+    else:
+        hi[0] = 0 if bits == 0 else a.hi & swap64(~(<uint64_t>0) << (64 - bits))
+        lo[0] = 0
+
+
+# The peer of an address and port, NO_PEER for nobody's. `any_port` asks for the host alone.
+cdef uint16_t source_peer(PolicyImage *policy, EaAddr *a, bint any_port) noexcept nogil:
+    cdef uint64_t hi, lo
+    cdef uint32_t k, i
+    cdef int32_t at
+    cdef SourceRow *row
+    for k in range(policy.bits_count):
+        source_mask(a, policy.source_bits[k], &hi, &lo)
+        at = policy.source_heads[source_hash(hi, lo, policy.source_bits[k]) & policy.source_mask]
+        while at >= 0:
+            row = &policy.sources[at]
+            if row.bits == policy.source_bits[k] and row.hi == hi and row.lo == lo:
+                if row.port_count == 0 or any_port:
+                    return row.peer
+                for i in range(row.port_count):
+                    if row.ports[i] == a.port:
+                        return row.peer
+            at = row.next
+    return NO_PEER
+
+
+# Is the host one of the peer's networks? (Two peers may share a host.)
+cdef bint source_belongs(PolicyImage *policy, EaAddr *a, uint16_t peer) noexcept nogil:
+    cdef uint64_t hi, lo
+    cdef uint32_t k
+    cdef int32_t at
+    cdef SourceRow *row
+    for k in range(policy.bits_count):
+        source_mask(a, policy.source_bits[k], &hi, &lo)
+        at = policy.source_heads[source_hash(hi, lo, policy.source_bits[k]) & policy.source_mask]
+        while at >= 0:
+            row = &policy.sources[at]
+            if row.bits == policy.source_bits[k] and row.hi == hi and row.lo == lo and row.peer == peer:
+                return True
+            at = row.next
+    return False
+
+
+cdef uint16_t peer_by_id(PolicyImage *policy, uint32_t id) noexcept nogil:
+    cdef uint32_t i
+    for i in range(policy.peer_count):
+        if policy.peers[i].id == id:
+            return <uint16_t>i
+    return NO_PEER
+
+
+# Host of a URI to an address; False for a name.
+cdef bint host_address(const uint8_t *p, Slice host, bint v6, EaAddr *a) noexcept nogil:
+    cdef uint32_t v4
+    cdef uint8_t bytes16[16]
+    if v6:
+        if not ea_parse_v6(p + host.off, host.len, bytes16):
+            return False
+        ea_addr_v6(a, bytes16, 0)
+        return True
+    if host.len <= 15 and EA_IS(p[host.off], CLS_DIGIT) and ea_parse_v4(p + host.off, host.len, &v4):
+        ea_addr_v4(a, v4, 0)
+        return True
+    return False
+
+
+cdef inline uint64_t name_hash(const uint8_t *low, uint32_t n) noexcept nogil:
+    cdef uint64_t h = 0xcbf29ce484222325ULL
+    cdef uint32_t i
+    for i in range(n):
+        h = (h ^ low[i]) * 0x100000001b3ULL
+    return h ^ h >> 29
+
+
+# Does host[:port] belong to `owner` (a peer's index, or OWNER_SELF)?
+cdef bint name_owned(PolicyImage *policy, const uint8_t *p, Slice host, bint v6, uint16_t port, uint16_t owner) noexcept nogil:
+    cdef EaAddr a
+    cdef uint8_t low[256]
+    cdef uint32_t n = host.len, i
+    cdef uint64_t hash
+    cdef int32_t at
+    cdef NameRow *row
+    cdef bint is_address = host_address(p, host, v6, &a)
+    if is_address:
+        hash = source_hash(a.hi, a.lo, 128)
+    else:
+        if n > 255:
+            return False
+        for i in range(n):
+            low[i] = p[host.off + i]
+            if 65 <= low[i] <= 90:
+                low[i] |= 0x20
+        if n and low[n - 1] == b'.':
+            n -= 1
+        hash = name_hash(low, n)
+    if port == 0:
+        port = 5060
+    at = policy.name_heads[hash & policy.name_mask]
+    while at >= 0:
+        row = &policy.names[at]
+        if row.hash == hash and row.owner == owner and (row.port == 0 or row.port == port):
+            if row.is_address:
+                if is_address and ea_addr_same_host(&row.address, &a):
+                    return True
+            elif not is_address and row.text.len == n and memcmp(policy.text + row.text.off, low, n) == 0:
+                return True
+        at = row.next
+    return False
+
+
+cdef inline bint uri_is_own(PolicyImage *policy, const uint8_t *p, Uri *u) noexcept nogil:
+    if u.scheme != SCHEME_SIP and u.scheme != SCHEME_SIPS:
+        return False
+    return name_owned(policy, p, u.host, u.flags & URI_V6, u.port, OWNER_SELF)

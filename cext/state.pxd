@@ -1,0 +1,97 @@
+"""All that changes while calls pass: rate cells, transactions, marks, counters, the event ring. Declarations only.
+
+Memory is fixed and faulted in at start. Threads share the tables by atomics;
+counters and rings have one writer each.
+"""
+
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+
+from cext.hot cimport EaAddr
+from cext.msg cimport M_COUNT
+from cext.policy cimport MAX_PEERS, MAX_RULES
+
+cdef enum:
+    CELLS = 8               # of a bucket: one cache line
+    WAYS = 8                # entries of a transaction bucket
+    MAX_WORKERS = 64
+    REASONS = 128           # room for every RSN_
+    RING = 4096             # events of a worker, a power of two
+    EVENT_TEXT = 64
+    EVENTS_PER_SECOND = 20  # of one reason, before they are only summed
+
+cdef struct CellTable:      # GCRA cells and marks: 24 bits of tag, 40 bits of time
+    uint64_t *cell
+    uint64_t mask           # buckets - 1
+    uint64_t bytes
+    uint64_t full           # takes that found no free cell
+
+cdef struct Transaction:    # 32 bytes
+    uint64_t key            # 0: empty, 1: being written
+    uint64_t digest
+    uint64_t verdict        # packed, see txn.pxi
+    uint64_t time           # monotonic ns of the first copy
+
+cdef struct TransactionTable:
+    Transaction *entry
+    uint64_t mask           # buckets - 1
+    uint64_t bytes
+    uint64_t evicted        # live entries that gave way
+
+cdef struct PeerCells:      # a peer's own limits: indexed, never hashed; theoretical arrival time in ns
+    uint64_t rate
+    uint64_t ack
+    uint64_t grace
+    uint64_t emergency
+    uint64_t emergency_owned
+    uint64_t spare[3]
+
+cdef struct Keys:
+    uint8_t table[16]       # keys of tables and digests: never leave the process
+    uint8_t branch[16]
+    uint8_t tag[16]
+    uint8_t cookie[2][16]   # current, and the one before it
+    uint8_t cookie_id[2]
+    uint8_t cookie_count
+
+cdef struct EventRecord:
+    uint64_t time
+    uint64_t value
+    uint64_t limit
+    uint64_t monitored
+    EaAddr source
+    uint16_t reason
+    uint16_t status
+    uint16_t slot
+    uint8_t action
+    uint8_t rule
+    uint8_t method
+    uint8_t call_id_len, from_len, to_len, agent_len
+    uint8_t call_id[EVENT_TEXT]
+    uint8_t from_user[EVENT_TEXT]
+    uint8_t to_user[EVENT_TEXT]
+    uint8_t agent[EVENT_TEXT]
+
+cdef struct Worker:
+    uint64_t received
+    uint64_t acted[4]       # by ACT_
+    uint64_t methods[M_COUNT]
+    uint64_t responses
+    uint64_t heartbeat
+    uint64_t batches
+    uint64_t send_errors
+    uint64_t events_dropped
+    uint64_t using          # generation of the policy in use, 0: none
+    uint64_t ring_head      # written by the worker
+    uint64_t ring_tail      # written by the reader
+    uint64_t second         # that `logged` counts
+    uint16_t logged[REASONS]
+    uint64_t *verdicts      # [slot][reason][action]
+    uint64_t *monitored     # [slot][rule]
+    EventRecord *ring
+
+cdef struct State:
+    Keys keys
+    CellTable rates
+    CellTable leases
+    TransactionTable transactions
+    PeerCells *peers

@@ -1,0 +1,147 @@
+# txn.pxi: the transaction cache: what the first copy of a request was told, so that every copy is told the same.
+#
+# Key: source, peer, top Via, Call-ID, From tag and CSeq number, hashed to 64
+# bits under a random key. Value: the verdict and a keyed digest of all that was
+# screened (design: a copy that differs is refused). An entry lives 32 s (64 * T1,
+# RFC 3261 §17.1.1.2). A full bucket gives way where one peer holds most of it,
+# oldest first, so that one peer's flood pushes out its own entries.
+#
+# An entry is written between key = 1 and key = its own, and read between two
+# looks at the key, so another thread sees it whole or not at all.
+
+cdef enum:
+    TXN_NEW = 0
+    TXN_SAME = 1
+    TXN_CHANGED = 2
+
+cdef extern from *:
+    """
+    #define TXN_LIFE 33000000000ull
+    """
+    uint64_t TXN_LIFE
+
+
+# action 2 | reason 10 | status 10 | target 12 | peer slot 12 | flags 8, from bit 0 up
+cdef inline uint64_t txn_pack(Verdict *v, uint16_t slot) noexcept nogil:
+    return (<uint64_t>v.action | <uint64_t>v.reason << 2 | <uint64_t>v.status << 12 | <uint64_t>(v.route.target & 4095) << 22
+            | <uint64_t>slot << 34 | <uint64_t>(v.route.flags & 255) << 46 | <uint64_t>1 << 63)
+
+
+cdef inline void txn_unpack(uint64_t packed, Verdict *v) noexcept nogil:
+    v.action = <uint8_t>(packed & 3)
+    v.reason = <uint16_t>(packed >> 2 & 1023)
+    v.status = <uint16_t>(packed >> 12 & 1023)
+    v.route.target = <uint16_t>(packed >> 22 & 4095)
+    v.route.flags = <uint32_t>(packed >> 46 & 255)
+
+
+cdef inline Transaction *txn_bucket(TransactionTable *t, uint64_t key) noexcept nogil:
+    return t.entry + (key >> 20 & t.mask) * WAYS
+
+
+cdef inline uint64_t txn_key(uint64_t hash) noexcept nogil:
+    return hash if hash > 1 else hash + 2
+
+
+# TXN_NEW, or the first copy's verdict and time and whether the digest is the same.
+cdef int txn_find(TransactionTable *t, uint64_t key, uint64_t digest, uint64_t now, Verdict *v,
+                  uint64_t *first) noexcept nogil:
+    cdef Transaction *bucket = txn_bucket(t, key)
+    cdef Transaction *e
+    cdef uint64_t packed, same, at
+    cdef int i
+    for i in range(WAYS):
+        e = &bucket[i]
+        if ea_get(&e.key) != key:
+            continue
+        packed = ea_get(&e.verdict)
+        same = ea_get(&e.digest)
+        at = ea_get(&e.time)
+        if ea_get(&e.key) != key or now - at > TXN_LIFE:
+            continue
+        if same != digest:
+            return TXN_CHANGED
+        txn_unpack(packed, v)
+        first[0] = at
+        return TXN_SAME
+    return TXN_NEW
+
+
+# As txn_find, for ACK and CANCEL, whose other headers may differ.
+cdef bint txn_peek(TransactionTable *t, uint64_t key, uint64_t now, Verdict *v) noexcept nogil:
+    cdef Transaction *bucket = txn_bucket(t, key)
+    cdef uint64_t packed, at
+    cdef int i
+    for i in range(WAYS):
+        if ea_get(&bucket[i].key) == key:
+            packed = ea_get(&bucket[i].verdict)
+            at = ea_get(&bucket[i].time)
+            if ea_get(&bucket[i].key) == key and now - at <= TXN_LIFE:
+                txn_unpack(packed, v)
+                return True
+    return False
+
+
+cdef inline uint16_t txn_slot(Transaction *e) noexcept nogil:
+    return <uint16_t>(ea_get_relaxed(&e.verdict) >> 34 & 4095)
+
+
+# The oldest entry of the peer that holds most of a full bucket.
+cdef int txn_victim(Transaction *bucket) noexcept nogil:
+    cdef int i, k, count, most = 0, victim = 0
+    cdef uint64_t oldest = 0
+    for i in range(WAYS):
+        count = 0
+        for k in range(WAYS):
+            if txn_slot(&bucket[k]) == txn_slot(&bucket[i]):
+                count += 1
+        if count > most or (count == most and bucket[i].time < oldest):
+            most = count
+            victim = i
+            oldest = bucket[i].time
+    return victim
+
+
+cdef void txn_put(TransactionTable *t, uint64_t key, uint64_t digest, uint64_t now, uint64_t packed) noexcept nogil:
+    cdef Transaction *bucket = txn_bucket(t, key)
+    cdef Transaction *e
+    cdef uint64_t old
+    cdef int i, at = -1
+    for i in range(WAYS):
+        old = ea_get(&bucket[i].key)
+        if old == key and now - ea_get(&bucket[i].time) <= TXN_LIFE:
+            return
+        if at < 0 and old != 1 and (old == 0 or now - ea_get(&bucket[i].time) > TXN_LIFE):
+            at = i
+    if at < 0:
+        at = txn_victim(bucket)
+        t.evicted += 1
+    e = &bucket[at]
+    old = ea_get(&e.key)
+    if old == 1 or not ea_swap(&e.key, old, 1):
+        # Another thread writes here: this copy goes without an entry, as if evicted at once.
+        t.evicted += 1
+        return
+    ea_set(&e.digest, digest)
+    ea_set(&e.verdict, packed)
+    ea_set(&e.time, now)
+    ea_set(&e.key, key)
+
+
+cdef bint txn_init(TransactionTable *t, uint64_t bytes) noexcept nogil:
+    cdef uint64_t buckets = 1
+    while buckets * 2 * WAYS * sizeof(Transaction) <= bytes:
+        buckets *= 2
+    t.mask = buckets - 1
+    t.bytes = buckets * WAYS * sizeof(Transaction)
+    t.evicted = 0
+    t.entry = <Transaction *>ea_table_alloc(t.bytes)
+    return t.entry != NULL
+
+
+cdef uint64_t txn_live(TransactionTable *t, uint64_t now) noexcept nogil:
+    cdef uint64_t i, live = 0
+    for i in range((t.mask + 1) * WAYS):
+        if ea_get(&t.entry[i].key) > 1 and now - ea_get(&t.entry[i].time) <= TXN_LIFE:
+            live += 1
+    return live

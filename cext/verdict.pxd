@@ -1,0 +1,40 @@
+"""Verdict: what screening decided. A value; act.pxi is the one place that carries it out. Declarations only."""
+
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+
+from cext.hot cimport EaAddr
+
+cdef enum:
+    ACT_NONE = 0            # not decided yet
+    ACT_FORWARD
+    ACT_ANSWER
+    ACT_DROP                # silent; an absorbed ACK too
+    ACT_COUNT
+
+cdef enum:                  # what forwarding does besides adding its Via
+    ROUTE_RECORD = 1        # INVITE and the like: add the dialog cookie
+    ROUTE_URI_HOST = 2      # the Request-URI named us: put the peer's domain or contact there
+    ROUTE_STRICT_IN = 4     # a strict router put our Route into the Request-URI (RFC 3261 §16.4)
+    ROUTE_STRICT_OUT = 8    # the next Route is a strict router (RFC 3261 §16.6 step 6)
+    ROUTE_EMERGENCY = 16    # the dialog belongs to the emergency lane
+    ROUTE_RESPONSE = 32     # strip our Via, follow the next one
+    ROUTE_REVERSE = 64      # in-dialog, towards the originator
+
+cdef struct Route:
+    uint16_t peer           # index in the policy
+    uint16_t target         # index into its targets, for the transaction cache
+    uint16_t listener       # that sends
+    uint16_t pop            # own Route values to remove
+    uint32_t flags          # ROUTE_
+    EaAddr address
+
+cdef struct Verdict:
+    uint8_t action          # ACT_
+    uint8_t rule            # index in the policy's rules; 255: none
+    uint16_t reason         # RSN_
+    uint16_t status         # SIP status of an answer
+    uint16_t repeated       # 1: a retransmission, counted once already
+    uint64_t monitored      # bit rule: found, in monitor mode
+    uint64_t value          # what the deciding rule saw, and its limit, for explain and events
+    uint64_t limit
+    Route route

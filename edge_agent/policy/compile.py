@@ -1,0 +1,360 @@
+"""Settings to the tables of the engine's policy image. Pure: no file, no network, no clock.
+
+``Tables`` is plain data with every name turned into an index; ``_hot.Policy``
+copies it into flat arrays. The order of peers is upstreams, then trunks, as
+they stand in the configuration.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network
+from typing import NamedTuple, TypeVar
+
+from edge_agent import _hot
+from edge_agent.numbering.emergency import DialStrings, dial_strings
+from edge_agent.numbering.plans import Plan, country_codes, plan
+from edge_agent.policy.load import Loaded
+from edge_agent.policy.settings import Settings, Trunk, Upstream
+from edge_agent.policy.values import Address
+from edge_agent.reasons import REASONS
+from edge_agent.rules import BY_NAME, RULES, Mode, RuleSettings
+from edge_agent.rules.dialog import DialogSettings
+from edge_agent.rules.emergency import EmergencySettings
+from edge_agent.rules.hops import HopsSettings
+from edge_agent.rules.interface import InterfaceSettings
+from edge_agent.rules.scanner import ScannerSettings
+from edge_agent.rules.source_rate import SourceRateSettings
+
+MODES = {Mode.OFF: 0, Mode.MONITOR: 1, Mode.ENFORCE: 2}
+DIRECTIONS = {"T": 1, "U": 2, "X": 4}
+MERGED_SINGLES = 4096
+"""A number list up to this long is merged into the index of owners; a longer one is asked by itself."""
+STRUCTURE_OPS = ("hops", "target", "interface", "dialog")
+"""Ops that need no state: the engine runs their rows first, before the transaction cache."""
+LANE_OPS = ("malformed", "banned", "unknown_source", "emergency", "source_rate")
+"""Rows that are steps of the flow itself, not lines of the screen."""
+
+Rate = tuple[float, int]
+S = TypeVar("S", bound=RuleSettings)
+
+
+class PeerRow(NamedTuple):
+    """One trunk or upstream; peers are named by their index."""
+
+    name: str
+    upstream_kind: bool
+    upstream: int | None
+    emergency_upstream: int | None
+    emergency_route: bool
+    forwards_trust: bool
+    probed: bool
+    over_limit: int
+    plan: int
+    emergency_table: int
+    methods: tuple[str, ...]
+    rate: Rate
+    domain: str
+    targets: tuple[tuple[str, int], ...]
+    numbers: tuple[_hot.NumberSet, ...]
+    modes: tuple[int, ...]
+
+
+class SourceRow(NamedTuple):
+    """A network that is a peer's, in 128-bit terms. No ports: any."""
+
+    host: str
+    bits: int
+    peer: int
+    ports: tuple[int, ...]
+
+
+class NameRow(NamedTuple):
+    """A host that a URI may name. Owner None: this agent. Port 0: any."""
+
+    host: str
+    port: int
+    owner: int | None
+    is_address: bool
+
+
+class ListenerRow(NamedTuple):
+    """One listener, with the host:port that peers are told."""
+
+    host: str
+    port: int
+    sent_by: str
+
+
+class ScreenRow(NamedTuple):
+    """One line of the screen: an op for the rule, on messages of these directions."""
+
+    op: str
+    rule: int
+    dirs: int
+
+
+@dataclass(frozen=True)
+class Tables:
+    """Everything that the engine's image holds."""
+
+    generation: int
+    peers: tuple[PeerRow, ...]
+    sources: tuple[SourceRow, ...]
+    names: tuple[NameRow, ...]
+    listeners: tuple[ListenerRow, ...]
+    rows: tuple[ScreenRow, ...]
+    owners: tuple[tuple[int, int, int], ...]
+    """Disjoint ranges of packed numbers with the trunk that owns them, sorted."""
+    file_sets: tuple[tuple[_hot.NumberSet, int], ...]
+    plans: tuple[Plan, ...]
+    emergencies: tuple[DialStrings, ...]
+    country_codes: dict[int, frozenset[int]]
+    methods: tuple[str, ...]
+    dialog_methods: tuple[str, ...]
+    max_bytes: int
+    body_types: tuple[str, ...]
+    max_forwards: int
+    source_rate: Rate
+    prefix_rate: Rate
+    dialog_grace: Rate
+    ack_budget: Rate
+    emergency_rate: Rate
+    emergency_caller_seconds: float
+    grace_until: int
+    """Monotonic nanoseconds up to which unproven in-dialog requests may be screened as new ones."""
+    signatures: tuple[str, ...]
+    rules: tuple[str, ...] = field(default=tuple(rule.name for rule in RULES))
+    reason_rules: dict[int, int] = field(
+        default_factory=lambda: {
+            number: RULES.index(BY_NAME[reason.rule]) for number, reason in enumerate(REASONS) if reason.rule
+        }
+    )
+
+
+def compile_policy(loaded: Loaded, generation: int, grace_until: int = 0) -> _hot.Policy:
+    """The engine's policy for a good configuration."""
+    return _hot.Policy(compile_tables(loaded, generation, grace_until))
+
+
+def compile_tables(loaded: Loaded, generation: int, grace_until: int = 0) -> Tables:
+    """The tables of that policy, for who wants to look at them."""
+    settings = loaded.settings
+    regions = _Regions(settings.agent.country)
+    peers = _peers(loaded, regions)
+    interface = _of(settings, "interface", InterfaceSettings)
+    source_rate = _of(settings, "source-rate", SourceRateSettings)
+    dialog = _of(settings, "dialog", DialogSettings)
+    emergency = _of(settings, "emergency", EmergencySettings)
+    owners, file_sets = _owners(peers)
+    return Tables(
+        generation=generation,
+        peers=peers,
+        sources=_sources(settings),
+        names=_names(settings),
+        listeners=tuple(ListenerRow(lst.address.host, lst.address.port, str(lst.public)) for lst in settings.listen),
+        rows=_rows(),
+        owners=owners,
+        file_sets=file_sets,
+        plans=tuple(plan(region) for region in regions.plans),
+        emergencies=tuple(dial_strings(region, prefixes) for region, prefixes in regions.lanes),
+        country_codes=country_codes(),
+        methods=tuple(interface.methods),
+        dialog_methods=tuple(interface.dialog_methods),
+        max_bytes=interface.max_bytes,
+        body_types=tuple(interface.body_types),
+        max_forwards=_of(settings, "hops", HopsSettings).max_forwards,
+        source_rate=(source_rate.per_second, source_rate.burst),
+        prefix_rate=(source_rate.prefix_per_second, source_rate.prefix_burst),
+        dialog_grace=(dialog.per_second, dialog.burst),
+        ack_budget=(dialog.ack_per_second, dialog.ack_burst),
+        emergency_rate=(emergency.per_second, emergency.burst),
+        emergency_caller_seconds=emergency.per_caller_seconds,
+        grace_until=grace_until,
+        signatures=tuple(_of(settings, "scanner", ScannerSettings).signatures),
+    )
+
+
+def _of(settings: Settings, rule: str, model: type[S]) -> S:
+    found = settings.rule_settings(rule)
+    assert isinstance(found, model)
+    return found
+
+
+class _Regions:
+    """Numbering plans and emergency tables in use, each once. Index 0 is the agent's own country."""
+
+    def __init__(self, country: str) -> None:
+        self.plans = [country]
+        self.lanes: list[tuple[str, tuple[str, ...]]] = [(country, ("9",))]
+
+    def plan(self, region: str) -> int:
+        if region not in self.plans:
+            self.plans.append(region)
+        return self.plans.index(region)
+
+    def lane(self, region: str, prefixes: Sequence[str]) -> int:
+        lane = (region, tuple(prefixes))
+        if lane not in self.lanes:
+            self.lanes.append(lane)
+        return self.lanes.index(lane)
+
+
+def _peers(loaded: Loaded, regions: _Regions) -> tuple[PeerRow, ...]:
+    settings = loaded.settings
+    index = {upstream.name: number for number, upstream in enumerate(settings.upstream)}
+    rows = [_upstream(settings, upstream, regions) for upstream in settings.upstream]
+    rows += [_trunk(loaded, trunk, index, regions) for trunk in settings.trunk]
+    return tuple(rows)
+
+
+def _modes(settings: Settings, direction: str, trunk: Trunk | None = None) -> tuple[int, ...]:
+    return tuple(MODES[settings.rule_mode(rule, direction, trunk)] for rule in RULES)
+
+
+def _upstream(settings: Settings, upstream: Upstream, regions: _Regions) -> PeerRow:
+    interface = _of(settings, "interface", InterfaceSettings)
+    return PeerRow(
+        name=upstream.name,
+        upstream_kind=True,
+        upstream=None,
+        emergency_upstream=None,
+        emergency_route=False,
+        forwards_trust=False,
+        probed=upstream.probe_every > 0,
+        over_limit=486,
+        plan=0,
+        emergency_table=regions.lane(settings.agent.country, ("9",)),
+        methods=tuple(upstream.methods or interface.methods),
+        rate=(1.0, 1),
+        domain=upstream.domains[0] if upstream.domains else str(upstream.targets[0]),
+        targets=_pairs(upstream.targets),
+        numbers=(),
+        modes=_modes(settings, "U"),
+    )
+
+
+def _trunk(loaded: Loaded, trunk: Trunk, index: dict[str, int], regions: _Regions) -> PeerRow:
+    route = trunk.emergency == "route"
+    return PeerRow(
+        name=trunk.name,
+        upstream_kind=False,
+        upstream=index[trunk.upstream],
+        emergency_upstream=index[trunk.emergency_upstream] if route else None,
+        emergency_route=route,
+        forwards_trust=trunk.forwards == "trust",
+        probed=False,
+        over_limit=trunk.over_limit,
+        plan=regions.plan(trunk.country),
+        emergency_table=regions.lane(trunk.country, trunk.emergency_prefixes),
+        methods=(),
+        rate=(trunk.calls_per_second, trunk.burst),
+        domain=str(trunk.contact[0]) if trunk.contact else "",
+        targets=_pairs(trunk.contact),
+        numbers=loaded.numbers.get(trunk.name, ()),
+        modes=_modes(loaded.settings, "T", trunk),
+    )
+
+
+def _pairs(addresses: Iterable[Address]) -> tuple[tuple[str, int], ...]:
+    return tuple((address.host, address.port) for address in addresses)
+
+
+def _sources(settings: Settings) -> tuple[SourceRow, ...]:
+    upstreams = [(number, upstream) for number, upstream in enumerate(settings.upstream)]
+    shared: dict[IPv4Network | IPv6Network, int] = {}
+    for _, upstream in upstreams:
+        for network in upstream.sources:
+            shared[network] = shared.get(network, 0) + 1
+    rows = [
+        # Two upstreams on one address: the port tells.
+        _source(network, number, {target.port for target in upstream.targets} if shared[network] > 1 else ())
+        for number, upstream in upstreams
+        for network in upstream.sources
+    ]
+    rows += [
+        _source(network, len(upstreams) + number, trunk.ports)
+        for number, trunk in enumerate(settings.trunk)
+        for network in trunk.sources
+    ]
+    return tuple(rows)
+
+
+def _source(network: IPv4Network | IPv6Network, peer: int, ports: Iterable[int]) -> SourceRow:
+    bits = network.prefixlen + (96 if network.version == 4 else 0)
+    return SourceRow(str(network.network_address), bits, peer, tuple(sorted(ports)))
+
+
+def _names(settings: Settings) -> tuple[NameRow, ...]:
+    """Own names, then what each peer may be called. An own address counts with its port, any name with every port."""
+    rows: list[NameRow] = []
+    for listener in settings.listen:
+        for address in dict.fromkeys((listener.address, listener.public)):
+            rows.append(NameRow(address.host, 0 if address.is_name else address.port, None, not address.is_name))
+    rows += [NameRow(alias, 0, None, False) for alias in settings.agent.aliases]
+    for number, upstream in enumerate(settings.upstream):
+        rows += [NameRow(domain, 0, number, _is_address(domain)) for domain in upstream.domains]
+        rows += [NameRow(target.host, 0, number, True) for target in upstream.targets]
+    for number, trunk in enumerate(settings.trunk, len(settings.upstream)):
+        rows += [NameRow(contact.host, 0, number, True) for contact in trunk.contact]
+    return tuple(dict.fromkeys(rows))
+
+
+def _is_address(host: str) -> bool:
+    return not Address(host, 0).is_name
+
+
+def _rows() -> tuple[ScreenRow, ...]:
+    rows = [
+        ScreenRow(row.op, number, sum(DIRECTIONS[direction] for direction in rule.directions))
+        for number, rule in enumerate(RULES)
+        for row in rule.rows
+        if row.op not in LANE_OPS
+    ]
+    return tuple(sorted(rows, key=lambda row: row.op not in STRUCTURE_OPS))
+
+
+def _owners(
+    peers: Sequence[PeerRow],
+) -> tuple[tuple[tuple[int, int, int], ...], tuple[tuple[_hot.NumberSet, int], ...]]:
+    ranges: list[tuple[int, int, int]] = []
+    files: list[tuple[_hot.NumberSet, int]] = []
+    for number, peer in enumerate(peers):
+        for numbers in peer.numbers:
+            ranges += [(low, high, number) for low, high in numbers.ranges()]
+            if numbers.single_count > MERGED_SINGLES:
+                files.append((numbers, number))
+            else:
+                ranges += [(single, single, number) for single in numbers.singles()]
+    return tuple(disjoint(ranges)), tuple(files)
+
+
+def disjoint(ranges: Iterable[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
+    """(low, high, owner) ranges that don't overlap: where some do, the lowest owner has it."""
+    ordered = sorted(ranges)
+    result: list[tuple[int, int, int]] = []
+    open_: list[tuple[int, int]] = []  # owner, high: those that hold at `at`
+    at = 0
+    position = 0
+    while position < len(ordered) or open_:
+        if not open_:
+            at = ordered[position][0]
+        while position < len(ordered) and ordered[position][0] <= at:
+            _, high, owner = ordered[position]
+            heapq.heappush(open_, (owner, high))
+            position += 1
+        while open_ and open_[0][1] < at:
+            heapq.heappop(open_)
+        if not open_:
+            continue
+        owner, high = open_[0]
+        if position < len(ordered):
+            high = min(high, ordered[position][0] - 1)
+        if result and result[-1][2] == owner and result[-1][1] + 1 == at:
+            result[-1] = (result[-1][0], high, owner)
+        else:
+            result.append((at, high, owner))
+        at = high + 1
+    return result
