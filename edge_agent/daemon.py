@@ -90,7 +90,6 @@ class Daemon:
             leases_mib=settings.tables.leases_mib,
             secret=secret.current,
             old_secret=secret.old,
-            wall=time.time_ns(),
         )
         self._generation = 1
         self._engine.publish(compile_policy(self._loaded, self._generation))

@@ -74,9 +74,7 @@ def explain(file: Path, source: str, config: Path, crlf: bool) -> dict[str, Any]
     sender = parse_source(source)
     data, notes = read_message(file, crlf)
     secret, note = _secret(loaded)
-    engine = _hot.Engine(
-        workers=1, rates_mib=1, transactions_mib=1, leases_mib=1, secret=secret, old_secret=None, wall=time.time_ns()
-    )
+    engine = _hot.Engine(rates_mib=1, transactions_mib=1, leases_mib=1, secret=secret)
     engine.publish(compile_policy(loaded, 1))
     *steps, verdict = engine.explain(data, sender, _listener(loaded, sender[0]), time.monotonic_ns())
     return {
