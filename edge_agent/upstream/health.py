@@ -29,6 +29,7 @@ from edge_agent import __version__, _hot
 from edge_agent.events.record import address
 
 if TYPE_CHECKING:
+    from asyncio_dgram.aio import DatagramServer
     from structlog.typing import FilteringBoundLogger
 
 # One probe: the request, and its copies (RFC 3261 §17.1.2.2, cut short), each with the wait that follows.
@@ -63,7 +64,7 @@ class Prober:
         self._target = target
         self._source = source
         self._local = ("", 0)
-        self._stream: asyncio_dgram.DatagramServer | None = None
+        self._stream: DatagramServer | None = None
         self._reader: asyncio.Task[None] | None = None
         self._branch = b""
         self._answer: asyncio.Future[int] | None = None  # its status; 0: the port is closed
@@ -95,14 +96,14 @@ class Prober:
             self._stream.close()
         self._stream = self._reader = None
 
-    async def _open(self) -> asyncio_dgram.DatagramServer:
+    async def _open(self) -> DatagramServer:
         if self._stream is None:
             family = socket.AF_INET6 if ":" in self._target[0] else socket.AF_INET
             sock = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
             try:
                 sock.bind((self._source or "", 0))
                 # Connected only afterwards: from_socket() of a connected socket fails on uvloop.
-                stream = cast(asyncio_dgram.DatagramServer, await asyncio_dgram.from_socket(sock))
+                stream = cast("DatagramServer", await asyncio_dgram.from_socket(sock))
                 sock.connect(self._target)
             except BaseException:
                 sock.close()
@@ -112,7 +113,7 @@ class Prober:
             self._reader = asyncio.create_task(self._read(stream))
         return self._stream
 
-    async def _read(self, stream: asyncio_dgram.DatagramServer) -> None:
+    async def _read(self, stream: DatagramServer) -> None:
         while True:
             try:
                 data, _ = await stream.recv()
@@ -189,7 +190,9 @@ class Health:
             # A new policy knows no states, and places may have changed.
             self._tell(target.upstream, target.index, self.is_up(target))
             if target.every > 0 and target not in self._tasks:
-                self._tasks[target] = asyncio.create_task(self._run(target, local_address(listeners, target.host)))
+                task = asyncio.create_task(self._run(target, local_address(listeners, target.host)))
+                task.add_done_callback(self._ended)
+                self._tasks[target] = task
 
     def is_up(self, target: Target) -> bool:
         """True until proven otherwise: a start must not refuse calls for want of a first probe."""
@@ -230,6 +233,11 @@ class Health:
                 await asyncio.sleep(max(0.1, began + target.every - clock()))
         finally:
             prober.close()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """A probe that ends by itself is a bug; without a word its target would stay as it was for ever."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._log.error("probe-bug", exc_info=error)
 
     def _set(self, target: Target, up: bool, status: int) -> None:
         known = self.is_up(target)

@@ -1,0 +1,235 @@
+"""The control socket: its mode, a dead one replaced, a live one respected, both ends of the API, clear lines."""
+
+import asyncio
+import os
+import socket
+import stat
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge_agent.admin.client import NoDaemon, call
+from edge_agent.admin.server import Server, SocketInUse, bind_socket
+from edge_agent.admin.show import render
+from edge_agent.admin.status import report
+from edge_agent.metrics import METRICS, balance
+from edge_agent.show import console
+
+COUNTERS: dict[str, Any] = {
+    "received": 10,
+    "forwarded": 5,
+    "answered": 3,
+    "dropped": 2,
+    "by_verdict": {
+        ("forward", "", "pass", "acme"): 4,
+        ("forward", "emergency", "emergency-routed", "acme"): 1,
+        ("answer", "caller-owned", "caller-owned", "acme"): 3,
+        ("drop", "unknown-source", "unknown-source", ""): 2,
+        ("drop", "malformed", "via", ""): 0,
+    },
+    "monitored": {("caller-owned", "acme"): 2, ("scanner", "acme"): 0},
+    "methods": {"INVITE": 10},
+    "events_dropped": 1,
+    "send_errors": 0,
+    "heartbeats": [7],
+}
+
+
+def a_report(**changes: Any) -> dict[str, Any]:
+    arguments: dict[str, Any] = {
+        "name": "sbc-1",
+        "pid": 1,
+        "uptime": 3661.26,
+        "policy": {"generation": 2, "file": "a.toml", "loaded_at": "now", "mode": "enforce", "failed_reload": []},
+        "peers": [{"name": "acme [x]", "kind": "trunk"}],
+        "upstreams": [
+            {"upstream": "cloud", "target": "127.0.0.1:5080", "up": False, "probed": True},
+            {"upstream": "psap", "target": "127.0.0.1:5090", "up": True, "probed": False},
+        ],
+        "counters": COUNTERS,
+        "tables": {"rates": {"entries": 1, "evictions": 0, "bytes": 1 << 20}},
+        "log_lines_lost": 0,
+    }
+    return report(**(arguments | changes))
+
+
+class Daemon:
+    """A server in a thread of its own, as the client blocks."""
+
+    def __init__(self, path: Path, reloaded: dict[str, Any]) -> None:
+        self.reloads = 0
+        self._reloaded = reloaded
+        self._loop = asyncio.new_event_loop()
+        self._server = Server(bind_socket(path), a_report, self._reload)
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        asyncio.run_coroutine_threadsafe(self._server.start(), self._loop).result(5)
+
+    async def _reload(self) -> dict[str, Any]:
+        self.reloads += 1
+        return self._reloaded
+
+    def stop(self) -> None:
+        asyncio.run_coroutine_threadsafe(self._server.close(), self._loop).result(5)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(5)
+        self._loop.close()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "run" / "control.sock"
+
+
+@pytest.fixture
+def daemon(path: Path) -> Iterator[Daemon]:
+    daemon = Daemon(path, {"ok": True, "generation": 3, "notices": [], "errors": []})
+    yield daemon
+    daemon.stop()
+
+
+# the socket
+
+
+def test_the_socket_is_for_its_user_and_group(path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        with bind_socket(path):
+            assert stat.S_IMODE(path.stat().st_mode) == 0o660
+        assert os.umask(0o022) == 0o022, "the process keeps its umask"
+    finally:
+        os.umask(before)
+
+
+def test_a_dead_socket_is_replaced(path: Path) -> None:
+    bind_socket(path).close()
+    assert path.is_socket()
+    bind_socket(path).close()
+
+
+def test_a_live_socket_is_respected(path: Path, daemon: Daemon) -> None:
+    with pytest.raises(SocketInUse, match="another agent answers there"):
+        bind_socket(path)
+    assert call(path, "GET", "/api/status")[0] == 200
+
+
+def test_a_file_in_the_way_is_left_alone(path: Path) -> None:
+    path.parent.mkdir()
+    path.write_text("precious")
+    with pytest.raises(OSError, match="in use"):
+        bind_socket(path)
+    assert path.read_text() == "precious"
+
+
+def test_the_socket_goes_with_its_daemon(path: Path) -> None:
+    Daemon(path, {"ok": True}).stop()
+    assert not path.exists()
+
+
+def test_a_successors_socket_is_not_taken_away(path: Path) -> None:
+    first = Daemon(path, {"ok": True})
+    path.unlink()
+    with bind_socket(path):
+        first.stop()
+        assert path.is_socket()
+
+
+# the API
+
+
+def test_status_and_reload(path: Path, daemon: Daemon) -> None:
+    code, status = call(path, "GET", "/api/status")
+    assert code == 200 and status["name"] == "sbc-1"
+    assert call(path, "POST", "/api/reload") == (200, {"ok": True, "generation": 3, "notices": [], "errors": []})
+    assert daemon.reloads == 1
+
+
+def test_a_get_never_reloads(path: Path, daemon: Daemon) -> None:
+    with pytest.raises(NoDaemon, match="no agent"):
+        call(path, "GET", "/api/reload")
+    assert daemon.reloads == 0
+
+
+def test_a_refused_reload_has_its_own_code(path: Path) -> None:
+    daemon = Daemon(path, {"ok": False, "generation": 2, "notices": [], "errors": ["a.toml: x: y"]})
+    try:
+        code, reply = call(path, "POST", "/api/reload")
+        assert code == 422 and reply["errors"] == ["a.toml: x: y"]
+    finally:
+        daemon.stop()
+
+
+def test_no_socket(tmp_path: Path) -> None:
+    with pytest.raises(NoDaemon, match="no such socket"):
+        call(tmp_path / "control.sock", "GET", "/api/status")
+
+
+def test_nobody_behind_the_socket(path: Path) -> None:
+    bind_socket(path).close()
+    with pytest.raises(NoDaemon, match="no agent listens there"):
+        call(path, "GET", "/api/status")
+
+
+def test_something_else_behind_the_socket(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        sock.bind(str(tmp_path / "s"))
+        sock.listen()
+
+        def answer() -> None:
+            connection, _ = sock.accept()
+            with connection:
+                connection.recv(1000)
+                connection.sendall(b"hello\r\n")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with pytest.raises(NoDaemon, match="doesn't answer"):
+            call(tmp_path / "s", "GET", "/api/status")
+        thread.join(5)
+
+
+# the report
+
+
+def test_the_report_holds_the_balance_and_what_happened() -> None:
+    counters = a_report()["counters"]
+    assert counters["missing"] == 0
+    assert counters["verdicts"][0] == {"action": "forward", "rule": "", "reason": "pass", "peer": "acme", "count": 4}
+    assert all(row["count"] for row in counters["verdicts"] + counters["monitored"])
+    assert counters["emergency"] == {"emergency-routed": 1}
+
+
+def test_a_lost_message_shows() -> None:
+    lost = COUNTERS | {"received": 11}
+    assert balance(lost).missing == 1
+    assert "MISSING 1" in shown(a_report(counters=lost))
+
+
+def test_the_report_for_people() -> None:
+    text = shown(a_report())
+    assert "sbc-1" in text and "up 1:01:01" in text and "acme [x] (trunk)" in text
+    assert "received 10 = forwarded 5 + answered 3 + dropped 2" in text and "MISSING" not in text
+    assert "down" in text and "not probed" in text and "caller-owned" in text
+
+
+def test_a_failed_reload_is_shown() -> None:
+    policy = {"generation": 2, "file": "a", "loaded_at": "", "mode": "enforce", "failed_reload": ["a.toml: x: y"]}
+    assert "last reload failed, policy 2 stays:\n  a.toml: x: y" in shown(a_report(policy=policy))
+
+
+def shown(status: dict[str, Any]) -> str:
+    screen = console()
+    with screen.capture() as capture:
+        screen.print(render(status))
+    return capture.get()
+
+
+def test_metric_names_and_help() -> None:
+    names = [metric.name for metric in METRICS]
+    assert len(set(names)) == len(names)
+    for metric in METRICS:
+        assert metric.help.endswith(".") and metric.kind in ("counter", "gauge")
+        assert metric.name.endswith("_total") == (metric.kind == "counter")
