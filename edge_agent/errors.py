@@ -60,7 +60,7 @@ CATALOGUE: dict[str, Entry] = {
     # number lists
     "list-unreadable": Entry("can't be read: {why}", "the path is relative to the folder of the configuration"),
     "list-line": Entry("{what}", 'a line is "+12125550100", "+12125550100..+12125550199" or "+1212555*"'),
-    "list-more": Entry("{count} more lines are wrong"),
+    "list-more": Entry("reading stopped after {count} bad lines"),
     # accepted, with a notice
     "not-built": Entry("accepted, not built yet: {what}", "it has no effect in this version", notice=True),
     "not-built-refused": Entry("not built yet: {what}", "{hint}"),

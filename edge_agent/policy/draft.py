@@ -162,11 +162,11 @@ def _plain(details: ErrorDetails) -> str:
         case "literal_error" | "enum":
             return f"must be {context['expected']}"
         case "greater_than_equal":
-            return f"must be at least {context['ge']:g}"
+            return f"must be at least {_limit(context['ge'])}"
         case "greater_than":
-            return f"must be above {context['gt']:g}"
+            return f"must be above {_limit(context['gt'])}"
         case "less_than_equal":
-            return f"must be at most {context['le']:g}"
+            return f"must be at most {_limit(context['le'])}"
         case "too_short" | "string_too_short":
             return "must not be empty" if context["min_length"] == 1 else f"is shorter than {context['min_length']}"
         case "too_long" | "string_too_long":
@@ -177,6 +177,10 @@ def _plain(details: ErrorDetails) -> str:
             return f"must be {_TYPES[kind]}"
         case _:
             return details["msg"]
+
+
+def _limit(value: float) -> str:
+    return str(int(value)) if value == int(value) else str(value)
 
 
 def _suggestion(loc: Loc) -> str:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _FILE = "file:"
 _LINES_SHOWN = 20
+"""Bad lines of one file that are told; the engine stops reading there too."""
 _PAIRS_COMPARED = 50_000
 """Pairs of sets that one load compares; more than that would make reloads of large fleets of trunks slow."""
 
@@ -102,8 +103,8 @@ class ListReader:
     def _bad_lines(self, path: Path, errors: list[tuple[int, str]]) -> None:
         for line, what in errors[:_LINES_SHOWN]:
             self.problems.append(problem("list-line", str(path), f"line {line}", what=what))
-        if len(errors) > _LINES_SHOWN:
-            self.problems.append(problem("list-more", str(path), "", count=len(errors) - _LINES_SHOWN))
+        if len(errors) >= _LINES_SHOWN:
+            self.problems.append(problem("list-more", str(path), "", count=_LINES_SHOWN))
 
 
 def shared_numbers(owned: dict[str, tuple[NumberSet, ...]]) -> tuple[list[tuple[str, str, str]], bool]:

@@ -175,6 +175,8 @@ def read_network(value: object) -> Network:
         network = ip_network(value)
     except ValueError:
         raise _bad_network(value) from None
+    if "%" in value:
+        raise bad("has a zone, which no packet carries", "write the network without %")
     if isinstance(network, IPv6Network) and network.network_address.ipv4_mapped is not None:
         raise bad("is an IPv4 network written as IPv6", f'write "{network.network_address.ipv4_mapped}"')
     return network
