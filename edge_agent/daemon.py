@@ -80,6 +80,7 @@ class Daemon:
         secret = dialog_secret(
             settings.keys.dialog, Path(settings.agent.state_dir), credentials_directory(), time.time()
         )
+        self._key_made = secret.made
         # Cheap and likely to fail before dear and certain.
         self._listeners = Listeners([(at.address.host, at.address.port) for at in settings.listen], self._workers)
         self._admin_socket = _bind_admin(Path(settings.admin.socket))
@@ -92,7 +93,7 @@ class Daemon:
             old_secret=secret.old,
         )
         self._generation = 1
-        self._engine.publish(compile_policy(self._loaded, self._generation))
+        self._publish(self._loaded, self._generation)
 
         self._started = time.monotonic()
         self._loaded_at = timestamp(time.time_ns())
@@ -150,6 +151,12 @@ class Daemon:
         finally:
             if not self._stopping:
                 loop.call_soon_threadsafe(ended.put_nowait, worker)
+
+    def _publish(self, loaded: Loaded, generation: int) -> None:
+        # The engine's clock is monotonic; the key's age is wall time and outlives the process.
+        left = self._key_made + loaded.settings.keys.grace - time.time()
+        grace_until = time.monotonic_ns() + int(left * 1e9) if left > 0 else 0
+        self._engine.publish(compile_policy(loaded, generation, grace_until))
 
     # Control plane
 
@@ -223,7 +230,7 @@ class Daemon:
                 for notice in notices:
                     self._log.warning("notice", message=notice)
                 self._log.info("reloaded", **self._summary())
-                notices = [*map(str, loaded.notices), *notices]
+                notices = [*_notices(loaded), *notices]
                 return {"ok": True, "generation": self._generation, "notices": notices, "errors": []}
             finally:
                 self._notifier.ready(self._status_line())
@@ -237,7 +244,7 @@ class Daemon:
         loaded = load(self._config, self._numbers)
         settings, keys = keep_running(self._loaded.settings, loaded.settings)
         loaded = replace(loaded, settings=settings)
-        self._engine.publish(compile_policy(loaded, self._generation + 1))
+        self._publish(loaded, self._generation + 1)
         return loaded, [f"{self._config}: {key}: takes effect at the next start" for key in keys]
 
     # Stop
@@ -264,10 +271,8 @@ class Daemon:
     # What is told
 
     def _tell_notices(self, loaded: Loaded) -> None:
-        for notice in loaded.notices:
-            # The load can only guess what the kernel will grant; here it has answered.
-            if notice.code != "receive-buffer":
-                self._log.warning("notice", message=str(notice))
+        for notice in _notices(loaded):
+            self._log.warning("notice", message=notice)
 
     def _tell_receive_buffer(self) -> None:
         granted = self._listeners.receive_buffer
@@ -304,7 +309,7 @@ class Daemon:
                 "file": str(self._config),
                 "loaded_at": self._loaded_at,
                 "mode": settings.agent.mode,
-                "notices": [str(notice) for notice in self._loaded.notices],
+                "notices": _notices(self._loaded),
                 "failed_reload": self._failed_reload,
             },
             peers=_peers(settings),
@@ -320,6 +325,11 @@ def _bind_admin(path: Path) -> socket.socket:
         return server.bind_socket(path)
     except OSError as error:
         raise StartError(f"admin.socket {path}: can't be bound: {error.strerror}") from None
+
+
+def _notices(loaded: Loaded) -> list[str]:
+    """But for the receive buffer: the load can only guess what the kernel will grant; here it has answered."""
+    return [str(notice) for notice in loaded.notices if notice.code != "receive-buffer"]
 
 
 def _peers(settings: Settings) -> list[dict[str, Any]]:

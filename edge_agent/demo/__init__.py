@@ -134,6 +134,7 @@ class Demo:
                 break
             await asyncio.sleep(0.1)
         accounted = counters["forwarded"] + counters["answered"] + counters["dropped"]
+        refusals = sum(customer.refusals for customer in self._customers.values())
         strays = sum(customer.strays for customer in self._customers.values())
         targets = [row for row in self._status["upstreams"] if row["up"]]
         return [
@@ -148,6 +149,12 @@ class Demo:
                 f"{counters['received']:,}",
                 f"{counters['forwarded']:,} + {counters['answered']:,} + {counters['dropped']:,}",
                 counters["received"] == accounted,
+            ),
+            Check(
+                "answered = refusals that customers saw",
+                f"{refusals:,}",
+                f"{counters['answered']:,}",
+                counters["answered"] == refusals,
             ),
             Check("answers that nobody asked for", "0", str(strays), strays == 0),
             Check("upstream targets that answer probes", "2", str(len(targets)), len(targets) == 2),

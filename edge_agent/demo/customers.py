@@ -28,11 +28,12 @@ class Tally:
 
 
 class Customer(asyncio.DatagramProtocol):
-    """A UAC. ``sent`` counts its datagrams, ``strays`` those that came without being asked for."""
+    """A UAC. ``sent`` counts its datagrams, ``refusals`` what refused one, ``strays`` what came unasked for."""
 
     def __init__(self, here: Address, agent: Address) -> None:
         self.here = here
         self.sent = 0
+        self.refusals = 0
         self.strays = 0
         self._agent = agent
         self._transport: asyncio.DatagramTransport | None = None
@@ -50,6 +51,7 @@ class Customer(asyncio.DatagramProtocol):
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         message = read(data)
         future = self._waiting.get((message.call_id, message.method))
+        self.refusals += message.status >= 300
         if not message.status or future is None:
             self.strays += 1
         elif message.status >= 200 and not future.done():

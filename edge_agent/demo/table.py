@@ -12,7 +12,7 @@ from rich.text import Text
 
 from edge_agent.demo.plan import Kind, Seen
 
-SHOWN_VERDICTS = 14
+LIVE_VERDICTS = 8  # so that both tables fit a small terminal
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Check:
 
 def live(rows: Sequence[tuple[Kind, Seen]], status: dict[str, Any], left: float) -> RenderableType:
     """While traffic runs."""
-    return Group(_traffic(rows, f"Traffic, {left:.0f} s to go", final=False), _verdicts(status))
+    return Group(_traffic(rows, f"Traffic, {left:.0f} s to go", final=False), _verdicts(status, LIVE_VERDICTS))
 
 
 def line(rows: Sequence[tuple[Kind, Seen]], status: dict[str, Any]) -> str:
@@ -82,11 +82,11 @@ def _traffic(rows: Sequence[tuple[Kind, Seen]], title: str, final: bool) -> Tabl
     return table
 
 
-def _verdicts(status: dict[str, Any]) -> Table:
+def _verdicts(status: dict[str, Any], most: int | None = None) -> Table:
     table = Table("action", "rule", "reason", "peer", title="Verdicts of the agent", title_justify="left")
     table.add_column("count", justify="right")
     colours = {"forward": "green", "answer": "red", "drop": "magenta"}
-    for row in status["counters"]["verdicts"][:SHOWN_VERDICTS]:
+    for row in status["counters"]["verdicts"][:most]:
         action = Text(row["action"], style=colours.get(row["action"], ""))
         table.add_row(action, row["rule"], row["reason"], row["peer"], str(row["count"]))
     return table

@@ -51,10 +51,11 @@ class VerdictLog:
     def write(self, events: Iterable[Event]) -> None:
         offset = time.time_ns() - time.monotonic_ns()
         for event in events:
-            if event.reason in QUIET and not event.monitored:
+            passed = event.reason in QUIET
+            if passed and not event.monitored:
                 continue
-            kind = ("monitor", event.rule, "") if event.monitored else (event.action, event.rule, event.reason)
-            emergency = event.rule == "emergency" and not event.monitored
+            kind = ("monitor", event.rule, "") if passed else (event.action, event.rule, event.reason)
+            emergency = event.rule == "emergency" and not passed
             if self._written[kind] >= self._cap and (not emergency or event.reason in CAPPED_EMERGENCY):
                 continue
             self._written[kind] += 1

@@ -138,9 +138,9 @@ def test_housekeeping_of_good_traffic_is_not_told(pipe: Pipe) -> None:
 
 
 def test_a_monitored_finding_of_a_passed_call_is_told(pipe: Pipe) -> None:
-    VerdictLog(pipe.log).write([Event(action="forward", monitored=True)])
+    VerdictLog(pipe.log).write([Event(action="forward", reason="pass", monitored=True)])
     (line,) = pipe.lines()
-    assert line["monitored"] is True
+    assert line["monitored"] is True and line["rule"] == "caller-owned"
 
 
 def test_emergency_verdicts_are_warnings_and_never_capped(pipe: Pipe) -> None:
@@ -215,7 +215,7 @@ def test_a_line_before_its_count_is_not_lost_in_the_sum(pipe: Pipe) -> None:
 
 def test_monitored_findings_are_summed_by_rule(pipe: Pipe) -> None:
     verdicts = VerdictLog(pipe.log, lines_per_reason=1)
-    verdicts.write([Event(monitored=True)] * 3)
+    verdicts.write([Event(action="forward", reason="pass", monitored=True)] * 3)
     pipe.text()
     verdicts.sum_up(counters(monitored={("caller-owned", "acme"): 3}))
     (line,) = pipe.lines()
