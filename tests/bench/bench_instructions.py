@@ -18,7 +18,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.bench.counted import BATCHES, PASSES
+from tests.bench.counted import PASSES
 from tests.bench.messages import KINDS, SLOTS
 
 HERE = Path(__file__).resolve().parent
@@ -44,7 +44,7 @@ def count(kinds: list[str], folder: Path) -> dict[str, float]:
         if (trigger := TRIGGER.search(text)) and (total := TOTALS.search(text)):
             totals[trigger[1], int(trigger[2])] = int(total[1])
     once, twice = PASSES
-    messages = (twice - once) * BATCHES * SLOTS
+    messages = (twice - once) * SLOTS
     return {kind: (totals[kind, twice] - totals[kind, once]) / messages for kind in kinds}
 
 

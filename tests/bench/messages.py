@@ -10,15 +10,17 @@ from pathlib import Path
 
 from edge_agent._hot import Batch, Engine
 from edge_agent.policy.compile import compile_policy
-from edge_agent.policy.load import load
+from edge_agent.policy.load import load as load_policy
 
-KINDS = ("good", "forged", "emerg", "scan", "unknown")
+# Customers' calls: good, with a caller that isn't theirs, to 911 without the right to, from a
+# scanner. Strangers' calls: of many sources within their budgets, and of one that is over its own.
+KINDS = ("good", "forged", "emerg", "scan", "unknown", "flood")
 SLOTS = 64
 SECOND = 1_000_000_000
 # Longer than a transaction is remembered: the same message is then a new call.
 FORGET = 40 * SECOND
 
-TRUNK, NOBODY = ("127.0.0.10", 5070), ("127.0.0.66", 5070)
+TRUNK = ("127.0.0.10", 5070)
 
 SDP = (
     "v=0\r\no=- 7163920458 7163920458 IN IP4 192.0.2.10\r\ns=-\r\nc=IN IP4 192.0.2.10\r\nt=0 0\r\n"
@@ -85,7 +87,7 @@ def message(kind: str, number: int, owned: int) -> bytes:
     caller = owned_number(number * 7919 % owned)
     if kind == "forged":
         caller = f"+1312620{number % 9000 + 1000:04d}"
-    ip, port = source(kind)
+    ip, port = source(kind, number)
     subject = "minutes of the quarterly service review with all of its annexes"[: 8 + number * 37 % 56]
     return INVITE.format(
         callee="911" if kind == "emerg" else "+442071838750",
@@ -100,19 +102,23 @@ def message(kind: str, number: int, owned: int) -> bytes:
     ).encode()
 
 
-def source(kind: str) -> tuple[str, int]:
-    return NOBODY if kind == "unknown" else TRUNK
+def source(kind: str, number: int) -> tuple[str, int]:
+    """Where a message comes from. Strangers live in the network that is set apart for benchmarks (RFC 2544)."""
+    if kind == "unknown":
+        return f"198.18.{number >> 8 & 255}.{number & 255}", 5070
+    return ("198.19.0.1", 5070) if kind == "flood" else TRUNK
 
 
-def batches(kind: str, count: int, owned: int) -> list[Batch]:
-    """``count`` full batches of different messages of one kind."""
-    made = []
-    for first in range(0, count * SLOTS, SLOTS):
-        batch = Batch(SLOTS)
-        for number in range(first, first + SLOTS):
-            batch.add(message(kind, number, owned), source(kind))
-        made.append(batch)
-    return made
+def load(kind: str, count: int, owned: int) -> list[tuple[bytes, tuple[str, int]]]:
+    """``count`` different messages of one kind, with their sources."""
+    return [(message(kind, number, owned), source(kind, number)) for number in range(count)]
+
+
+def fill(batch: Batch, messages: list[tuple[bytes, tuple[str, int]]]) -> None:
+    """Puts them into the one batch that is used over and over, as a pump does with what it receives."""
+    batch.clear()
+    for data, sender in messages:
+        batch.add(data, sender)
 
 
 def engine(owned: int, folder: Path) -> Engine:
@@ -121,5 +127,5 @@ def engine(owned: int, folder: Path) -> Engine:
     policy = folder / "policy.toml"
     policy.write_text(POLICY.format(folder=folder, trunk=TRUNK[0]))
     made = Engine(secret=bytes(range(32)))
-    made.publish(compile_policy(load(policy)))
+    made.publish(compile_policy(load_policy(policy), generation=1))
     return made
