@@ -134,8 +134,9 @@ def _shared(loc: Loc, network: Network, other: Trunk | Upstream) -> Finding:
 
 def _trunks(draft: Draft) -> Iterator[Finding]:
     # Names as written: an upstream that has an error of its own still exists.
-    entries = draft.document.data.get("upstream", [])
-    upstreams = [str(entry.get("name")) for entry in entries if isinstance(entry, dict)]
+    entries = draft.document.data.get("upstream")
+    written = entries if isinstance(entries, list) else []
+    upstreams = [str(entry.get("name")) for entry in written if isinstance(entry, dict)]
     for index, trunk in draft.trunk.items():
         loc: Loc = ("trunk", index)
         if trunk.upstream not in upstreams:

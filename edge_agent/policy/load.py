@@ -17,6 +17,7 @@ from edge_agent.policy.lists import ListReader, NumberCache, shared_numbers
 from edge_agent.policy.merge import Loc, read_files
 from edge_agent.policy.resolve import Resolver
 from edge_agent.policy.settings import Settings
+from edge_agent.policy.values import Address
 
 if TYPE_CHECKING:
     from edge_agent._hot import NumberSet
@@ -68,19 +69,15 @@ def _complete(draft: Draft, resolver: Resolver) -> None:
     """Fill in what follows from other keys and from name servers."""
     country = draft.sections["agent"].country
     for index, upstream in draft.upstream.items():
-        draft.names += [
-            (("upstream", index, "targets", position), target)
-            for position, target in enumerate(upstream.targets)
-            if target.is_name
-        ]
+        draft.names += _host_names(("upstream", index, "targets"), upstream.targets)
         draft.upstream[index] = resolver.upstream(upstream)
     for index, trunk in draft.trunk.items():
-        draft.names += [
-            (("trunk", index, "contact", position), contact)
-            for position, contact in enumerate(trunk.contact)
-            if contact.is_name
-        ]
+        draft.names += _host_names(("trunk", index, "contact"), trunk.contact)
         draft.trunk[index] = resolver.trunk(trunk, country)
+
+
+def _host_names(loc: Loc, addresses: list[Address]) -> list[tuple[Loc, Address]]:
+    return [((*loc, position), address) for position, address in enumerate(addresses) if address.is_name]
 
 
 def _shared(draft: Draft, numbers: dict[str, tuple[NumberSet, ...]]) -> list[Finding]:

@@ -63,6 +63,8 @@ def read_files(path: Path) -> tuple[Document, list[Problem]]:
             problems.append(problem("not-toml", str(file), "", why=why, hint="save it as UTF-8"))
         except tomllib.TOMLDecodeError as error:
             problems.append(problem("not-toml", str(file), "", why=error, hint=""))
+        except RecursionError:
+            problems.append(problem("not-toml", str(file), "", why="nested too deeply", hint=""))
         else:
             document.files.append(file)
             _merge_table(document, (), document.data, table, str(file))

@@ -194,10 +194,10 @@ def _bad_network(value: str) -> PydanticCustomError:
 
 def read_country(value: object) -> str:
     """A country that has a numbering plan."""
-    if value not in regions():
+    if not isinstance(value, str) or value not in regions():
         hint = 'Great Britain is "GB"' if value == "UK" else 'two capital letters of ISO 3166, such as "US"'
         raise bad(f"{value!r} is no country with a numbering plan", hint)
-    return str(value)
+    return value
 
 
 def _check_url(*schemes: str) -> AfterValidator:
@@ -235,8 +235,8 @@ def _check_list_file(value: str) -> str:
 
 
 def _check_number_entry(value: str) -> str:
-    if "\n" in value or "\r" in value:
-        raise bad("an entry is one line", "one entry per string")
+    if not value.isprintable():
+        raise bad("holds control characters", "one entry per string")
     if value.startswith("file:"):
         return _check_list_file(value)
     if not value.strip():
