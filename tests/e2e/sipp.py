@@ -171,6 +171,9 @@ _KEYS = {
 }
 
 
+SHORT_TRACE = ("-trace_shortmsg", "-shortmessage_file", "short.log")
+
+
 class Sipp:
     """One SIPp process on one scenario."""
 
@@ -261,13 +264,24 @@ class Sipp:
         messages = _read_messages(self._folder / "messages.log")
         return Result(self.scenario, self._process.returncode, statistics, messages, errors)
 
-    def response_times(self) -> list[float]:
-        """The times of -trace_rtt, in milliseconds, in the order in which the calls got there."""
+    def answer_times(self) -> list[float]:
+        """Milliseconds from each call's first INVITE to its first answer; needs SHORT_TRACE in the arguments.
+
+        SIPp's own response times come from a clock that ticks every few milliseconds.
+        """
+        asked: dict[str, float] = {}
         times: list[float] = []
-        for file in self._folder.glob("*_rtt.csv"):
-            with open(file, encoding="ascii", newline="") as rows:
-                times += [float(row["response_time_ms"]) for row in csv.DictReader(rows, delimiter=";")]
-        return times
+        with open(self._folder / "short.log", encoding="utf-8", errors="replace") as lines:
+            for line in lines:
+                _, _, at, way, call, cseq, *_ = line.split("\t")
+                if not cseq.endswith(" INVITE"):
+                    continue
+                if way == "S":
+                    asked.setdefault(call, float(at))
+                elif call in asked:
+                    times.append(1000 * (float(at) - asked[call]))
+                    asked[call] = float("inf")
+        return [time for time in times if time >= 0]
 
     def stop(self) -> None:
         """Ends it if it still runs."""
@@ -344,10 +358,11 @@ class Agent:
     def usage(self) -> Usage:
         """CPU time spent since its start and memory held now, of the process itself."""
         assert self._process is not None
-        # The command name may hold blanks: the fields are counted from behind it.
-        fields = Path(f"/proc/{self._process.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-        ticks = int(fields[11]) + int(fields[12])
-        return Usage(ticks / os.sysconf("SC_CLK_TCK"), int(fields[21]) * os.sysconf("SC_PAGE_SIZE"))
+        process = Path(f"/proc/{self._process.pid}")
+        # Nanoseconds per thread; the ticks of stat are too coarse for a short step.
+        spent = sum(int(task.read_text(encoding="ascii").split()[0]) for task in process.glob("task/*/schedstat"))
+        resident = int((process / "statm").read_text(encoding="ascii").split()[1])
+        return Usage(spent / 1e9, resident * os.sysconf("SC_PAGE_SIZE"))
 
     def stop(self) -> int:
         """Ends it as systemd would and gives its exit code."""
