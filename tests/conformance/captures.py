@@ -10,6 +10,7 @@ from typing import NamedTuple
 import dpkt
 
 START = re.compile(rb"SIP/[0-9.]+ [0-9]{3} |[A-Za-z]+ [a-z]+:[^ ]+ SIP/[0-9.]+\r\n")
+DAMAGED = {"BCF_005-1.pcap"}  # its bytes went through a text converter: no reader takes it
 LENGTH = re.compile(rb"\r\n(?:Content-Length|l)[ \t]*:[ \t]*([0-9]+)[ \t]*\r\n", re.IGNORECASE)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance.captures import is_sip, payloads
+from tests.conformance.captures import DAMAGED, is_sip, payloads
 from tests.conformance.conftest import Treat
 from tests.oracle.compare import difference
 from tests.oracle.message import parse
@@ -24,10 +24,12 @@ needs_corpus = pytest.mark.skipif(not CORPUS.is_dir(), reason="EDGE_CORPUS names
 pytestmark = needs_corpus
 
 STRICTER = {
-    "pingtel.sip": "an empty To tag and '^' in the From tag break the grammar of a tag: 400",
-    "sg.sip": "lines that end in CR CR LF: a bare CR is refused like a bare LF",
-    "ESRP_002-2/f00033.sip": "a blank inside the URI of a Route",
-    "ESRP_002-4/f00022.sip": "a blank inside the URI of a Route",
+    "pingtel.sip": ("400", "an empty To tag and '^' in the From tag break the grammar of a tag"),
+    "sg.sip": ("400", "lines that end in CR CR LF: a bare CR is refused like a bare LF"),
+    "wsinv.dat": ("403", "a Route that names another host would lead round the policy"),
+    "mpart01.dat": ("403", "a Route that names another host would lead round the policy"),
+    "f00033.sip": ("400", "ESRP_002-2: a blank inside the URI of a Route"),
+    "f00022.sip": ("400", "ESRP_002-4: a blank inside the URI of a Route"),
 }
 BARE_LF = re.compile(rb"(?<!\r)\n")
 
@@ -64,14 +66,14 @@ def allowed(path: Path) -> set[str]:
     for column in columns:
         words = re.findall(r"\b(forward|accept|drop|[1-6][0-9][0-9])\b", column.partition(";")[0])
         words = words or re.findall(r"\b(forward|accept|drop|[1-6][0-9][0-9])\b", column)
-        if words and not re.fullmatch(r"[0-9. ]+", column):
+        if words and not re.fullmatch(r"[0-9]+\.[0-9.]+", column):
             found |= set(words)
     if "accept" in found:
         found = (found - {"accept"}) | {"forward"}
     if any("policy" in column for column in columns):
         found |= {"403", "404", "405", "481", "483"}
-    if name(path).split("/", 2)[-1] in STRICTER:
-        found.add("400")
+    if path.name in STRICTER:
+        found.add(STRICTER[path.name][0])
     return found
 
 
@@ -81,15 +83,15 @@ NORMAL = files("sip-messages/normal/*/*.sip")
 EMERGENCY = files("sip-messages/emergency/*/*.sip")
 SCANNERS = files("sip-messages/attack/scan-options/*.sip")
 GUESSES = files("sip-messages/attack/register-bruteforce/*.sip")
-CAPTURES = files("pcap/*/*.pcap", "pcap/*/*.pcapng")
+CAPTURES = [path for path in files("pcap/*/*.pcap", "pcap/*/*.pcapng") if path.name not in DAMAGED]
 ORDINARY = files("pcap/normal/*.pcap", "pcap/normal/*.pcapng", "pcap/odd/sip_compact_form.pcap")
-CALLS = files("pcap/emergency/*.pcap")
+CALLS = [path for path in CAPTURES if path.parent.name == "emergency"]
 
 
 def test_corpus_is_whole() -> None:
     """A renamed folder must not turn the tests below into nothing."""
     counts = [len(group) for group in (MESSAGES, SINGLE, NORMAL, EMERGENCY, SCANNERS, GUESSES, CAPTURES, CALLS)]
-    assert counts == [205, 63, 21, 35, 26, 60, 49, 38]
+    assert counts == [205, 63, 21, 35, 26, 60, 48, 37]
 
 
 @named(MESSAGES)
@@ -130,7 +132,8 @@ def test_normal_request_passes(path: Path, treat: Treat) -> None:
 @named(EMERGENCY)
 def test_emergency_call(path: Path, treat: Treat) -> None:
     data = path.read_bytes()
-    if name(path).split("/", 2)[-1] in STRICTER:
+    if parse(data)["kind"] == "error":
+        assert path.name in STRICTER
         assert treat(data, "emergency").short in ("forward", "400")
         assert treat(data, "trunk").short in ("403", "400")
         return

@@ -19,6 +19,7 @@ MAX_VIAS = 70
 MAX_HEADER_BYTES = 32768
 MAX_IDENTITIES = 12
 MAX_CALL_ID = 512
+MAX_METHOD = 64
 SHORTEST = 12  # bytes; less can't hold a start line
 
 COMPACT = {
@@ -40,6 +41,8 @@ COOKIE = b"z9hg4bk"  # RFC 3261 §8.1.1.7, compared without case (§7.3.1)
 
 REQUEST_LINE = re.compile(rb"([^ ]+) ([^ ]+) SIP/([0-9]+\.[0-9]+)", re.IGNORECASE)
 STATUS_LINE = re.compile(rb"SIP/([0-9]+\.[0-9]+) ([1-6][0-9][0-9]) [^\r\n]*", re.IGNORECASE)
+WORD = rb"[A-Za-z0-9\-.!%*_+`'~()<>:\\\"/\[\]?{}]+"
+CALL_ID = re.compile(WORD + rb"(?:@" + WORD + rb")?")
 HEADER_LINE = re.compile(rb"([^\x00-\x20:\x7f-\xff]+)[ \t]*:(.*)", re.DOTALL)
 END_OF_LINE = re.compile(rb"\r\n(?![ \t])")
 BARE_LINE_END = re.compile(rb"\r(?!\n)|(?<!\r)\n")
@@ -58,10 +61,9 @@ class Via(TypedDict):
 
 def parse(data: bytes) -> dict[str, Any]:
     """What the datagram says, or why it can't be read."""
-    if not data.strip(b"\r\n\0") or (len(data) < SHORTEST and not data[:1].isalpha()):
+    data = data.lstrip(b"\r\n")  # §7.5 names CRLF; a lone CR or LF hides nothing either
+    if data[:1] in (b"", b"\0") or (len(data) < SHORTEST and not TOKEN.match(data)):
         return {"kind": "keepalive"}
-    while data.startswith(b"\r\n"):  # §7.5
-        data = data[2:]
     return _Message(data).result()
 
 
@@ -76,6 +78,8 @@ class _Message:
             self.fault("too-large")
         if BARE_LINE_END.search(head):
             self.fault("line-end")
+        if b"\r\n" not in data:
+            self.fault("start-line")  # the start line itself has no end
         self.head_length = len(head + end)
         start, *rows = END_OF_LINE.split(head)
         self.start_line(start)
@@ -83,6 +87,8 @@ class _Message:
         self.rows(rows)
         if has_control_byte(head):
             self.fault("control-byte")
+        if self.faults and re.search(rb"[\x00-\x1f\x7f]", start):
+            self.fault("start-line")  # a blank or line end of the wrong kind between its parts
         self.single_values()
         self.vias()
         self.parties()
@@ -108,24 +114,25 @@ class _Message:
     # --- the lines
 
     def start_line(self, line: bytes) -> None:
-        self.out |= {"kind": "request", "method": "", "status": 0, "uri": None}
+        self.out |= {"kind": "request", "method": "", "status": 0}
         status = STATUS_LINE.fullmatch(line)
         request = REQUEST_LINE.fullmatch(line)
         if status:
             self.out |= {"kind": "response", "status": int(status[2])}
-        elif request and TOKEN.fullmatch(request[1]):
+        elif request and TOKEN.fullmatch(request[1]) and len(request[1]) <= MAX_METHOD:
             uri = read_uri(request[2])
             self.out |= {"method": request[1].decode(), "uri": uri}
             if uri is None:
                 self.fault("request-uri")
         else:
-            # Blanks in the Request-URI look like a line of four words: either reason is right.
+            # Where the method ends, or the URI, or which version it is: of such a line each is a fair reading.
             self.fault("start-line")
-            if line.count(b" ") > 2:
-                self.fault("request-uri")
+            self.fault("version" if line[:4].upper() == b"SIP/" else "request-uri")
         version = (status or request or [b"", b"2.0", b"", b"2.0"])[1 if status else 3]
         if version != b"2.0":
             self.fault("version")
+            if status:
+                self.fault("start-line")
         if b"\r\n" in line:
             self.fault("header-name")  # a folded start line, or a first header that starts with a blank
 
@@ -166,7 +173,7 @@ class _Message:
                     if not reader.done():
                         self.fault("via")
                     break
-        if len(vias) > MAX_VIAS:
+        if len(vias) > MAX_VIAS or (len(vias) == MAX_VIAS and "via" in self.faults):
             self.fault("too-many-vias")
         self.out |= {"via_count": len(vias), "vias": vias[:2]}
 
@@ -190,14 +197,16 @@ class _Message:
 
     def sequence(self) -> None:
         call_id = self.first(b"call-id")
-        if self.values(b"call-id") and not (re.fullmatch(rb"[!-~]+", call_id) and len(call_id) <= MAX_CALL_ID):
+        if self.values(b"call-id") and not (CALL_ID.fullmatch(call_id) and len(call_id) <= MAX_CALL_ID):
             self.fault("call-id")
         self.out["call_id"] = call_id
         reader = Reader(self.first(b"cseq"))
         number, blank, method = reader.take(DIGITS), reader.take(LWS), reader.take(TOKEN)
         if number and blank and method and reader.done() and int(number[0]) < 2**31:
             self.out |= {"cseq": int(number[0]), "cseq_method": method[0].decode()}
-            if self.out["method"] and self.out["method"] != self.out["cseq_method"]:
+            if self.out["kind"] == "response":
+                self.out["method"] = self.out["cseq_method"]
+            elif self.out["method"] and self.out["method"] != self.out["cseq_method"]:
                 self.fault("cseq-method")
         elif self.values(b"cseq"):
             self.fault("cseq")
@@ -211,15 +220,14 @@ class _Message:
 
     def lists(self) -> None:
         """Contact, Route, Record-Route, Refer-To and the headers that name a caller."""
-        contacts = self.values(b"contact")
-        if contacts != [b"*"] and read_list(contacts) is None:
+        if read_list([value for value in self.values(b"contact") if value != b"*"]) is None:
             self.fault("contact")
         routes = read_list(self.values(b"route"), brackets=True)
         if routes is None or read_list(self.values(b"record-route"), brackets=True) is None:
             self.fault("route")
         refers = read_list(self.values(b"refer-to")[:1])
         if refers is None or len(refers) > 1:
-            self.fault("contact")
+            self.fault("identity-header")  # it names whom to call next, and has no reason of its own
         identities: list[tuple[str, Uri]] = []
         for name, value in self.headers:
             if name in IDENTITIES:
@@ -229,8 +237,8 @@ class _Message:
                 else:
                     identities += [(name.decode(), address.uri) for address in addresses]
         for kind in ("p-asserted-identity", "p-preferred-identity"):
-            schemes = [uri["scheme"].rstrip("s") for have, uri in identities if have == kind]
-            if schemes.count("sip") > 1 or schemes.count("tel") > 1:  # RFC 3325 §9.1
+            tel = [uri["scheme"] == "tel" for have, uri in identities if have == kind]
+            if tel.count(True) > 1 or tel.count(False) > 1:  # RFC 3325 §9.1
                 self.fault("identity-header")
         if len(identities) > MAX_IDENTITIES:
             self.fault("identity-header")
@@ -259,9 +267,9 @@ def read_via(reader: Reader) -> Via | None:
     name = reader.take(TOKEN)
     version = reader.take(TOKEN) if reader.sign(b"/") else None
     transport = reader.take(TOKEN) if reader.sign(b"/") else None
-    if not (name and version and transport):
+    if not (name and version and transport and reader.take(LWS)):
         return None
-    if not reader.take(LWS):
+    if (name[0].upper(), version[0]) != (b"SIP", b"2.0"):
         return None
     match = reader.take(HOST_ONLY)
     host = good_host(match) if match else None
@@ -281,8 +289,8 @@ def read_via(reader: Reader) -> Via | None:
             if not TOKEN.fullmatch(branch) or branch.lower() == COOKIE:
                 return None
         elif param == b"received":
-            received = (value or b"").removeprefix(b"[").removesuffix(b"]")
-            if not is_address(received):
+            received = value or b""
+            if not is_address(received.removeprefix(b"[").removesuffix(b"]")):
                 return None
         elif param == b"rport":
             read_port = good_port(value)
@@ -307,9 +315,8 @@ def has_control_byte(head: bytes) -> bool:
     at = 0
     while at < len(head):
         byte = head[at]
-        pair = byte == 0x5C  # a backslash takes the next byte with it, and only inside quotes a control byte
-        if pair and at + 1 < len(head) and (quoted or 0x20 < head[at + 1] < 0x7F) and head[at + 1] not in b"\r\n":
-            at += 2
+        if quoted and byte == 0x5C and head[at + 1 : at + 2] not in (b"", b"\r", b"\n"):
+            at += 2  # a backslash takes the next byte with it
             continue
         if byte == 0x22:
             quoted = not quoted

@@ -29,6 +29,7 @@ class Plan(Protocol):
 
 
 LONGEST = 15  # E.164 §6
+SHORTEST = 4  # digits of a number that a prefix can stand for
 
 
 def canonical(number: str, plan: Plan) -> str | None:
@@ -37,18 +38,23 @@ def canonical(number: str, plan: Plan) -> str | None:
     Whether the digits behind a "+" are possible is a question of its own, ``possible``.
     """
     if number.startswith("+"):
-        return number[1:]
+        return e164(number[1:])
     code, national = str(plan.country_code), plan.national_prefix
     for prefix in sorted(plan.idd, key=len, reverse=True):
-        if prefix and number.startswith(prefix):
-            return number[len(prefix) :] or None
+        if prefix and number.startswith(prefix) and len(number) > len(prefix):
+            return e164(number[len(prefix) :])
     if national and number.startswith(national) and len(number) - len(national) in plan.national_lengths:
-        return code + number[len(national) :]
+        return e164(code + number[len(national) :])
     if number.startswith(code) and len(number) - len(code) in plan.national_lengths:
-        return number
+        return e164(number)
     if len(number) in plan.national_lengths:
-        return code + number
+        return e164(code + number)
     return None
+
+
+def e164(digits: str) -> str | None:
+    """The digits if they can be an international number: a country code first, 15 at most (E.164 §6)."""
+    return digits if 1 <= len(digits) <= LONGEST and digits[0] != "0" else None
 
 
 def possible(digits: str, country_codes: Mapping[int, frozenset[int]]) -> bool:
@@ -63,15 +69,19 @@ def possible(digits: str, country_codes: Mapping[int, frozenset[int]]) -> bool:
 
 
 class NumberSet:
-    """A list of numbers as its text says: one number, range or prefix a line."""
+    """A list of numbers as its text says: one number, range or prefix a line.
+
+    A prefix covers every number of ``SHORTEST`` to ``LONGEST`` digits that starts with it.
+    """
 
     def __init__(self, text: bytes) -> None:
         self.errors: list[int] = []  # line numbers
         self.ranges: list[tuple[int, int]] = []  # of numbers with the same count of digits
         self.prefixes: list[str] = []
         for number, raw in enumerate(text.split(b"\n"), 1):
-            line = re.sub(rb"[\s\-()]|(?<!\.)\.(?!\.)", b"", raw.partition(b"#")[0]).decode("latin-1")
-            if not line:
+            text_of = raw.partition(b"#")[0].rstrip(b" \t\r").decode("latin-1")
+            line = re.sub(r"[ \t\-()]|(?<!\.)\.(?!\.)", "", text_of)
+            if not text_of.strip(" \t"):
                 continue
             entry = re.fullmatch(r"\+([1-9][0-9]{0,14})(?:(\*)|\.\.\+([1-9][0-9]{0,14}))?", line, re.ASCII)
             if entry is None:
@@ -86,8 +96,12 @@ class NumberSet:
                 self.ranges.append((int(entry[1]), int(entry[3])))
 
     def __contains__(self, digits: str) -> bool:
+        if digits.startswith("0") or len(digits) > LONGEST:
+            return False
         value = int(digits)
-        return any(low <= value <= high for low, high in self.ranges) or digits.startswith(tuple(self.prefixes))
+        return any(low <= value <= high for low, high in self.ranges) or (
+            len(digits) >= SHORTEST and digits.startswith(tuple(self.prefixes))
+        )
 
 
 @dataclass(frozen=True)
@@ -114,8 +128,8 @@ def emergency(uri: Uri, dial: DialStrings) -> str:
     user = unquote_to_bytes(uri["user"].partition(b";")[0])
     if user.lower() == b"sos" and uri["scheme"] != "tel":
         return "sos"
-    dialled = user.partition(b",")[0]  # what follows a pause is dialled later
-    dialled = SEPARATORS.sub(b"", dialled).rstrip(b"#")
+    dialled = re.split(rb"[,pPwW]", user)[0]  # what follows a pause is dialled later
+    dialled = SEPARATORS.sub(b"", dialled.replace(b" ", b"")).rstrip(b"#")
     dialled = re.sub(rb"^\*[0-9]{2}", b"", dialled)  # *67 and its like stand before the number
     text = dialled.decode("latin-1")
     if text.startswith("+"):

@@ -1,6 +1,8 @@
 """URIs (RFC 3261 §19.1, RFC 3966, RFC 2141) and the addresses around them (name-addr, addr-spec, parameters).
 
 It says what is written in them; whether a host or a number is wanted is for the rules. It never resolves a name.
+Escapes must be right where they are decoded, in a user part; elsewhere nobody reads them here, and they pass as
+they are, like the opaque part of a scheme that SIP doesn't route.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from tests.oracle.grammar import ESCAPED, QUOTED, SWS, TOKEN, UNRESERVED, WORDS,
 
 
 class Uri(TypedDict):
-    """``user`` is raw; ``number`` is what it dials, "" when it is no number."""
+    """``user`` is raw, up to its first ";" or ":"; ``number`` is what it dials, "" when it is no number."""
 
     scheme: str
     user: bytes
@@ -32,35 +34,25 @@ class Address(NamedTuple):
     bracketed: bool
 
 
-def _some(chars: bytes, least: bytes = b"+") -> bytes:
-    return rb"(?:[" + chars + rb"]|" + ESCAPED + rb")" + least
-
-
-USER = _some(UNRESERVED + rb"&=+$,;?/#")
-PASSWORD = _some(UNRESERVED + rb"&=+$,", b"*")
-PARAM_CHARS = UNRESERVED + rb"\[\]/:&+$"
-HEADER_CHARS = UNRESERVED + rb"\[\]/?:+$"
-PARAM = rb";" + _some(PARAM_CHARS) + rb"(?:=" + _some(PARAM_CHARS) + rb")?"
-HEADER = _some(HEADER_CHARS) + rb"=" + _some(HEADER_CHARS, b"*")
+USERINFO = rb"(?:[" + UNRESERVED + rb"&=+$,;?/#:]|" + ESCAPED + rb")+"
+PARAM_CHARS = UNRESERVED + rb"\[\]/:&+$%"
+PARAMS = rb"(?:;[" + PARAM_CHARS + rb"]+(?:=[" + PARAM_CHARS + rb"]+)?)*"
+HEADERS = rb"\?[" + PARAM_CHARS + rb"?=]+"
 HOST = rb"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9._-]+))"
 
 SIP = re.compile(
     rb"(?P<scheme>sips?):"
-    rb"(?:(?P<user>" + USER + rb")(?::(?P<password>" + PASSWORD + rb"))?@)?" + HOST + rb"(?::(?P<port>[0-9]+))?"
-    rb"(?P<params>(?:" + PARAM + rb")*)"
-    rb"(?P<headers>\?" + HEADER + rb"(?:&" + HEADER + rb")*)?",
+    rb"(?:(?P<user>" + USERINFO + rb")@)?" + HOST + rb"(?::(?P<port>[0-9]+))?" + PARAMS + rb"(?:" + HEADERS + rb")?",
     re.IGNORECASE,
 )
-# RFC 3966 §3. A local number should name its phone-context; phones that dial "tel:911" leave it out.
-TEL = re.compile(
-    rb"(?P<scheme>tel):(?P<user>\+[\-.()]*[0-9][0-9\-.()]*|[\-.()]*[0-9A-F*#][0-9A-F*#\-.()]*)"
-    rb"(?:;[A-Za-z0-9-]+(?:=" + _some(PARAM_CHARS) + rb")?)*",
-    re.IGNORECASE,
-)
-OTHER = re.compile(rb"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*):(?P<rest>" + _some(UNRESERVED + rb";/?:@&=+$,") + rb")")
+# RFC 3966 §3, and more: a local number without its phone-context, as phones dial "tel:911", and escapes, so that no
+# emergency call is refused for how it is written.
+TEL = re.compile(rb"(?P<scheme>tel):(?P<user>[0-9A-F*#+%\-.()]+)" + PARAMS, re.IGNORECASE)
+OTHER = re.compile(rb"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*):(?P<rest>[^\x00-\x20<>\"]+)")
 BARE = re.compile(rb'[^;,?<>" \t\r\n]+')
 ADDRESS = re.compile(rb"[0-9A-Fa-f:.]+")
 HOST_ONLY = re.compile(HOST)
+BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 SEPARATORS = re.compile(rb"[\-.()]")
 
 
@@ -85,13 +77,18 @@ def good_port(text: bytes | None) -> int | None:
     """0 for no port, None for one that can't be."""
     if text is None:
         return 0
-    return int(text) if len(text) <= 5 and 1 <= int(text) <= 65535 else None
+    return int(text) if text.isdigit() and 1 <= int(text) <= 65535 else None
 
 
 def dialled(user: bytes) -> str:
-    """What a user part dials: escapes decoded once, user parameters and visual separators dropped."""
-    digits = SEPARATORS.sub(b"", unquote_to_bytes(user.partition(b";")[0]))
-    return digits.decode() if re.fullmatch(rb"\+?[0-9]+", digits) else ""
+    """What a user part dials: escapes decoded once, visual separators dropped.
+
+    More than the 15 digits of E.164 §6 are no number.
+    """
+    if BAD_ESCAPE.search(user):
+        return ""
+    digits = SEPARATORS.sub(b"", unquote_to_bytes(user))
+    return digits.decode() if re.fullmatch(rb"\+?[0-9]{1,15}", digits) else ""
 
 
 def read_uri(raw: bytes, display: bytes = b"") -> Uri | None:
@@ -106,9 +103,8 @@ def read_uri(raw: bytes, display: bytes = b"") -> Uri | None:
         if match is None or read_host is None or read_port is None:
             return None
         user, host, port = match["user"] or b"", read_host, read_port
+        user = re.split(rb"[;:]", user)[0]  # what follows are parameters of a telephone-subscriber, or a password
         number = dialled(user)
-        if number:
-            user = user.partition(b";")[0]  # parameters of a telephone-subscriber; of other users they are the user
     elif scheme == b"tel":
         match = TEL.fullmatch(raw)
         if match is None:

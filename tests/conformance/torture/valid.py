@@ -218,7 +218,7 @@ VALID: tuple[Torture, ...] = (
         reads={
             "uri": {
                 "scheme": "sip",
-                "user": b"otis;as=a%40b?c=d",
+                "user": b"otis",
                 "host": b"cloud.example.net",
                 "port": 0,
                 "number": "",

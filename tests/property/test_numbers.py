@@ -1,0 +1,146 @@
+"""Numbers: canonical form, lists and emergency forms of the engine and the oracle are the same, in every country."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from edge_agent.numbering.emergency import dial_strings
+from edge_agent.numbering.plans import plan, regions
+from tests.oracle.numbers import DialStrings, NumberSet, canonical, emergency
+from tests.oracle.uri import Uri, read_uri
+
+
+@pytest.fixture(scope="module")
+def hot() -> Any:
+    return pytest.importorskip("edge_agent._hot")
+
+
+# --- canonical form
+
+region = st.sampled_from(sorted(regions()))
+digits = st.text("0123456789", min_size=1, max_size=18)
+
+
+@st.composite
+def dialled(draw: st.DrawFn) -> tuple[str, str]:
+    """A region, and a number as somebody there may dial it: any prefix of its plan, then digits of any count."""
+    name = draw(region)
+    national = plan(name)
+    code = str(national.country_code)
+    prefixes = ["", "+", "+" + code, code, national.national_prefix, *national.idd[:20]]
+    return name, draw(st.sampled_from(prefixes)) + draw(digits)
+
+
+@given(dialled())
+@example(("US", "2125550123"))
+@example(("US", "12125550123"))
+@example(("US", "011442079460123"))
+@example(("US", "0114915112345678"))
+@example(("GB", "02079460123"))
+@example(("GB", "442079460123"))
+@example(("GB", "00442079460123"))
+def test_canonical(hot: Any, number: tuple[str, str]) -> None:
+    name, text = number
+    assert hot.canonical(text, plan(name)) == (canonical(text, plan(name)) or "")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "wanted"),
+    [
+        ("US", "+12125550123", "12125550123"),
+        ("US", "12125550123", "12125550123"),
+        ("US", "2125550123", "12125550123"),
+        ("US", "011442079460123", "442079460123"),
+        ("US", "5550123", None),
+        ("US", "+0123", None),
+        ("GB", "02079460123", "442079460123"),
+        ("GB", "00442079460123", "442079460123"),
+        ("GB", "442079460123", "442079460123"),
+        ("IN", "+911126543210", "911126543210"),
+    ],
+)
+def test_oracle_canonical(name: str, text: str, wanted: str | None) -> None:
+    assert canonical(text, plan(name)) == wanted
+
+
+# --- lists
+
+short = st.integers(1, 3_000).map(str)
+mark = st.sampled_from(["", "", " ", "-", ".", "(", ")"])
+number = st.builds(lambda n, m: "+" + n[:1] + m + n[1:], short, mark)
+entry = st.one_of(
+    number,
+    number.map(lambda n: n + "*"),
+    st.builds(lambda a, b: f"{a}..{b}", number, number),
+    st.builds(lambda a, b: f"{a} .. {b}", number, number),
+    st.sampled_from(
+        ["", "# note", "  ", "+", "12", "+0", "+1..", "+1...+2", "..", "*", "+1**", "+12a", "+" + "1" * 16, "+1;2"]
+    ),
+)
+listed = st.lists(st.builds(lambda e, end: e + end, entry, st.sampled_from(["", " ", " # x", "\t", "\r"])), max_size=8)
+
+
+@given(listed, st.integers(0, 30_000))
+def test_list(hot: Any, lines: list[str], probe: int) -> None:
+    text = "\n".join(lines).encode()
+    wanted = NumberSet(text)
+    try:
+        numbers = hot.NumberSet(text)
+    except hot.NumberListError as error:
+        assert [line for line, _ in error.errors] == wanted.errors[:20]
+        return
+    assert wanted.errors == []
+    edges = {probe} | {
+        int(line.strip("+*")) + step for line in lines if line.strip("+*").isdigit() for step in (-1, 0, 1)
+    }
+    for value in edges - {-1}:
+        for ask in (str(value), str(value) + "0", "0" + str(value), str(value) + "7" * 11, str(value) * 5):
+            assert (ask in numbers) == (ask in wanted), ask
+
+
+# --- emergency forms (the engine's answer to each is held against this in tests/conformance)
+
+US = dial_strings("US", ["9"])
+DIAL = DialStrings(US.exact, US.plus, US.tests)
+
+
+def uri(text: str) -> Uri:
+    read = read_uri(text.encode())
+    assert read is not None, text
+    return read
+
+
+@pytest.mark.parametrize(
+    "text",
+    (
+        "sip:911@h sip:9911@h sip:99911@h sip:1911@h sip:+1911@h sip:911#@h sip:911%23@h sip:9-1-1@h "
+        "sip:911,1@h sip:911,,,22@h sip:911;postd=22@h sip:*67911@h sip:%2A67911@h sip:%39%31%31@h "
+        "tel:911 tel:911;phone-context=+1 sip:911;phone-context=+1@h;user=phone "
+        "sip:911@h;user=dialstring sip:sos@h SIP:SOS@h sips:112@h sip:112@h sip:+1112@h urn:service:sos "
+        "URN:Service:SOS.fire tel:+1911"
+    ).split(),
+)
+def test_oracle_emergency(text: str) -> None:
+    assert emergency(uri(text), DIAL) == "sos"
+
+
+@pytest.mark.parametrize("text", ["sip:933@h", "sip:9933@h", "urn:service:test.sos", "urn:service:test.sos.fire"])
+def test_oracle_emergency_test(text: str) -> None:
+    assert emergency(uri(text), DIAL) == "test"
+
+
+@pytest.mark.parametrize(
+    "text",
+    (
+        "sip:+911126543210@h sip:+91112@h sip:9112@h sip:91126543210@h sip:11200@h sip:0119111@h "
+        "tel:+911 sip:911126543210@h sip:12125550911@h sip:+12125550911@h sip:sosa@h sip:8911@h "
+        "sip:+9911@h sip:h urn:service:counseling urn:service:sosial sip:911x@h sip:wren@911 sip:000@h "
+        "mailto:911@h"
+    ).split(),
+)
+def test_oracle_no_emergency(text: str) -> None:
+    assert emergency(uri(text), DIAL) == ""
