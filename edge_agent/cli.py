@@ -164,6 +164,7 @@ def rules(name: str | None, as_json: bool) -> None:
 def explain(file: Path, source: str, config: Path, crlf: bool, as_json: bool) -> None:
     """Tell what every rule makes of the SIP message in FILE."""
     from edge_agent import explain as explaining
+    from edge_agent import explain_view
     from edge_agent.errors import ConfigError
     from edge_agent.show import complain, console, print_json
 
@@ -178,7 +179,7 @@ def explain(file: Path, source: str, config: Path, crlf: bool, as_json: bool) ->
     if as_json:
         print_json(result)
     else:
-        console().print(explaining.render(result))
+        console().print(explain_view.render(result))
 
 
 @commands.command()

@@ -1,8 +1,8 @@
-"""``edge-agent explain FILE.sip``: one message, every rule in order with what it saw, its limit and its answer.
+"""``edge-agent explain FILE.sip``: what every rule makes of one message, told by the engine itself.
 
 The message goes through an engine of its own, with the policy of the file and
-empty tables: a rate is never used up here. Asks no running agent and changes
-nothing.
+empty tables: no rate is used up, no call is known. Asks no running agent and
+changes nothing. How it is shown is in ``explain_view.py``.
 """
 
 from __future__ import annotations
@@ -12,15 +12,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
-
 from edge_agent import _hot, reasons
 from edge_agent.events.record import address, clean
 from edge_agent.keys import SECRET_BYTES, KeyFileError, dialog_secret
 from edge_agent.policy.compile import compile_policy
 from edge_agent.policy.load import Loaded, load
+from edge_agent.rules import RULES, Rule
 from edge_agent.systemd import credentials_directory
 
 if TYPE_CHECKING:
@@ -28,6 +25,8 @@ if TYPE_CHECKING:
 
 DEFAULT_PORT = 5060
 MAX_FILE = 65_535  # a datagram's
+TEXT_LIMIT = 400
+NOT_BUILT = "not built yet"
 
 
 class BadInput(Exception):
@@ -48,7 +47,7 @@ def parse_source(text: str) -> tuple[str, int]:
             raise ValueError
         return str(ipaddress.ip_address(host)), number
     except ValueError:
-        raise BadInput(f"{text!r} is no IP address; write 192.0.2.10, 192.0.2.10:5060 or [2001:db8::1]:5060") from None
+        raise BadInput(f"{text!r} is no address; write 192.0.2.10, 192.0.2.10:5060 or [2001:db8::1]:5060") from None
 
 
 def read_message(path: Path, crlf: bool) -> tuple[bytes, list[str]]:
@@ -76,14 +75,70 @@ def explain(file: Path, source: str, config: Path, crlf: bool) -> dict[str, Any]
     secret, note = _secret(loaded)
     engine = _hot.Engine(rates_mib=1, transactions_mib=1, leases_mib=1, secret=secret)
     engine.publish(compile_policy(loaded, 1))
-    *steps, verdict = engine.explain(data, sender, _listener(loaded, sender[0]), time.monotonic_ns())
+    listener = _listener(loaded, sender[0])
+    *steps, verdict = engine.explain(data, sender, listener, time.monotonic_ns())
+    peer = _peer(engine, data, sender, listener)
     return {
         "file": str(file),
         "source": address(sender),
+        "peer": peer,
         "notes": notes + note,
-        "steps": [_plain(step) for step in steps],
+        "message": _message(data),
+        "steps": [_plain(step) for step in _complete(steps, verdict, peer)],
         "verdict": _plain(verdict),
     }
+
+
+def _complete(steps: list[Step], verdict: Step, peer: str) -> list[Step]:
+    """All rules in screening order. The engine traces those that are rows; the others are steps of its flow."""
+    traced = {step.rule: step for step in steps}
+    return [traced.get(rule.name) or _outside_rows(rule, bool(steps), verdict, peer) for rule in RULES]
+
+
+def _outside_rows(rule: Rule, reached_rows: bool, verdict: Step, peer: str) -> Step:
+    if rule.name == reasons.REASONS[reasons.BY_NAME[verdict.reason]].rule:
+        return _hot.Step(rule.name, "enforce", True, verdict.reason, verdict.answer, 0, 0, verdict.note)
+    if not rule.built:
+        return _hot.Step(rule.name, "off", False, "", "", 0, 0, NOT_BUILT)
+    if rule.directions.keys() == {"X"} and peer:
+        return _hot.Step(rule.name, "enforce", False, "", "", 0, 0, "looks at unknown sources only")
+    # A stranger's rate comes first, then parsing; the emergency lane stands behind the first rows.
+    if rule.name in ("source-rate", "malformed") or (reached_rows and rule.name == "emergency"):
+        return _hot.Step(rule.name, "enforce", True, "", "pass", 0, 0, "")
+    return _hot.Step(rule.name, "", False, "", "", 0, 0, "not reached")
+
+
+def _peer(engine: _hot.Engine, data: bytes, sender: tuple[str, int], listener: int) -> str:
+    """Whose message it is, as the engine itself counts it; "" for nobody's. Its state is ours to spend."""
+    batch = _hot.Batch(1)
+    batch.add(data, sender, listener)
+    engine.process(batch, time.monotonic_ns(), _hot.OutBatch())
+    return next((peer for _, _, _, peer in engine.counters()["by_verdict"]), "")
+
+
+def _message(data: bytes) -> dict[str, Any]:
+    """What the parser read: the facts that rules look at."""
+    parsed = _hot.parse(data)
+    if parsed["kind"] not in ("request", "response"):
+        return {"kind": parsed["kind"], "reason": parsed.get("reason", "")}
+    facts = {
+        "kind": parsed["kind"],
+        "method": parsed["method"],
+        "status": parsed["status"],
+        "from": _uri(parsed["from"]),
+        "to": _uri(parsed["to"]),
+        "call_id": clean(parsed["call_id"]),
+        "user_agent": clean(parsed["user_agent"]),
+        "identities": [f"{header}: {_uri(uri)}" for header, uri in parsed["identities"]],
+        "routes": [_uri(uri) for uri in parsed["routes"]],
+    }
+    return facts | ({"uri": _uri(parsed["uri"])} if "uri" in parsed else {})
+
+
+def _uri(uri: dict[str, Any]) -> str:
+    user, host = clean(uri["user"]), clean(uri["host"])
+    where = f"{user}@{host}" if user and host else user or host
+    return f"{uri['scheme']}:{where}" + (f":{uri['port']}" if uri["port"] else "")
 
 
 def _secret(loaded: Loaded) -> tuple[bytes, list[str]]:
@@ -107,27 +162,4 @@ def _listener(loaded: Loaded, source: str) -> int:
 
 def _plain(step: Step) -> dict[str, Any]:
     fields = step._asdict()
-    return {key: clean(value, 400) if isinstance(value, (str, bytes)) else value for key, value in fields.items()}
-
-
-def render(result: dict[str, Any]) -> RenderableType:
-    """The result for people."""
-    table = Table(
-        "rule", "mode", "finds", "saw", title=f"{result['file']} from {result['source']}", title_justify="left"
-    )
-    table.add_column("value", justify="right")
-    table.add_column("limit", justify="right")
-    table.add_column("answer")
-    for step in result["steps"]:
-        style = "dim" if not step["applies"] else "bold red" if step["reason"] else ""
-        found = step["reason"] or ("nothing" if step["applies"] else "doesn't apply")
-        # Without a limit a value is no measure of anything.
-        figures = (str(step["value"]), str(step["limit"])) if step["limit"] else ("", "")
-        table.add_row(step["rule"], step["mode"], found, step["note"], *figures, step["answer"], style=style)
-    verdict = result["verdict"]
-    ending = Text(f"verdict: {verdict['answer']}", style="bold")
-    if verdict["reason"] in reasons.BY_NAME:
-        ending.append(f"  {verdict['reason']}: {reasons.REASONS[reasons.BY_NAME[verdict['reason']]].sentence}")
-    if verdict["note"]:
-        ending.append(f"  ({verdict['note']})")
-    return Group(*(Text(f"note: {note}", style="yellow") for note in result["notes"]), table, ending)
+    return {key: clean(value, TEXT_LIMIT) if isinstance(value, str) else value for key, value in fields.items()}
