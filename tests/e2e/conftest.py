@@ -5,6 +5,7 @@ Rules keep state per trunk, so a test that uses up a limit has a trunk to itself
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -112,9 +113,9 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
 @pytest.fixture
 def scene(running: Scene, tmp_path: Path) -> Iterator[Scene]:
     """The running scene with a folder for this test's files. What the daemon logged goes to a failed test's report."""
-    before = len(running.agent.log())
-    yield Scene(running.agent, running.at, running.parties, tmp_path)
-    logged = running.agent.log()[before:]
+    scene = dataclasses.replace(running, folder=tmp_path, log_start=running.agent.log_size())
+    yield scene
+    logged = scene.log()
     print(logged[-4000:])  # pytest shows it for a failed test only
     assert running.agent.running, "the daemon died"
     assert not re.search(r"Traceback|Segmentation|ERROR: AddressSanitizer", logged), logged[-4000:]

@@ -20,6 +20,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -348,8 +349,12 @@ class Agent:
     def _log_file(self) -> Path:
         return self._folder / "agent.log"
 
-    def log(self) -> str:
-        return self._log_file.read_text(encoding="utf-8", errors="replace") if self._log_file.exists() else ""
+    def log(self, start: int = 0) -> str:
+        """What it wrote, from a byte on."""
+        return self._log_file.read_bytes()[start:].decode("utf-8", "replace") if self._log_file.exists() else ""
+
+    def log_size(self) -> int:
+        return self._log_file.stat().st_size
 
     @property
     def running(self) -> bool:
@@ -418,6 +423,42 @@ class Silent:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._socket.close()
+
+
+class Flood:
+    """INVITEs from ever new loopback addresses that nobody configured, as fast as ``rate`` says."""
+
+    def __init__(self, to: Address, rate: float = 2500) -> None:
+        self.sent = 0
+        self._to, self._rate = to, rate
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="flood", daemon=True)
+
+    def _run(self) -> None:
+        began = time.monotonic()
+        while not self._ended.wait(0.01):
+            while self.sent < self._rate * (time.monotonic() - began) and not self._ended.is_set():
+                number = self.sent % 65000
+                host = f"127.99.{number // 250}.{number % 250 + 1}"
+                text = (
+                    f"INVITE sip:+1312555{number % 10000:04d}@{self._to} SIP/2.0\r\n"
+                    f"Via: SIP/2.0/UDP {host}:5060;rport;branch=z9hG4bKf{self.sent}\r\nMax-Forwards: 70\r\n"
+                    f"From: <sip:+12125000100@{host}>;tag=f{self.sent}\r\nTo: <sip:+13125550123@{self._to}>\r\n"
+                    f"Call-ID: flood-{self.sent}@{host}\r\nCSeq: 1 INVITE\r\n"
+                    f"Contact: <sip:x@{host}>\r\nContent-Length: 0\r\n\r\n"
+                )
+                with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as source:
+                    source.bind((host, 0))
+                    source.sendto(text.encode(), self._to)
+                self.sent += 1
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._ended.set()
+        self._thread.join()
 
 
 _call_numbers = itertools.count(1)
@@ -520,6 +561,7 @@ class Scene:
     at: Address
     parties: Mapping[str, Address]
     folder: Path
+    log_start: int = 0
 
     def party(self, scenario: str, name: str, **options: Any) -> Sipp:
         """A called side on a party's address. Options are those of Sipp."""
@@ -530,6 +572,19 @@ class Scene:
         """A calling side that sends to the agent from a party's host, at a port of its own."""
         bind = free_address(self.parties[name].host)
         return Sipp(self.folder / f"{name}-{scenario}", scenario, bind, **{"to": self.at, **options})
+
+    def log(self) -> str:
+        """What the daemon logged since this scene began."""
+        return self.agent.log(self.log_start)
+
+    def logs(self, text: str, seconds: float = 3) -> bool:
+        """Waits until the daemon has logged a text: events reach the log a little after the answer is out."""
+        deadline = time.monotonic() + seconds
+        while text not in self.log():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.02)
+        return True
 
     def silent(self, name: str) -> Silent:
         return Silent(self.parties[name])

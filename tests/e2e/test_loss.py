@@ -52,7 +52,7 @@ async def test_refusals_survive_loss(scene: Scene) -> None:
     calls = 100
     keys = {
         "ruri": "sip:+13125550123@cloud.example.net",
-        "from": "<sip:+14155550100@127.0.0.10>",
+        "from": "<sip:+14158880100@127.0.0.10>",
         "to": "<sip:+13125550123@cloud.example.net>",
     }
     with scene.silent("cloud") as cloud:

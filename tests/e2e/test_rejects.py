@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from tests.e2e.sipp import Message, Result, Scene
+from tests.e2e.sipp import Flood, Message, Result, Scene
 
 CLOUD = "sip:+13125550123@cloud.example.net"
 OWN = "<sip:+12125000100@127.0.0.10>"
@@ -18,6 +18,7 @@ class Refusal:
 
     name: str
     expect: int
+    reason: str  # why, as the daemon logs it
     ruri: str = CLOUD
     sender: str = OWN
     to: str = "<sip:+13125550123@cloud.example.net>"
@@ -49,47 +50,73 @@ def uri(number: str) -> str:
 
 INVITES = [
     # Whose number it is
-    Refusal("forged caller", 403, sender="<sip:+14155550100@127.0.0.10>"),
-    Refusal("another trunk's caller", 403, sender="<sip:+13125000100@127.0.0.10>"),
-    Refusal("caller that is no number", 403, sender="<sip:reception@127.0.0.10>"),
-    Refusal("caller that no plan can assign", 403, sender="<sip:+11115000100@127.0.0.10>"),
-    Refusal("asserted identity of somebody else", 403, lines=("P-Asserted-Identity: <sip:+14158880100@127.0.0.10>",)),
+    Refusal("forged caller", 403, "caller-owned", sender="<sip:+14158880100@127.0.0.10>"),
+    Refusal("another trunk's caller", 403, "caller-owned", sender="<sip:+13125000100@127.0.0.10>"),
+    Refusal("caller that is no number", 403, "caller-none", sender="<sip:reception@127.0.0.10>"),
+    Refusal("caller that no plan can assign", 403, "caller-plan", sender="<sip:+11115000100@127.0.0.10>"),
     Refusal(
-        "remote party of somebody else", 403, lines=("Remote-Party-ID: <sip:+14158880100@127.0.0.10>;party=calling",)
+        "asserted identity of somebody else",
+        403,
+        "caller-consistent",
+        lines=("P-Asserted-Identity: <sip:+14158880100@127.0.0.10>",),
     ),
-    Refusal("anonymous", 433, sender='"Anonymous" <sip:anonymous@anonymous.invalid>', lines=("Privacy: id",)),
+    Refusal(
+        "remote party of somebody else",
+        403,
+        "caller-consistent",
+        lines=("Remote-Party-ID: <sip:+14158880100@127.0.0.10>;party=calling",),
+    ),
+    Refusal(
+        "anonymous",
+        433,
+        "caller-anonymous",
+        sender='"Anonymous" <sip:anonymous@anonymous.invalid>',
+        lines=("Privacy: id",),
+    ),
     # What it is sent with, and where
-    Refusal("scanner", 403, agent="friendly-scanner"),
-    Refusal("foreign host", 403, ruri="sip:+13125550123@pbx.example.org"),
-    Refusal("foreign route", 403, lines=("Route: <sip:192.0.2.7;lr>",)),
-    Refusal("headers in the Request-URI", 403, ruri=CLOUD + "?Priority=urgent"),
+    Refusal("scanner", 403, "scanner-agent", agent="friendly-scanner"),
+    Refusal("foreign host", 403, "target-host", ruri="sip:+13125550123@pbx.example.org"),
+    Refusal("foreign route", 403, "target-route", lines=("Route: <sip:192.0.2.7;lr>",)),
+    Refusal("headers in the Request-URI", 403, "target-headers", ruri=CLOUD + "?Priority=urgent"),
     # Emergency
-    Refusal("911", 403, ruri=uri("911"), to="<sip:911@cloud.example.net>"),
-    Refusal("112", 403, ruri=uri("112")),
-    Refusal("emergency service URN", 403, ruri="urn:service:sos"),
-    Refusal("911 of a stranger", 403, ruri=uri("911"), party="stranger"),
+    Refusal("911", 403, "emergency-not-authorised", ruri=uri("911"), to="<sip:911@cloud.example.net>"),
+    Refusal("112", 403, "emergency-not-authorised", ruri=uri("112")),
+    Refusal("emergency service URN", 403, "emergency-not-authorised", ruri="urn:service:sos"),
+    Refusal("911 of a stranger", 403, "emergency-unknown", ruri=uri("911"), party="stranger"),
     # The interface
-    Refusal("no hops left", 483, hops="0"),
-    Refusal("unknown scheme", 416, ruri="nobodyknows:+13125550123"),
-    Refusal("proxy extension", 420, lines=("Proxy-Require: privacy-plus",), answer=(("Unsupported", "privacy-plus"),)),
-    Refusal("wrong version", 505, version="SIP/7.0"),
-    Refusal("body that is no call's", 415, body_type="text/html"),
+    Refusal("no hops left", 483, "hops", hops="0"),
+    Refusal("unknown scheme", 416, "scheme", ruri="nobodyknows:+13125550123"),
+    Refusal(
+        "proxy extension",
+        420,
+        "proxy-require",
+        lines=("Proxy-Require: privacy-plus",),
+        answer=(("Unsupported", "privacy-plus"),),
+    ),
+    Refusal("wrong version", 505, "version", version="SIP/7.0"),
+    Refusal("body that is no call's", 415, "body-type", body_type="text/html"),
     # Dialog and form
-    Refusal("inside a dialog that nobody knows", 481, to="<sip:+13125550123@cloud.example.net>;tag=nowhere"),
-    Refusal("hop count that is no number", 400, hops="many"),
-    Refusal("two subjects", 400, lines=("Subject: one", "Subject: two")),
-    Refusal("two content lengths", 400, lines=("l: 20",)),
-    Refusal("two identities of one scheme", 400, lines=(f"P-Asserted-Identity: {OWN}, {OWN}",)),
-    Refusal("control byte", 400, lines=("Subject: a\x07b",)),
+    Refusal(
+        "inside a dialog that nobody knows", 481, "dialog-proof", to="<sip:+13125550123@cloud.example.net>;tag=nowhere"
+    ),
+    Refusal("hop count that is no number", 400, "max-forwards", hops="many"),
+    Refusal("two subjects", 400, "duplicate-header", lines=("Subject: one", "Subject: two")),
+    Refusal("two content lengths", 400, "duplicate-header", lines=("l: 20",)),
+    Refusal("two identities of one scheme", 400, "identity-header", lines=(f"P-Asserted-Identity: {OWN}, {OWN}",)),
+    Refusal("control byte", 400, "control-byte", lines=("Subject: a\x07b",)),
 ]
 
 OTHERS = [
-    Refusal("REGISTER", 405, method="REGISTER", answer=(("Allow", "INVITE"),)),
-    Refusal("MESSAGE", 405, method="MESSAGE", answer=(("Allow", "BYE"),)),
-    Refusal("SUBSCRIBE", 405, method="SUBSCRIBE", answer=(("Allow", "CANCEL"),)),
-    Refusal("method of no standard", 501, method="FROBNICATE"),
+    Refusal("REGISTER", 405, "method", method="REGISTER", answer=(("Allow", "INVITE"),)),
+    Refusal("MESSAGE", 405, "method", method="MESSAGE", answer=(("Allow", "BYE"),)),
+    Refusal("SUBSCRIBE", 405, "method", method="SUBSCRIBE", answer=(("Allow", "CANCEL"),)),
+    Refusal("method of no standard", 501, "method-unknown", method="FROBNICATE"),
     Refusal(
-        "BYE of a dialog that nobody knows", 481, method="BYE", to="<sip:+13125550123@cloud.example.net>;tag=nowhere"
+        "BYE of a dialog that nobody knows",
+        481,
+        "dialog-proof",
+        method="BYE",
+        to="<sip:+13125550123@cloud.example.net>;tag=nowhere",
     ),
 ]
 
@@ -106,6 +133,7 @@ def refuse(scene: Scene, case: Refusal, calls: int = 3) -> Result:
         scene.fence()
         assert cloud.take() == []
         assert psap.take() == []
+    assert scene.logs(f'"reason":"{case.reason}"'), "the daemon gave another reason"
     return result
 
 
@@ -141,7 +169,22 @@ def test_calls_over_the_rate_of_the_trunk(scene: Scene) -> None:
     with scene.party("uas_call", "cloud") as called, scene.caller("uac_call", "tight", keys=keys) as caller:
         caller.wait().require(1)
         called.wait().require(1)
-    refuse(scene, Refusal("over rate", 486, sender="<sip:+12127000100@127.0.0.12>", party="tight"), calls=5)
+    refuse(
+        scene, Refusal("over rate", 486, "trunk-rate", sender="<sip:+12127000100@127.0.0.12>", party="tight"), calls=5
+    )
+
+
+def test_flood_of_strangers_costs_no_call(scene: Scene) -> None:
+    """Fifty INVITEs for each of the customer's, every one from another address, while his calls go on."""
+    calls = 100
+    with (
+        scene.party("uas_call", "cloud", calls=calls) as called,
+        scene.caller("uac_call", "acme", calls=calls, rate=50) as caller,
+        Flood(scene.at) as flood,
+    ):
+        caller.wait().require(calls)
+        called.wait().require(calls)
+    assert flood.sent > 2000
 
 
 def test_stranger_gets_no_answer(scene: Scene) -> None:
