@@ -79,8 +79,9 @@ sanitize: $(VENV)/.tested build
 	    setup.py pyproject.toml README.md LICENSE cext config edge_agent systemd tests | tar -x -C $(SANITIZED)
 	@cd $(SANITIZED) && EDGE_SANITIZE=1 $(CURDIR)/$(PY) setup.py --quiet build_ext --inplace
 	@cd $(SANITIZED) && LD_PRELOAD="$$(gcc -print-file-name=libasan.so)" PYTHONMALLOC=malloc PYTHONPATH=. \
-	    ASAN_OPTIONS=detect_leaks=0:abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1 EDGE_SANITIZED=1 \
-	    $(CURDIR)/$(PY) -m pytest -p no:cacheprovider tests/unit tests/rules tests/property tests/conformance tests/fuzz $(PYTEST)
+	    ASAN_OPTIONS=detect_leaks=0:abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1 \
+	    $(CURDIR)/$(PY) -m pytest -q --capture=sys -p no:cacheprovider \
+	    tests/unit tests/rules tests/property tests/conformance tests/fuzz $(PYTEST)
 
 proof: $(VENV)/.tested build
 	@EDGE_PROOF=1 $(PY) -m pytest tests/property tests/fuzz $(PYTEST)
