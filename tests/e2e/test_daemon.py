@@ -302,7 +302,7 @@ def test_a_flood_is_capped_and_summed(daemon: Daemon, acme: Caller) -> None:
     daemon.until(lambda: verdicts(daemon).get("caller-owned") == sent)
 
     def told() -> int:
-        return len(daemon.lines("verdict")) + sum(record["suppressed"] for record in daemon.lines("verdicts"))
+        return len(daemon.lines("verdict")) + sum(int(record["suppressed"]) for record in daemon.lines("verdicts"))
 
     daemon.until(lambda: told() == sent, 5)
     time.sleep(1.2)
