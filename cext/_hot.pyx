@@ -28,11 +28,16 @@ cdef extern from *:
 cdef extern from "string.h" nogil:
     void *memmem(const void *, size_t, const void *, size_t)
 
+cdef enum:
+    PARSE_END = -1
+
 include "sys.pxi"
 include "header_names.pxi"
 include "reasons.pxi"
 include "batch.pxi"
 include "receive.pxi"
+include "parse_uri.pxi"
+include "parse_addr.pxi"
 include "parse.pxi"
 include "sources.pxi"
 include "ops/numbers.pxi"

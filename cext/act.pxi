@@ -118,7 +118,7 @@ cdef Slice uri_authority(const uint8_t *p, Uri *u) noexcept nogil:
         start -= 1
         end += 1
     if end < stop and p[end] == b':':
-        end = parse_run(p, end + 1, stop, CLS_DIGIT)
+        end = parse_digits(p, end + 1, stop)
     return slice_of(start, end)
 
 

@@ -92,6 +92,13 @@ cdef class Batch:
         """Empties the batch."""
         self.count = 0
 
+    def parse(self) -> None:
+        """Reads every packet and keeps nothing: what parsing alone costs."""
+        cdef uint32_t i
+        with nogil:
+            for i in range(self.count):
+                parse_message(self.packet[i].data, self.packet[i].len, &self.msg[i])
+
 
 cdef class OutBatch:
     """Datagrams on their way out, with room for one answer to every packet of a full Batch."""

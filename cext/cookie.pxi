@@ -23,72 +23,72 @@ cdef enum:
     TAG_EPOCH_SHIFT = 36    # ns to epochs of 68.7 s
 
 
-cdef inline void hash_addr(EaSip *h, EaAddr *a) noexcept nogil:
-    ea_sip_u64(h, a.hi)
-    ea_sip_u64(h, a.lo)
-    ea_sip_u64(h, a.port)
+cdef inline void mac_addr(EaSip *h, EaAddr *a) noexcept nogil:
+    ea_mac_word(h, a.hi)
+    ea_mac_word(h, a.lo)
+    ea_mac_word(h, a.port)
 
 
 # 128 bits over what a response's next Via, Call-ID and CSeq will say again.
 cdef void via_hash(State *state, const uint8_t *p, SipMsg *m, Via *via, EaAddr *reply_to, uint64_t *out) noexcept nogil:
     cdef EaSip h
-    ea_sip_init(&h, state.keys.branch, 2)
-    ea_sip_slice(&h, p + via.sent_by.off, via.sent_by.len)
-    ea_sip_slice(&h, p + via.branch.off, via.branch.len)
-    hash_addr(&h, reply_to)
-    ea_sip_slice(&h, p + m.call_id.off, m.call_id.len)
-    ea_sip_u64(&h, m.cseq)
-    out[0] = ea_sip_end(&h, &out[1])
+    ea_sip_init(&h, state.keys.branch)
+    ea_mac_slice(&h, p + via.sent_by.off, via.sent_by.len)
+    ea_mac_slice(&h, p + via.branch.off, via.branch.len)
+    mac_addr(&h, reply_to)
+    ea_mac_slice(&h, p + m.call_id.off, m.call_id.len)
+    ea_mac_word(&h, m.cseq)
+    out[0] = ea_mac_end(&h, &out[1])
 
 
 cdef uint64_t branch_mac(State *state, uint64_t *via, uint64_t loop, uint32_t peer_id, uint16_t listener) noexcept nogil:
     cdef EaSip h
-    ea_sip_init(&h, state.keys.branch, 2)
-    ea_sip_u64(&h, via[0])
-    ea_sip_u64(&h, via[1])
-    ea_sip_u64(&h, loop)
-    ea_sip_u64(&h, <uint64_t>peer_id << 16 | listener)
-    return ea_sip_end(&h, NULL)
+    ea_sip_init(&h, state.keys.branch)
+    ea_mac_word(&h, via[0])
+    ea_mac_word(&h, via[1])
+    ea_mac_word(&h, loop)
+    ea_mac_word(&h, <uint64_t>peer_id << 16 | listener)
+    return ea_mac_end(&h, NULL)
 
 
 cdef uint8_t *branch_put(uint8_t *to, uint16_t listener, uint32_t peer_id, uint64_t loop, uint64_t mac) noexcept nogil:
     to = ea_put(to, b"z9hG4bKea1", 10)
     to = ea_put_hex(to, listener, 2)
     to = ea_put_hex(to, peer_id, 8)
-    to = ea_put_hex(to, loop, 16)
-    return ea_put_hex(to, mac, 16)
+    to = ea_put_hex16(to, loop)
+    return ea_put_hex16(to, mac)
 
 
 # What routing depends on (RFC 5393 §4.2.1): the Request-URI, the Routes, and whose request it is.
 cdef uint64_t loop_hash(State *state, const uint8_t *p, SipMsg *m, uint32_t source_id) noexcept nogil:
     cdef EaSip h
     cdef uint32_t i
-    ea_sip_init(&h, state.keys.table, 1)
-    ea_sip_u64(&h, source_id)
-    ea_sip_slice(&h, p + m.uri.whole.off, m.uri.whole.len)
+    ea_sip_init(&h, state.keys.table)
+    ea_key_word(&h, source_id)
+    ea_key_slice(&h, p + m.uri.whole.off, m.uri.whole.len)
     if m.present >> H_ROUTE & 1:
         for i in range(m.rows):
             if m.row[i].id == H_ROUTE:
-                ea_sip_slice(&h, p + m.row[i].value, m.row[i].value_len)
-    return ea_sip_end(&h, NULL)
+                ea_key_slice(&h, p + m.row[i].value, m.row[i].value_len)
+    return ea_key_end(&h, NULL)
 
 
 cdef uint64_t tag_mac(State *state, const uint8_t *p, SipMsg *m, EaAddr *source, uint64_t epoch) noexcept nogil:
     cdef EaSip h
-    ea_sip_init(&h, state.keys.tag, 2)
-    ea_sip_slice(&h, p + m.call_id.off, m.call_id.len)
-    ea_sip_slice(&h, p + m.from_tag.off, m.from_tag.len)
-    ea_sip_u64(&h, m.cseq)
-    hash_addr(&h, source)
-    ea_sip_u64(&h, epoch)
-    return ea_sip_end(&h, NULL)
+    ea_sip_init(&h, state.keys.tag)
+    ea_mac_slice(&h, p + m.call_id.off, m.call_id.len)
+    ea_mac_slice(&h, p + m.from_tag.off, m.from_tag.len)
+    ea_mac_word(&h, m.cseq)
+    mac_addr(&h, source)
+    ea_mac_word(&h, epoch)
+    return ea_mac_end(&h, NULL)
 
 
 cdef uint8_t *tag_put(uint8_t *to, State *state, const uint8_t *p, SipMsg *m, EaAddr *source, uint64_t time) noexcept nogil:
     cdef uint64_t epoch = time >> TAG_EPOCH_SHIFT
     to = ea_put(to, b"ea", 2)
     to = ea_put_hex(to, epoch & 15, 1)
-    return ea_put_hex(to, tag_mac(state, p, m, source, epoch), 16)
+    return ea_put_hex16(to, tag_mac(state, p, m, source, epoch))
 
 
 # Is the To tag one that we gave this source in this epoch or the last one?
@@ -127,11 +127,11 @@ cdef void cookie_mac(State *state, int key, const uint8_t *body, uint32_t n, con
                      const uint8_t *tag, uint32_t tag_len, uint8_t *out) noexcept nogil:
     cdef EaSip h
     cdef uint64_t low, high
-    ea_sip_init(&h, state.keys.cookie[key], 2)
-    ea_sip_slice(&h, body, n)
-    ea_sip_slice(&h, call_id, call_id_len)
-    ea_sip_slice(&h, tag, tag_len)
-    low = ea_sip_end(&h, &high)
+    ea_sip_init(&h, state.keys.cookie[key])
+    ea_mac_slice(&h, body, n)
+    ea_mac_slice(&h, call_id, call_id_len)
+    ea_mac_slice(&h, tag, tag_len)
+    low = ea_mac_end(&h, &high)
     memcpy(out, &low, 8)
     memcpy(out + 8, &high, 4)
 

@@ -59,7 +59,7 @@ cdef int emergency_match(EmergencyTable *t, const uint8_t *p, Uri *u) noexcept n
         return LANE_NONE
     if u.number:
         return emergency_number(t, u.number)
-    if u.scheme != SCHEME_TEL and label_starts(p, u.user, b"sos", 3):
+    if u.scheme != SCHEME_TEL and u.user.len == 3 and ea_same_fold(p + u.user.off, b"sos", 3):
         return LANE_CALL
     if u.user.len > 120:
         return LANE_NONE

@@ -172,7 +172,8 @@ cdef class Engine:
         if self.policy_now == NULL:
             raise RuntimeError("no policy is published")
         with nogil:
-            engine_process(self, batch, at, out, own)
+            engine_process(self, engine_enter(self, &self.workers[own]), batch, at, out, &self.workers[own])
+            ea_set(&self.workers[own].using, 0)
 
     def pump(self, worker: int, sockets: list) -> None:
         """Receives, screens and sends until stop(). One thread per worker; the GIL is released.
@@ -359,22 +360,26 @@ cdef inline void engine_classify(Screen *s) noexcept nogil:
     s.dir = DIR_UPSTREAM if s.peer.kind == PEER_UPSTREAM else DIR_TRUNK
 
 
-cdef void engine_process(Engine engine, Batch batch, uint64_t now, OutBatch out, int worker) noexcept nogil:
-    cdef Worker *w = &engine.workers[worker]
+# The policy in force, which stays whole until the worker sets `using` to 0: a
+# publisher waits until no worker names the old generation.
+cdef inline PolicyImage *engine_enter(Engine engine, Worker *w) noexcept nogil:
     cdef PolicyImage *policy
+    while True:
+        policy = <PolicyImage *>ea_get_ptr(&engine.policy_now)
+        ea_set(&w.using, policy.generation)
+        ea_fence()
+        if <PolicyImage *>ea_get_ptr(&engine.policy_now) == policy:
+            return policy
+
+
+cdef void engine_process(Engine engine, PolicyImage *policy, Batch batch, uint64_t now, OutBatch out,
+                         Worker *w) noexcept nogil:
     cdef Screen screen[GROUP]
     cdef Screen *s
     cdef uint32_t first = 0, n, i
     cdef int reason
     out.used = 0
     out.count = 0
-    # A publisher waits until no worker names the old generation.
-    while True:
-        policy = <PolicyImage *>ea_get_ptr(&engine.policy_now)
-        ea_set(&w.using, policy.generation)
-        ea_fence()
-        if <PolicyImage *>ea_get_ptr(&engine.policy_now) == policy:
-            break
     while first < batch.count:
         n = batch.count - first
         if n > GROUP:
@@ -403,7 +408,6 @@ cdef void engine_process(Engine engine, Batch batch, uint64_t now, OutBatch out,
                 act(s, out)
             account(s)
         first += n
-    ea_set(&w.using, 0)
 
 
 cdef void engine_pump(Engine engine, int worker, int ep, int *fds, Batch batch, OutBatch out) noexcept nogil:
@@ -425,9 +429,10 @@ cdef void engine_pump(Engine engine, int worker, int ep, int *fds, Batch batch, 
                 if r <= 0:
                     break
                 ea_count(&w.batches, 1)
-                engine_process(engine, batch, ea_now(), out, worker)
+                policy = engine_enter(engine, w)
+                engine_process(engine, policy, batch, ea_now(), out, w)
                 if out.count:
-                    policy = <PolicyImage *>ea_get_ptr(&engine.policy_now)
                     send_batch(out, fds, policy.listeners, w)
+                ea_set(&w.using, 0)
                 if r < <int>batch.slots:
                     break

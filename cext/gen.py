@@ -77,16 +77,16 @@ def header_names() -> str:
     lines += [f"    H_COUNT = {len(HEADERS) + 1}", ""]
     lines += ["cdef extern from *:", '    """', f"    #define HEADER_HASH_MULTIPLIER {multiplier:#x}ull"]
     lines += [f"    #define HEADER_HASH_SHIFT {64 - BITS}", f"    #define HEADER_SINGLE {single:#x}ull"]
-    lines += ["    typedef struct { const char *name; uint8_t len, id; uint64_t fold; } EaHeaderName;"]
+    lines += ["    typedef struct { const char *name; uint8_t len, id; uint64_t fold, fold_end; } EaHeaderName;"]
     lines += [f"    static const EaHeaderName ea_header_names[{1 << BITS}] = {{"]
     for at, (number, name) in enumerate(table):
         if number:
-            lines.append(f'        [{at}] = {{"{name}", {len(name)}, {number}, {fold8(name):#x}ull}},')
+            lines.append(f'        [{at}] = {{"{name}", {len(name)}, {number}, {fold8(name):#x}ull, {fold8(name[-8:]):#x}ull}},')
     lines += ["    };", f"    static const char *const ea_header_long[{len(HEADERS) + 1}] = {{", '        "",']
     lines += [f'        "{name.lower()}",' for name, _, _ in HEADERS]
     lines += ["    };", '    """']
     lines += ["    uint64_t HEADER_HASH_MULTIPLIER, HEADER_SINGLE", "    int HEADER_HASH_SHIFT"]
-    lines += ["    ctypedef struct EaHeaderName:", "        const char *name", "        uint8_t len, id", "        uint64_t fold"]
+    lines += ["    ctypedef struct EaHeaderName:", "        const char *name", "        uint8_t len, id", "        uint64_t fold, fold_end"]
     lines += ["    const EaHeaderName *ea_header_names", "    const char *const *ea_header_long"]
     return "\n".join(lines) + "\n"
 

@@ -40,9 +40,10 @@ enum {
     CLS_HEX = 32,
     CLS_LWS = 64,   /* SP, TAB, and the CR LF of a fold */
     CLS_WORD = 128, /* word, as in Call-ID */
+    CLS_VALUE = 256, /* token and the characters of host: an unquoted parameter value */
 };
 
-static uint8_t ea_class[256];
+static uint16_t ea_class[256];
 
 static void ea_class_add(const char *chars, int bits)
 {
@@ -54,14 +55,16 @@ static void ea_class_init(void)
 {
     memset(ea_class, 0, sizeof ea_class);
     for (int c = '0'; c <= '9'; c++)
-        ea_class[c] |= CLS_TOKEN | CLS_USER | CLS_HOST | CLS_PARAM | CLS_DIGIT | CLS_HEX | CLS_WORD;
+        ea_class[c] |= CLS_TOKEN | CLS_USER | CLS_HOST | CLS_PARAM | CLS_DIGIT | CLS_HEX | CLS_WORD | CLS_VALUE;
     for (int c = 'a'; c <= 'z'; c++) {
-        int bits = CLS_TOKEN | CLS_USER | CLS_HOST | CLS_PARAM | CLS_WORD | (c <= 'f' ? CLS_HEX : 0);
+        int bits = CLS_TOKEN | CLS_USER | CLS_HOST | CLS_PARAM | CLS_WORD | CLS_VALUE | (c <= 'f' ? CLS_HEX : 0);
         ea_class[c] |= bits;
         ea_class[c - 32] |= bits;
     }
-    ea_class_add("-.!%*_+`'~", CLS_TOKEN);
-    ea_class_add("-_.!~*'()&=+$,;?/:", CLS_USER);
+    ea_class_add("-.!%*_+`'~", CLS_TOKEN | CLS_VALUE);
+    ea_class_add("[]:", CLS_VALUE);
+    /* '#' ends dial strings in the field (911#) and stands in RFC 3966's local numbers. */
+    ea_class_add("-_.!~*'()&=+$,;?/:#", CLS_USER);
     ea_class_add("-._", CLS_HOST);
     ea_class_add("-_.!~*'()[]/:&+$?", CLS_PARAM);
     ea_class_add("-.!%*_+`'~()<>:\\\"/[]?{}", CLS_WORD);
@@ -106,6 +109,76 @@ static inline uint64_t ea_load64(const uint8_t *p)
     return x;
 }
 
+/* Offset of the first `c` in p[i..n), or n. Reads up to 15 bytes past n. */
+__attribute__((no_sanitize("address")))
+static inline uint32_t ea_find(const uint8_t *p, uint32_t i, uint32_t n, uint8_t c)
+{
+#ifdef __SSE2__
+    const __m128i wanted = _mm_set1_epi8((char)c);
+    for (; i < n; i += 16) {
+        uint32_t mask = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)(p + i)), wanted));
+        if (mask) {
+            i += (uint32_t)__builtin_ctz(mask);
+            return i < n ? i : n;
+        }
+    }
+    return n;
+#else
+    while (i < n && p[i] != c)
+        i++;
+    return i;
+#endif
+}
+
+/* Behind the letters, digits, '-', '.' and '_' from p[i] on. Reads up to 15 bytes past n. */
+__attribute__((no_sanitize("address")))
+static inline uint32_t ea_plain_run(const uint8_t *p, uint32_t i, uint32_t n)
+{
+#ifdef __SSE2__
+    for (; i < n; i += 16) {
+        __m128i v = _mm_loadu_si128((const __m128i *)(p + i));
+        __m128i letter = _mm_sub_epi8(_mm_or_si128(v, _mm_set1_epi8(0x20)), _mm_set1_epi8('a'));
+        __m128i digit = _mm_sub_epi8(v, _mm_set1_epi8('0'));
+        __m128i plain = _mm_cmpeq_epi8(_mm_min_epu8(letter, _mm_set1_epi8(25)), letter);
+        plain = _mm_or_si128(plain, _mm_cmpeq_epi8(_mm_min_epu8(digit, _mm_set1_epi8(9)), digit));
+        plain = _mm_or_si128(plain, _mm_cmpeq_epi8(_mm_sub_epi8(v, _mm_set1_epi8('-')),
+                                                   _mm_and_si128(_mm_sub_epi8(v, _mm_set1_epi8('-')), _mm_set1_epi8(1))));
+        plain = _mm_or_si128(plain, _mm_cmpeq_epi8(v, _mm_set1_epi8('_')));
+        uint32_t mask = (uint32_t)_mm_movemask_epi8(plain) ^ 0xffff;
+        if (mask) {
+            i += (uint32_t)__builtin_ctz(mask);
+            return i < n ? i : n;
+        }
+    }
+    return n;
+#else
+    while (i < n && EA_IS(p[i], CLS_HOST))
+        i++;
+    return i;
+#endif
+}
+
+/* Behind the characters of a class that holds all plain ones (token, host, value, word, param). */
+static inline uint32_t ea_run(const uint8_t *p, uint32_t i, uint32_t n, int bits)
+{
+    while ((i = ea_plain_run(p, i, n)) < n && EA_IS(p[i], bits))
+        i++;
+    return i;
+}
+
+/* Eight digits at p to their value, or -1 when one is none (SWAR, as in simdjson's number parsing). */
+static inline int64_t ea_digits8(const uint8_t *p)
+{
+    uint64_t x = ea_load64(p);
+    uint64_t bad = ((x + 0x4646464646464646ull) | (x - 0x3030303030303030ull)) & 0x8080808080808080ull;
+    if (bad)
+        return -1;
+    x -= 0x3030303030303030ull;
+    x = x * 10 + (x >> 8);
+    return (int64_t)(((x & 0x000000ff000000ffull) * 0x000f424000000064ull
+                      + ((x >> 16) & 0x000000ff000000ffull) * 0x0000271000000001ull) >> 32);
+}
+
 /* The first min(n, 8) bytes as a word, letters folded to lower case. Reads 8. */
 __attribute__((no_sanitize("address")))
 static inline uint64_t ea_fold8(const uint8_t *p, uint32_t n)
@@ -129,12 +202,17 @@ static inline int ea_same_fold(const uint8_t *p, const char *low, uint32_t n)
     return 1;
 }
 
-/* ---- SipHash (Aumasson, Bernstein 2012), as a stream over slices ---- */
+/* ---- SipHash (Aumasson, Bernstein 2012) over words ----
+ *
+ * Input is a sequence of 64-bit words; a slice is its length and first bytes in
+ * one word, then words, the last one filled up with zeros. Lengths come first, so
+ * two different sequences of slices never give the same words. ea_mac_* is
+ * SipHash-2-4 and makes what leaves the process; ea_key_* is SipHash-1-3 for
+ * keys of tables and digests that never do.
+ */
 
 typedef struct {
-    uint64_t v0, v1, v2, v3, tail;
-    uint32_t fill, total;
-    int rounds; /* 1 for table keys and digests that never leave, 2 for MACs */
+    uint64_t v0, v1, v2, v3, words;
 } EaSip;
 
 #define EA_ROTL(x, b) (((x) << (b)) | ((x) >> (64 - (b))))
@@ -148,77 +226,66 @@ typedef struct {
         (s)->v2 = EA_ROTL((s)->v2, 32);                                                        \
     } while (0)
 
-static inline void ea_sip_init(EaSip *s, const uint8_t *key, int rounds)
+static inline void ea_sip_init(EaSip *s, const uint8_t *key)
 {
     uint64_t k0 = ea_load64(key), k1 = ea_load64(key + 8);
     s->v0 = k0 ^ 0x736f6d6570736575ull;
-    s->v1 = k1 ^ 0x646f72616e646f6dull ^ 0xee; /* 128-bit variant */
+    s->v1 = k1 ^ 0x646f72616e646f6dull ^ 0xee; /* the variant of 128 bits */
     s->v2 = k0 ^ 0x6c7967656e657261ull;
     s->v3 = k1 ^ 0x7465646279746573ull;
-    s->tail = 0;
-    s->fill = s->total = 0;
-    s->rounds = rounds;
+    s->words = 0;
 }
 
-static inline void ea_sip_word(EaSip *s, uint64_t m)
+/* n (1..7) bytes, the rest of the word 0. */
+static inline uint64_t ea_load_part(const uint8_t *p, uint32_t n)
 {
-    s->v3 ^= m;
-    EA_SIPROUND(s);
-    if (s->rounds == 2)
-        EA_SIPROUND(s);
-    s->v0 ^= m;
-}
-
-static inline void ea_sip_add(EaSip *s, const uint8_t *p, uint32_t n)
-{
-    s->total += n;
-    if (s->fill) {
-        while (n && s->fill < 8) {
-            s->tail |= (uint64_t)*p++ << (8 * s->fill++);
-            n--;
-        }
-        if (s->fill < 8)
-            return;
-        ea_sip_word(s, s->tail);
-        s->tail = 0;
-        s->fill = 0;
+    uint32_t low, high;
+    if (n >= 4) {
+        memcpy(&low, p, 4);
+        memcpy(&high, p + n - 4, 4);
+        return low | (uint64_t)high << (8 * (n - 4));
     }
-    for (; n >= 8; n -= 8, p += 8)
-        ea_sip_word(s, ea_load64(p));
-    for (; n; n--)
-        s->tail |= (uint64_t)*p++ << (8 * s->fill++);
+    return p[0] | (uint64_t)p[n / 2] << (8 * (n / 2)) | (uint64_t)p[n - 1] << (8 * (n - 1));
 }
 
-/* A slice with its length, so that ("ab","c") and ("a","bc") differ. */
-static inline void ea_sip_slice(EaSip *s, const uint8_t *p, uint32_t n)
-{
-    uint32_t length = n;
-    ea_sip_add(s, (const uint8_t *)&length, 4);
-    ea_sip_add(s, p, n);
-}
-
-static inline void ea_sip_u64(EaSip *s, uint64_t x)
-{
-    ea_sip_add(s, (const uint8_t *)&x, 8);
-}
-
-/* Ends the stream; the second half is made only when `high` is given. */
-static inline uint64_t ea_sip_end(EaSip *s, uint64_t *high)
-{
-    uint64_t low;
-    ea_sip_word(s, s->tail | (uint64_t)s->total << 56);
-    s->v2 ^= 0xee;
-    for (int i = 0; i < s->rounds + 2; i++)
-        EA_SIPROUND(s);
-    low = s->v0 ^ s->v1 ^ s->v2 ^ s->v3;
-    if (high) {
-        s->v1 ^= 0xdd;
-        for (int i = 0; i < s->rounds + 2; i++)
-            EA_SIPROUND(s);
-        *high = s->v0 ^ s->v1 ^ s->v2 ^ s->v3;
+#define EA_SIP_FAMILY(prefix, ROUNDS)                                                          \
+    static inline void prefix##_word(EaSip *s, uint64_t m)                                     \
+    {                                                                                          \
+        s->v3 ^= m;                                                                            \
+        for (int i = 0; i < ROUNDS; i++)                                                       \
+            EA_SIPROUND(s);                                                                    \
+        s->v0 ^= m;                                                                            \
+        s->words++;                                                                            \
+    }                                                                                          \
+    static inline void prefix##_slice(EaSip *s, const uint8_t *p, uint32_t n)                  \
+    {                                                                                          \
+        uint32_t head = n < 4 ? n : 4;                                                         \
+        prefix##_word(s, n | (head ? ea_load_part(p, head) << 32 : 0));                        \
+        for (p += head, n -= head; n >= 8; n -= 8, p += 8)                                     \
+            prefix##_word(s, ea_load64(p));                                                    \
+        if (n)                                                                                 \
+            prefix##_word(s, ea_load_part(p, n));                                              \
+    }                                                                                          \
+    /* Ends the sequence; the second half is made only when `high` is given. */                \
+    static inline uint64_t prefix##_end(EaSip *s, uint64_t *high)                              \
+    {                                                                                          \
+        uint64_t low;                                                                          \
+        prefix##_word(s, s->words << 59);                                                      \
+        s->v2 ^= 0xee;                                                                         \
+        for (int i = 0; i < ROUNDS + 2; i++)                                                   \
+            EA_SIPROUND(s);                                                                    \
+        low = s->v0 ^ s->v1 ^ s->v2 ^ s->v3;                                                   \
+        if (high) {                                                                            \
+            s->v1 ^= 0xdd;                                                                     \
+            for (int i = 0; i < ROUNDS + 2; i++)                                               \
+                EA_SIPROUND(s);                                                                \
+            *high = s->v0 ^ s->v1 ^ s->v2 ^ s->v3;                                             \
+        }                                                                                      \
+        return low;                                                                            \
     }
-    return low;
-}
+
+EA_SIP_FAMILY(ea_mac, 2)
+EA_SIP_FAMILY(ea_key, 1)
 
 /* ---- atomics ---- */
 
@@ -262,6 +329,21 @@ static inline uint8_t *ea_put_hex(uint8_t *to, uint64_t value, int digits)
     for (int i = digits - 1; i >= 0; i--)
         *to++ = (uint8_t)hex[value >> (4 * i) & 15];
     return to;
+}
+
+/* All 16 hex digits of a word. */
+static inline uint8_t *ea_put_hex16(uint8_t *to, uint64_t value)
+{
+#ifdef __SSE2__
+    const __m128i nibble = _mm_set1_epi8(15);
+    __m128i v = _mm_cvtsi64_si128((long long)__builtin_bswap64(value));
+    __m128i digits = _mm_unpacklo_epi8(_mm_and_si128(_mm_srli_epi16(v, 4), nibble), _mm_and_si128(v, nibble));
+    __m128i letter = _mm_and_si128(_mm_cmpgt_epi8(digits, _mm_set1_epi8(9)), _mm_set1_epi8('a' - '0' - 10));
+    _mm_storeu_si128((__m128i *)to, _mm_add_epi8(_mm_add_epi8(digits, _mm_set1_epi8('0')), letter));
+    return to + 16;
+#else
+    return ea_put_hex(to, value, 16);
+#endif
 }
 
 /* 1 and the value when all n digits are lower-case hex. */
@@ -418,8 +500,11 @@ static inline int ea_parse_v6(const uint8_t *p, uint32_t n, uint8_t *bytes)
     if (n < 2 || n > 45)
         return 0;
     for (uint32_t i = 0; i < n; i++) {
-        if (i >= 2 && p[i] == ':' && p[i - 1] == ':' && p[i - 2] == ':')
+        if (i >= 2 && p[i] == ':' && p[i - 1] == ':' && p[i - 2] == ':') {
+            if (i >= 3 && p[i - 3] == ':')
+                return 0;
             continue;
+        }
         text[out++] = (char)p[i];
     }
     text[out] = 0;

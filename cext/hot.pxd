@@ -1,9 +1,9 @@
 """hot.h as Cython sees it. Declarations only."""
 
-from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 cdef extern from "hot.h" nogil:
-    int CLS_TOKEN, CLS_USER, CLS_HOST, CLS_PARAM, CLS_DIGIT, CLS_HEX, CLS_LWS, CLS_WORD
+    int CLS_TOKEN, CLS_USER, CLS_HOST, CLS_PARAM, CLS_DIGIT, CLS_HEX, CLS_LWS, CLS_WORD, CLS_VALUE
     bint EA_LIKELY(bint)
     bint EA_UNLIKELY(bint)
     void EA_PREFETCH(const void *)
@@ -14,13 +14,19 @@ cdef extern from "hot.h" nogil:
     uint64_t ea_fold8(const uint8_t *, uint32_t)
     bint ea_same_fold(const uint8_t *, const char *, uint32_t)
 
+    uint32_t ea_find(const uint8_t *, uint32_t, uint32_t, uint8_t)
+    uint32_t ea_run(const uint8_t *, uint32_t, uint32_t, int)
+    int64_t ea_digits8(const uint8_t *)
+
     ctypedef struct EaSip:
         pass
-    void ea_sip_init(EaSip *, const uint8_t *, int)
-    void ea_sip_add(EaSip *, const uint8_t *, uint32_t)
-    void ea_sip_slice(EaSip *, const uint8_t *, uint32_t)
-    void ea_sip_u64(EaSip *, uint64_t)
-    uint64_t ea_sip_end(EaSip *, uint64_t *)
+    void ea_sip_init(EaSip *, const uint8_t *)
+    void ea_mac_word(EaSip *, uint64_t)
+    void ea_mac_slice(EaSip *, const uint8_t *, uint32_t)
+    uint64_t ea_mac_end(EaSip *, uint64_t *)
+    void ea_key_word(EaSip *, uint64_t)
+    void ea_key_slice(EaSip *, const uint8_t *, uint32_t)
+    uint64_t ea_key_end(EaSip *, uint64_t *)
 
     uint64_t ea_get(const uint64_t *)
     uint64_t ea_get_relaxed(const uint64_t *)
@@ -35,6 +41,7 @@ cdef extern from "hot.h" nogil:
     uint8_t *ea_put(uint8_t *, const void *, uint32_t)
     uint8_t *ea_put_uint(uint8_t *, uint64_t)
     uint8_t *ea_put_hex(uint8_t *, uint64_t, int)
+    uint8_t *ea_put_hex16(uint8_t *, uint64_t)
     bint ea_get_hex(const uint8_t *, int, uint64_t *)
     uint8_t *ea_put_b64(uint8_t *, const uint8_t *, uint32_t)
     int ea_get_b64(uint8_t *, uint32_t, const uint8_t *, uint32_t)

@@ -63,9 +63,13 @@ def canonical(number: str, plan: object) -> str:
     cdef Plan p
     cdef Policy arrays = Policy()
     cdef uint64_t found
-    encoded = number.encode()
+    cdef Uri u
+    encoded = number.encode() + bytes(SLOT_PAD)
     cdef const uint8_t *raw = encoded
     memset(&p, 0, sizeof(p))
+    memset(&u, 0, sizeof(u))
+    u.user.len = <uint32_t>(len(encoded) - SLOT_PAD)
+    u.number = parse_number(raw, u.user.len)
     arrays.fill_plan(&p, plan)
-    found = number_canonical(parse_number(raw, <uint32_t>len(encoded)), &p)
+    found = uri_canonical(raw, &u, &p)
     return number_text(found) if found else ""

@@ -11,423 +11,12 @@
 # (P-Asserted-Identity), RFC 5118 (IPv6). It never looks at sources or policy.
 
 cdef enum:
-    PARSE_END = -1
-    OWN_BRANCH_LEN = 52     # act.pxi writes it
+    OWN_BRANCH_LEN = 52     # cookie.pxi writes it
 
 
 cdef inline void parse_fault(SipMsg *m, int reason) noexcept nogil:
     if m.reason == 0:
         m.reason = <uint16_t>reason
-
-
-cdef inline uint32_t parse_blanks(const uint8_t *p, uint32_t i, uint32_t n) noexcept nogil:
-    while i < n and EA_IS(p[i], CLS_LWS):
-        i += 1
-    return i
-
-
-cdef inline uint32_t parse_run(const uint8_t *p, uint32_t i, uint32_t n, int classes) noexcept nogil:
-    while i < n and EA_IS(p[i], classes):
-        i += 1
-    return i
-
-
-cdef inline Slice slice_of(uint32_t start, uint32_t end) noexcept nogil:
-    cdef Slice s
-    s.off = start
-    s.len = end - start
-    return s
-
-
-cdef inline bint slice_is(const uint8_t *p, Slice s, const char *low, uint32_t n) noexcept nogil:
-    return s.len == n and ea_same_fold(p + s.off, low, n)
-
-
-# Behind the closing quote of the quoted string that opens at i, or PARSE_END.
-cdef inline int32_t parse_quoted(const uint8_t *p, uint32_t i, uint32_t n) noexcept nogil:
-    i += 1
-    while i < n:
-        if p[i] == b'\\':
-            i += 2
-        elif p[i] == b'"':
-            return <int32_t>(i + 1)
-        else:
-            i += 1
-    return PARSE_END
-
-
-# Decimal digits in [i, end) to *value; False when none, another byte, or more than `limit`.
-cdef inline bint parse_uint(const uint8_t *p, uint32_t i, uint32_t end, uint64_t limit, uint64_t *value) noexcept nogil:
-    cdef uint64_t x = 0
-    if i >= end or end - i > 32:
-        return False
-    while i < end:
-        if not EA_IS(p[i], CLS_DIGIT):
-            return False
-        x = x * 10 + (p[i] - 48)
-        if x > limit:
-            return False
-        i += 1
-    value[0] = x
-    return True
-
-
-cdef inline int parse_hex_digit(uint8_t c) noexcept nogil:
-    if c <= 57:
-        return c - 48
-    return (c | 0x20) - 87
-
-
-# A user part to a packed number: an optional '+', digits, visual separators
-# (RFC 3966 §5.1.1), percent escapes decoded once. Anything else: 0.
-cdef inline uint64_t parse_number(const uint8_t *p, uint32_t n) noexcept nogil:
-    cdef uint64_t value = 0, plus = 0
-    cdef uint32_t i = 0, digits = 0
-    cdef uint8_t c
-    while i < n:
-        c = p[i]
-        if c == b'%':
-            if i + 2 >= n or not EA_IS(p[i + 1], CLS_HEX) or not EA_IS(p[i + 2], CLS_HEX):
-                return 0
-            c = <uint8_t>(parse_hex_digit(p[i + 1]) * 16 + parse_hex_digit(p[i + 2]))
-            i += 2
-        i += 1
-        if 48 <= c <= 57:
-            digits += 1
-            if digits <= 15:
-                value = value * 10 + (c - 48)
-        elif c == b'+' and digits == 0 and plus == 0:
-            plus = NUM_PLUS
-        elif c != b'-' and c != b'.' and c != b'(' and c != b')':
-            return 0
-    if digits == 0:
-        return 0
-    if digits > 15:
-        return NUM_LONG | plus
-    return value | <uint64_t>digits << NUM_LEN_SHIFT | plus
-
-
-cdef bint parse_host(const uint8_t *p, uint32_t *at, uint32_t end, Slice *host, bint *v6) noexcept nogil:
-    cdef uint32_t i = at[0], start
-    cdef uint8_t address[16]
-    if i < end and p[i] == b'[':
-        start = i + 1
-        i = start
-        while i < end and p[i] != b']':
-            i += 1
-        if i >= end or not ea_parse_v6(p + start, i - start, address):
-            return False
-        host[0] = slice_of(start, i)
-        v6[0] = True
-        at[0] = i + 1
-        return True
-    start = i
-    i = parse_run(p, i, end, CLS_HOST)
-    if i == start or i - start > 255:
-        return False
-    host[0] = slice_of(start, i)
-    v6[0] = False
-    at[0] = i
-    return True
-
-
-# ;name[=value] of a URI, up to '?' or the end. Marks lr and maddr.
-cdef bint parse_uri_params(const uint8_t *p, uint32_t i, uint32_t end, Uri *u) noexcept nogil:
-    cdef uint32_t start = i, name, name_end
-    while i < end and p[i] == b';':
-        i += 1
-        name = i
-        while i < end and (EA_IS(p[i], CLS_PARAM) or p[i] == b'%') and p[i] != b'?':
-            i += 1
-        name_end = i
-        if name == name_end:
-            return False
-        if i < end and p[i] == b'=':
-            i += 1
-            while i < end and (EA_IS(p[i], CLS_PARAM) or p[i] == b'%') and p[i] != b'?':
-                i += 1
-            if i == name_end + 1:
-                return False
-        if name_end - name == 2 and ea_same_fold(p + name, b"lr", 2):
-            u.flags |= URI_LR
-        elif name_end - name == 5 and ea_same_fold(p + name, b"maddr", 5):
-            u.flags |= URI_MADDR
-    u.params = slice_of(start, i)
-    if i < end and p[i] == b'?' and u.scheme != SCHEME_TEL:
-        u.flags |= URI_HEADERS
-        i += 1
-        if i == end:
-            return False
-        while i < end and (EA_IS(p[i], CLS_PARAM) or p[i] == b'%' or p[i] == b'='):
-            i += 1
-    return i == end
-
-
-cdef bint parse_sip_uri(const uint8_t *p, uint32_t i, uint32_t end, Uri *u) noexcept nogil:
-    cdef uint32_t at = i, k = i
-    cdef uint64_t port
-    cdef bint v6 = False
-    cdef uint32_t cut
-    # '@' is legal nowhere else in the URI, so the first one ends the userinfo.
-    while k < end and p[k] != b'@':
-        k += 1
-    if k < end:
-        cut = k
-        while at < k:
-            if p[at] == b'%':
-                if at + 2 >= k or not EA_IS(p[at + 1], CLS_HEX) or not EA_IS(p[at + 2], CLS_HEX):
-                    return False
-                u.flags |= URI_ESCAPED
-                at += 3
-                continue
-            if not EA_IS(p[at], CLS_USER):
-                return False
-            if (p[at] == b';' or p[at] == b':') and cut == k:
-                cut = at
-            at += 1
-        if k == i:
-            return False
-        u.user = slice_of(i, cut)
-        u.number = parse_number(p + i, cut - i)
-        i = k + 1
-    if not parse_host(p, &i, end, &u.host, &v6):
-        return False
-    if v6:
-        u.flags |= URI_V6
-    if i < end and p[i] == b':':
-        i += 1
-        k = parse_run(p, i, end, CLS_DIGIT)
-        if not parse_uint(p, i, k, 65535, &port) or port == 0:
-            return False
-        u.port = <uint16_t>port
-        i = k
-    return parse_uri_params(p, i, end, u)
-
-
-cdef bint parse_tel_uri(const uint8_t *p, uint32_t i, uint32_t end, Uri *u) noexcept nogil:
-    cdef uint32_t start = i
-    while i < end and p[i] != b';':
-        if not EA_IS(p[i], CLS_HEX) and p[i] not in b"+-.()*#%":
-            return False
-        i += 1
-    if i == start:
-        return False
-    u.user = slice_of(start, i)
-    u.number = parse_number(p + start, i - start)
-    return parse_uri_params(p, i, end, u)
-
-
-# [off, end) to Uri; False when it can't be read. Schemes that SIP doesn't route
-# are kept whole as SCHEME_OTHER.
-cdef bint parse_uri(const uint8_t *p, uint32_t off, uint32_t end, Uri *u) noexcept nogil:
-    cdef uint32_t i = off, k
-    cdef uint64_t word
-    memset(u, 0, sizeof(Uri))
-    u.whole = slice_of(off, end)
-    if end - off >= 5:
-        word = ea_fold8(p + off, 4)
-        if word == 0x3a706973:                          # "sip:"
-            u.scheme = SCHEME_SIP
-            return parse_sip_uri(p, off + 4, end, u)
-        if word == 0x3a6c6574:                          # "tel:"
-            u.scheme = SCHEME_TEL
-            return parse_tel_uri(p, off + 4, end, u)
-        if word == 0x73706973 and p[off + 4] == b':':   # "sips:"
-            u.scheme = SCHEME_SIPS
-            return parse_sip_uri(p, off + 5, end, u)
-    while i < end and (EA_IS(p[i], CLS_HOST) or p[i] == b'+') and p[i] != b'_':
-        i += 1
-    if i == off or i >= end or p[i] != b':' or not (97 <= (p[off] | 0x20) <= 122):
-        return False
-    k = i + 1
-    u.scheme = SCHEME_OTHER
-    if i - off == 3 and ea_same_fold(p + off, b"urn", 3):
-        u.scheme = SCHEME_URN
-        u.host = slice_of(k, end)
-    if k == end:
-        return False
-    while k < end:
-        if p[k] <= 32 or p[k] == b'<' or p[k] == b'>' or p[k] == b'"':
-            return False
-        k += 1
-    return True
-
-
-# *( ; name [ = value ] ) of a header value. Keeps the value of `tag`. Returns the
-# offset of the ',' that ends this value, or n; PARSE_END on a fault.
-cdef int32_t parse_params(const uint8_t *p, uint32_t i, uint32_t n, Slice *tag) noexcept nogil:
-    cdef uint32_t name, name_end, value
-    cdef int32_t closed
-    while True:
-        i = parse_blanks(p, i, n)
-        if i >= n or p[i] == b',':
-            return <int32_t>i
-        if p[i] != b';':
-            return PARSE_END
-        name = parse_blanks(p, i + 1, n)
-        name_end = parse_run(p, name, n, CLS_TOKEN)
-        if name == name_end:
-            return PARSE_END
-        i = parse_blanks(p, name_end, n)
-        if i >= n or p[i] != b'=':
-            continue
-        value = parse_blanks(p, i + 1, n)
-        if value < n and p[value] == b'"':
-            closed = parse_quoted(p, value, n)
-            if closed < 0:
-                return PARSE_END
-            i = <uint32_t>closed
-        else:
-            i = value
-            while i < n and not EA_IS(p[i], CLS_LWS) and p[i] != b';' and p[i] != b',' and p[i] != b'"':
-                i += 1
-            if i == value:
-                return PARSE_END
-        if tag != NULL and name_end - name == 3 and ea_same_fold(p + name, b"tag", 3):
-            if tag.len or parse_run(p, value, i, CLS_TOKEN) != i:
-                return PARSE_END
-            tag[0] = slice_of(value, i)
-
-
-# One name-addr or addr-spec with its parameters (RFC 3261 §20.10). Returns as parse_params.
-cdef int32_t parse_addr(const uint8_t *p, uint32_t i, uint32_t n, Uri *u, Slice *tag) noexcept nogil:
-    cdef uint32_t start, k
-    cdef int32_t closed
-    cdef Slice display
-    display.off = 0
-    display.len = 0
-    i = parse_blanks(p, i, n)
-    start = i
-    if i >= n:
-        return PARSE_END
-    if p[i] == b'"':
-        closed = parse_quoted(p, i, n)
-        if closed < 0:
-            return PARSE_END
-        display = slice_of(start + 1, <uint32_t>closed - 1)
-        i = parse_blanks(p, <uint32_t>closed, n)
-        if i >= n or p[i] != b'<':
-            return PARSE_END
-    elif p[i] != b'<':
-        # A display name of tokens ends at '<'; an addr-spec has its ':' before that.
-        k = i
-        while k < n and (EA_IS(p[k], CLS_TOKEN) or EA_IS(p[k], CLS_LWS)):
-            k += 1
-        if k < n and p[k] == b'<':
-            i = k
-            while k > start and EA_IS(p[k - 1], CLS_LWS):
-                k -= 1
-            display = slice_of(start, k)
-    if p[i] == b'<':
-        start = i + 1
-        k = start
-        while k < n and p[k] != b'>':
-            k += 1
-        if k >= n or not parse_uri(p, start, k, u):
-            return PARSE_END
-        u.display = display
-        return parse_params(p, k + 1, n, tag)
-    k = i
-    while k < n and not EA_IS(p[k], CLS_LWS) and p[k] != b';' and p[k] != b',':
-        if p[k] == b'?' or p[k] == b'<' or p[k] == b'"':
-            return PARSE_END
-        k += 1
-    if not parse_uri(p, i, k, u):
-        return PARSE_END
-    return parse_params(p, k, n, tag)
-
-
-# One Via value (RFC 3261 §20.42). Returns the offset of the ',' behind it, or n; PARSE_END on a fault.
-cdef int32_t parse_via(const uint8_t *p, uint32_t i, uint32_t n, Via *v) noexcept nogil:
-    cdef uint32_t k, name, name_end, value, length
-    cdef uint64_t number
-    cdef int32_t closed
-    memset(v, 0, sizeof(Via))
-    v.rport = -1
-    i = parse_blanks(p, i, n)
-    v.value.off = i
-    if n - i < 7 or not ea_same_fold(p + i, b"sip", 3):
-        return PARSE_END
-    i = parse_blanks(p, i + 3, n)
-    if i >= n or p[i] != b'/':
-        return PARSE_END
-    i = parse_blanks(p, i + 1, n)
-    if i + 3 > n or p[i] != b'2' or p[i + 1] != b'.' or p[i + 2] != b'0':
-        return PARSE_END
-    i = parse_blanks(p, i + 3, n)
-    if i >= n or p[i] != b'/':
-        return PARSE_END
-    i = parse_blanks(p, i + 1, n)
-    k = parse_run(p, i, n, CLS_TOKEN)
-    v.transport = slice_of(i, k)
-    i = parse_blanks(p, k, n)
-    if v.transport.len == 0 or i == k:
-        return PARSE_END
-    v.sent_by.off = i
-    if not parse_host(p, &i, n, &v.host, &v.v6):
-        return PARSE_END
-    v.sent_by.len = i - v.sent_by.off
-    k = parse_blanks(p, i, n)
-    if k < n and p[k] == b':':
-        k = parse_blanks(p, k + 1, n)
-        i = parse_run(p, k, n, CLS_DIGIT)
-        if not parse_uint(p, k, i, 65535, &number) or number == 0:
-            return PARSE_END
-        v.port = <uint16_t>number
-        v.sent_by.len = i - v.sent_by.off
-        k = parse_blanks(p, i, n)
-    i = k
-    v.value.len = v.sent_by.off + v.sent_by.len - v.value.off
-    while True:
-        if i >= n or p[i] == b',':
-            return <int32_t>i
-        if p[i] != b';':
-            return PARSE_END
-        name = parse_blanks(p, i + 1, n)
-        name_end = parse_run(p, name, n, CLS_TOKEN)
-        length = name_end - name
-        if length == 0:
-            return PARSE_END
-        i = parse_blanks(p, name_end, n)
-        value = 0
-        if i < n and p[i] == b'=':
-            value = parse_blanks(p, i + 1, n)
-            if value < n and p[value] == b'"':
-                closed = parse_quoted(p, value, n)
-                if closed < 0:
-                    return PARSE_END
-                i = <uint32_t>closed
-            else:
-                i = value
-                while i < n and not EA_IS(p[i], CLS_LWS) and p[i] != b';' and p[i] != b',' and p[i] != b'"':
-                    i += 1
-                if i == value:
-                    return PARSE_END
-        else:
-            i = name_end
-        v.value.len = i - v.value.off
-        if length == 6 and ea_same_fold(p + name, b"branch", 6):
-            if value == 0 or v.branch.len or parse_run(p, value, i, CLS_TOKEN) != i:
-                return PARSE_END
-            v.branch = slice_of(value, i)
-        elif length == 8 and ea_same_fold(p + name, b"received", 8):
-            if value == 0 or v.received.len:
-                return PARSE_END
-            v.received = slice_of(value, i)
-        elif length == 5 and ea_same_fold(p + name, b"rport", 5):
-            if v.rport >= 0:
-                return PARSE_END
-            v.rport = 0
-            v.rport_value = slice_of(name_end, name_end)
-            if value:
-                v.rport_value = slice_of(value, i)
-                if not parse_uint(p, value, i, 65535, &number) or number == 0:
-                    return PARSE_END
-                v.rport = <int32_t>number
-        i = parse_blanks(p, i, n)
-        # RFC 3261 §8.1.1.7: a branch is the cookie and more; the bare cookie names no transaction.
-        if v.branch.len == 7 and ea_same_fold(p + v.branch.off, b"z9hg4bk", 7):
-            return PARSE_END
 
 
 cdef bint parse_via_row(const uint8_t *p, uint32_t i, uint32_t n, SipMsg *m) noexcept nogil:
@@ -459,12 +48,11 @@ cdef bint parse_route_row(const uint8_t *p, uint32_t i, uint32_t n, SipMsg *m, b
     cdef uint32_t start
     while True:
         start = parse_blanks(p, i, n)
-        if start >= n or (p[start] != b'<' and p[start] != b'"' and not EA_IS(p[start], CLS_TOKEN)):
-            return False
         keep = keep and m.routes < MAX_ROUTES
         u = &m.route[m.routes] if keep else &spare
         next_ = parse_addr(p, i, n, u, NULL)
-        if next_ < 0:
+        # RFC 3261 §20.34: name-addr only; without <> nobody knows whose ;lr it is.
+        if next_ < 0 or p[u.whole.off - 1] != b'<':
             return False
         if keep:
             m.route_value[m.routes] = slice_of(start, <uint32_t>next_)
@@ -522,13 +110,13 @@ cdef bint parse_contact_row(const uint8_t *p, uint32_t i, uint32_t n, SipMsg *m)
 
 
 cdef bint parse_cseq(const uint8_t *p, uint32_t i, uint32_t n, SipMsg *m) noexcept nogil:
-    cdef uint32_t k = parse_run(p, i, n, CLS_DIGIT)
+    cdef uint32_t k = parse_digits(p, i, n)
     cdef uint64_t number
     # RFC 3261 §8.1.1.5: less than 2**31.
     if not parse_uint(p, i, k, 0x7fffffff, &number):
         return False
     i = parse_blanks(p, k, n)
-    if i == k or parse_run(p, i, n, CLS_TOKEN) != n or i == n:
+    if i == k or ea_run(p, i, n, CLS_TOKEN) != n or i == n:
         return False
     m.cseq = <uint32_t>number
     m.cseq_method = slice_of(i, n)
@@ -536,11 +124,11 @@ cdef bint parse_cseq(const uint8_t *p, uint32_t i, uint32_t n, SipMsg *m) noexce
 
 
 cdef bint parse_call_id(const uint8_t *p, uint32_t i, uint32_t n, SipMsg *m) noexcept nogil:
-    cdef uint32_t k = parse_run(p, i, n, CLS_WORD)
+    cdef uint32_t k = ea_run(p, i, n, CLS_WORD)
     if k == i or n - i > MAX_CALL_ID:
         return False
     if k < n:
-        if p[k] != b'@' or k + 1 == n or parse_run(p, k + 1, n, CLS_WORD) != n:
+        if p[k] != b'@' or k + 1 == n or ea_run(p, k + 1, n, CLS_WORD) != n:
             return False
     m.call_id = slice_of(i, n)
     return True
@@ -599,16 +187,14 @@ cdef void parse_start_line(const uint8_t *p, uint32_t n, SipMsg *m) noexcept nog
             m.status = <uint16_t>status
         return
     m.kind = KIND_REQUEST
-    i = parse_run(p, 0, n, CLS_TOKEN)
+    i = ea_run(p, 0, n, CLS_TOKEN)
     m.method_name = slice_of(0, i)
     if i == 0 or i >= n or p[i] != b' ' or i > 64:
         parse_fault(m, RSN_START_LINE)
         return
     m.method = <uint8_t>parse_method(p, m.method_name)
     k = i + 1
-    i = k
-    while i < n and p[i] != b' ' and p[i] != b'\t':
-        i += 1
+    i = ea_find(p, k, n, b' ')
     if i == k or i >= n or p[i] != b' ' or n - i < 8 or not ea_same_fold(p + i + 1, b"sip/", 4):
         parse_fault(m, RSN_START_LINE)
         return
@@ -616,8 +202,8 @@ cdef void parse_start_line(const uint8_t *p, uint32_t n, SipMsg *m) noexcept nog
         parse_fault(m, RSN_REQUEST_URI)
     if n - i != 8 or not ea_same_fold(p + i + 1, b"sip/2.0", 7):
         k = i + 5
-        i = parse_run(p, k, n, CLS_DIGIT)
-        if i > k and i < n and p[i] == b'.' and i + 1 < n and parse_run(p, i + 1, n, CLS_DIGIT) == n:
+        i = parse_digits(p, k, n)
+        if i > k and i < n and p[i] == b'.' and i + 1 < n and parse_digits(p, i + 1, n) == n:
             parse_fault(m, RSN_VERSION)
         else:
             parse_fault(m, RSN_START_LINE)
@@ -692,14 +278,28 @@ cdef void parse_value(const uint8_t *p, uint32_t i, uint32_t n, SipMsg *m, int i
             parse_fault(m, RSN_IDENTITY_HEADER)
 
 
+# The header of a name, H_OTHER for one that the engine doesn't know. A hit proves
+# every byte of the name: the first and the last eight are compared as words.
+cdef inline int parse_name(const uint8_t *p, uint32_t i, uint32_t end) noexcept nogil:
+    cdef uint32_t n = end - i
+    cdef uint64_t fold = ea_fold8(p + i, n)
+    cdef const EaHeaderName *name = &ea_header_names[
+        ((fold ^ (<uint64_t>n << 56)) * HEADER_HASH_MULTIPLIER) >> HEADER_HASH_SHIFT]
+    if name.len != n or name.fold != fold or n == 0:
+        return H_OTHER
+    if n > 8 and ea_fold8(p + end - 8, 8) != name.fold_end:
+        return H_OTHER
+    if n > 16 and not ea_same_fold(p + i + 8, name.name + 8, n - 16):
+        return H_OTHER
+    return name.id
+
+
 # The line that starts at i to a row. Returns the first byte behind it, or 0 when the datagram ends first.
 cdef uint32_t parse_line(const uint8_t *p, uint32_t i, uint32_t n, SipMsg *m) noexcept nogil:
     cdef uint32_t j = i, k, end, next_
     cdef bint controls = False
-    cdef uint64_t fold
-    cdef const EaHeaderName *name
     cdef Row *row = &m.row[m.rows]
-    cdef int id = H_OTHER
+    cdef int id
     row.bad = 0
     while True:
         j += ea_scan_line(p + j, n - j)
@@ -728,21 +328,16 @@ cdef uint32_t parse_line(const uint8_t *p, uint32_t i, uint32_t n, SipMsg *m) no
     if controls and not parse_controls_quoted(p, i, end):
         parse_fault(m, RSN_CONTROL_BYTE)
         row.bad = 1
-    k = parse_run(p, i, end, CLS_TOKEN)
-    fold = ea_fold8(p + i, k - i)
-    name = &ea_header_names[((fold ^ (<uint64_t>(k - i) << 56)) * HEADER_HASH_MULTIPLIER) >> HEADER_HASH_SHIFT]
-    if (name.len == k - i and name.fold == fold and k != i
-            and (k - i <= 8 or ea_same_fold(p + i + 8, name.name + 8, k - i - 8))):
-        id = name.id
     row.off = i
     row.end = next_
-    row.id = <uint16_t>id
+    k = ea_find(p, i, end, b':')
     j = k
-    while k < end and (p[k] == b' ' or p[k] == b'\t'):
-        k += 1
-    if EA_UNLIKELY(j == i or k >= end or p[k] != b':'):
+    while j > i and (p[j - 1] == b' ' or p[j - 1] == b'\t'):
+        j -= 1
+    id = parse_name(p, i, j)
+    row.id = <uint16_t>id
+    if EA_UNLIKELY(id == H_OTHER and (k >= end or j == i or ea_run(p, i, j, CLS_TOKEN) != j)):
         parse_fault(m, RSN_HEADER_NAME)
-        row.id = H_OTHER
         row.value = end
         row.value_len = 0
         m.rows += 1
@@ -774,6 +369,8 @@ cdef inline void parse_reset(SipMsg *m) noexcept nogil:
 cdef uint32_t parse_message(const uint8_t *p, uint32_t n, SipMsg *m) noexcept nogil:
     cdef uint32_t skip = 0, i, end, next_
     parse_reset(m)
+    if n > SLOT_BYTES - 2 * MAX_GROWTH:
+        m.reason = RSN_TOO_LARGE
     # RFC 3261 §7.5: empty lines before the start line are ignored.
     while skip < n and (p[skip] == b'\r' or p[skip] == b'\n'):
         skip += 1

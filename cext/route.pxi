@@ -66,7 +66,7 @@ cdef bint route_choose(Screen *s, bint emergency) noexcept nogil:
         if emergency:
             s.v.route.flags |= ROUTE_EMERGENCY
     else:
-        number = number_canonical(s.m.uri.number, &s.policy.plans[s.peer.plan])
+        number = uri_canonical(s.p, &s.m.uri, &s.policy.plans[s.peer.plan])
         index = number_owner(s.policy, number) if number else NO_PEER
     if index == NO_PEER:
         return False

@@ -117,13 +117,13 @@ cdef void screen_address(Screen *s) noexcept nogil:
 
 cdef void screen_key(Screen *s) noexcept nogil:
     cdef EaSip h
-    ea_sip_init(&h, s.state.keys.table, 1)
-    ea_sip_u64(&h, s.via_hash[0])
-    ea_sip_u64(&h, s.via_hash[1])
-    ea_sip_u64(&h, s.peer.id)
-    hash_addr(&h, &s.reply_to)
-    ea_sip_slice(&h, s.p + s.m.from_tag.off, s.m.from_tag.len)
-    s.key = txn_key(ea_sip_end(&h, NULL))
+    ea_sip_init(&h, s.state.keys.table)
+    ea_key_word(&h, s.via_hash[0])
+    ea_key_word(&h, s.via_hash[1])
+    ea_key_word(&h, s.peer.id)
+    ea_key_word(&h, s.packet.source.lo ^ s.packet.source.hi)
+    ea_key_slice(&h, s.p + s.m.from_tag.off, s.m.from_tag.len)
+    s.key = txn_key(ea_key_end(&h, NULL))
 
 
 # A keyed digest of all that is screened.
@@ -131,19 +131,18 @@ cdef void screen_digest(Screen *s) noexcept nogil:
     cdef uint64_t headers = (
         <uint64_t>1 << H_FROM | <uint64_t>1 << H_TO | <uint64_t>1 << H_P_ASSERTED_IDENTITY
         | <uint64_t>1 << H_P_PREFERRED_IDENTITY | <uint64_t>1 << H_REMOTE_PARTY_ID | <uint64_t>1 << H_DIVERSION
-        | <uint64_t>1 << H_HISTORY_INFO | <uint64_t>1 << H_PRIVACY | <uint64_t>1 << H_IDENTITY | <uint64_t>1 << H_ROUTE
-        | <uint64_t>1 << H_USER_AGENT)
+        | <uint64_t>1 << H_HISTORY_INFO | <uint64_t>1 << H_PRIVACY | <uint64_t>1 << H_IDENTITY | <uint64_t>1 << H_ROUTE)
     cdef EaSip h
     cdef Row *row
     cdef int i
-    ea_sip_init(&h, s.state.keys.table, 1)
-    ea_sip_slice(&h, s.p + s.uri_written.off, s.uri_written.len)
+    ea_sip_init(&h, s.state.keys.table)
+    ea_key_slice(&h, s.p + s.uri_written.off, s.uri_written.len)
     for i in range(s.m.rows):
         row = &s.m.row[i]
         if headers >> row.id & 1 and row.id != H_OTHER:
-            ea_sip_u64(&h, row.id)
-            ea_sip_slice(&h, s.p + row.value, row.value_len)
-    s.digest = ea_sip_end(&h, NULL)
+            ea_key_word(&h, row.id)
+            ea_key_slice(&h, s.p + row.value, row.value_len)
+    s.digest = ea_key_end(&h, NULL)
 
 
 cdef void screen_options(Screen *s) noexcept nogil:
@@ -285,10 +284,10 @@ cdef void screen_new(Screen *s) noexcept nogil:
         txn_put(&s.state.transactions, s.key, s.digest, s.now, txn_pack(&s.v, s.peer.slot))
         if s.v.action == ACT_FORWARD and s.dir == DIR_UPSTREAM:
             # The trunk may forward this very call: 200 s is the longest that it rings.
-            called = number_canonical(s.m.uri.number, &s.policy.plans[s.peer.plan])
+            called = uri_canonical(s.p, &s.m.uri, &s.policy.plans[s.peer.plan])
             mark_set(&s.state.leases, passed_hash(
                 s.state, s.policy.peers[s.v.route.peer].id, called,
-                number_canonical(s.m.from_.number, &s.policy.plans[s.peer.plan])), s.now, 200000000000ULL)
+                uri_canonical(s.p, &s.m.from_, &s.policy.plans[s.peer.plan])), s.now, 200000000000ULL)
 
 
 # Nothing was found: forward, unless nobody is there to take it.
@@ -356,6 +355,14 @@ cdef void screen_unknown(Screen *s) noexcept nogil:
     decide(s, ACT_DROP, op_scanner(s) or RSN_UNKNOWN_SOURCE)
 
 
+# The refusal of an INVITE that has a To tag can't carry ours: the cache must tell its ACK.
+cdef void screen_remember(Screen *s) noexcept nogil:
+    if s.m.method != M_INVITE or s.m.to_tag.len == 0 or s.trace != NULL:
+        return
+    screen_key(s)
+    txn_put(&s.state.transactions, s.key, 0, s.now, txn_pack(&s.v, s.peer.slot))
+
+
 cdef void screen_message(Screen *s) noexcept nogil:
     cdef int reason
     if s.m.kind == KIND_KEEPALIVE:
@@ -370,3 +377,5 @@ cdef void screen_message(Screen *s) noexcept nogil:
         decide(s, ACT_DROP if s.m.kind != KIND_REQUEST or s.m.method == M_ACK else ACT_ANSWER, s.m.reason)
     else:
         screen_request(s)
+    if s.v.action == ACT_ANSWER and s.peer != NULL:
+        screen_remember(s)

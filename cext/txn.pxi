@@ -35,6 +35,11 @@ cdef inline void txn_unpack(uint64_t packed, Verdict *v) noexcept nogil:
     v.route.flags = <uint32_t>(packed >> 46 & 255)
 
 
+# Workers take the time once a batch, so an entry may be a little younger than `now`.
+cdef inline bint txn_fresh(uint64_t at, uint64_t now) noexcept nogil:
+    return <int64_t>(now - at) <= <int64_t>TXN_LIFE
+
+
 cdef inline Transaction *txn_bucket(TransactionTable *t, uint64_t key) noexcept nogil:
     return t.entry + (key >> 20 & t.mask) * WAYS
 
@@ -57,7 +62,7 @@ cdef int txn_find(TransactionTable *t, uint64_t key, uint64_t digest, uint64_t n
         packed = ea_get(&e.verdict)
         same = ea_get(&e.digest)
         at = ea_get(&e.time)
-        if ea_get(&e.key) != key or now - at > TXN_LIFE:
+        if ea_get(&e.key) != key or not txn_fresh(at, now):
             continue
         if same != digest:
             return TXN_CHANGED
@@ -76,7 +81,7 @@ cdef bint txn_peek(TransactionTable *t, uint64_t key, uint64_t now, Verdict *v) 
         if ea_get(&bucket[i].key) == key:
             packed = ea_get(&bucket[i].verdict)
             at = ea_get(&bucket[i].time)
-            if ea_get(&bucket[i].key) == key and now - at <= TXN_LIFE:
+            if ea_get(&bucket[i].key) == key and txn_fresh(at, now):
                 txn_unpack(packed, v)
                 return True
     return False
@@ -109,9 +114,9 @@ cdef void txn_put(TransactionTable *t, uint64_t key, uint64_t digest, uint64_t n
     cdef int i, at = -1
     for i in range(WAYS):
         old = ea_get(&bucket[i].key)
-        if old == key and now - ea_get(&bucket[i].time) <= TXN_LIFE:
+        if old == key and txn_fresh(ea_get(&bucket[i].time), now):
             return
-        if at < 0 and old != 1 and (old == 0 or now - ea_get(&bucket[i].time) > TXN_LIFE):
+        if at < 0 and old != 1 and (old == 0 or not txn_fresh(ea_get(&bucket[i].time), now)):
             at = i
     if at < 0:
         at = txn_victim(bucket)
@@ -142,6 +147,6 @@ cdef bint txn_init(TransactionTable *t, uint64_t bytes) noexcept nogil:
 cdef uint64_t txn_live(TransactionTable *t, uint64_t now) noexcept nogil:
     cdef uint64_t i, live = 0
     for i in range((t.mask + 1) * WAYS):
-        if ea_get(&t.entry[i].key) > 1 and now - ea_get(&t.entry[i].time) <= TXN_LIFE:
+        if ea_get(&t.entry[i].key) > 1 and txn_fresh(ea_get(&t.entry[i].time), now):
             live += 1
     return live

@@ -10,7 +10,7 @@ cdef bint slice_has_token(const uint8_t *p, Slice value, const char *token, uint
     while i < end:
         while i < end and not EA_IS(p[i], CLS_TOKEN):
             i += 1
-        k = parse_run(p, i, end, CLS_TOKEN)
+        k = ea_run(p, i, end, CLS_TOKEN)
         if k - i == n and ea_same_fold(p + i, token, n):
             return True
         i = k
@@ -31,17 +31,17 @@ cdef void caller_facts(Screen *s) noexcept nogil:
     cdef bint private
     c.known = True
     c.forwarded = False
-    c.from_ = number_canonical(s.m.from_.number, plan)
+    c.from_ = uri_canonical(s.p, &s.m.from_, plan)
     c.asserted = 0
     for i in range(s.m.identities):
         it = &s.m.identity[i]
         if it.header == H_P_ASSERTED_IDENTITY and it.uri.number:
             if c.asserted == 0 or it.uri.scheme == SCHEME_TEL:
-                c.asserted = number_canonical(it.uri.number, plan)
+                c.asserted = uri_canonical(s.p, &it.uri, plan)
     if c.asserted == 0:
         for i in range(s.m.identities):
             if s.m.identity[i].header == H_P_PREFERRED_IDENTITY:
-                c.asserted = number_canonical(s.m.identity[i].uri.number, plan)
+                c.asserted = uri_canonical(s.p, &s.m.identity[i].uri, plan)
     private = s.m.privacy.len != 0 and (
         slice_has_token(s.p, s.m.privacy, b"id", 2) or slice_has_token(s.p, s.m.privacy, b"user", 4)
         or slice_has_token(s.p, s.m.privacy, b"header", 6))
@@ -72,7 +72,7 @@ cdef uint64_t diverted_number(Screen *s) noexcept nogil:
     cdef int i
     for i in range(s.m.identities):
         if s.m.identity[i].header == H_DIVERSION or s.m.identity[i].header == H_HISTORY_INFO:
-            number = number_canonical(s.m.identity[i].uri.number, &s.policy.plans[s.peer.plan])
+            number = uri_canonical(s.p, &s.m.identity[i].uri, &s.policy.plans[s.peer.plan])
             if number and peer_owns(s.policy, s.peer, number):
                 return number
     return 0
@@ -80,11 +80,11 @@ cdef uint64_t diverted_number(Screen *s) noexcept nogil:
 
 cdef uint64_t passed_hash(State *state, uint32_t peer_id, uint64_t called, uint64_t caller) noexcept nogil:
     cdef EaSip h
-    ea_sip_init(&h, state.keys.table, 1)
-    ea_sip_u64(&h, <uint64_t>peer_id | <uint64_t>1 << 40)
-    ea_sip_u64(&h, called)
-    ea_sip_u64(&h, caller)
-    return ea_sip_end(&h, NULL)
+    ea_sip_init(&h, state.keys.table)
+    ea_key_word(&h, <uint64_t>peer_id | <uint64_t>1 << 40)
+    ea_key_word(&h, called)
+    ea_key_word(&h, caller)
+    return ea_key_end(&h, NULL)
 
 
 # caller-owned: the number must be on the trunk's list, or the call provably be one that the trunk forwards.
@@ -120,14 +120,14 @@ cdef int op_caller_consistent(Screen *s) noexcept nogil:
         it = &s.m.identity[i]
         if it.uri.number == 0:
             continue
-        number = number_canonical(it.uri.number, plan)
+        number = uri_canonical(s.p, &it.uri, plan)
         s.found = number_value(it.uri.number)
         if number and (number == s.caller.from_ or peer_owns(s.policy, s.peer, number)):
             continue
         if it.header == H_HISTORY_INFO:
             # The last entry names where the call goes now (RFC 7044 §5).
             if called == 0:
-                called = number_canonical(s.m.uri.number, plan)
+                called = uri_canonical(s.p, &s.m.uri, plan)
             if s.caller.forwarded or (number and number == called):
                 continue
         elif it.header == H_DIVERSION and s.caller.forwarded:

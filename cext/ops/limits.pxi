@@ -4,11 +4,11 @@ cdef uint64_t source_key(State *state, EaAddr *a, uint32_t bits) noexcept nogil:
     cdef EaSip h
     cdef uint64_t hi, lo
     source_mask(a, bits, &hi, &lo)
-    ea_sip_init(&h, state.keys.table, 1)
-    ea_sip_u64(&h, hi)
-    ea_sip_u64(&h, lo)
-    ea_sip_u64(&h, bits)
-    return ea_sip_end(&h, NULL)
+    ea_sip_init(&h, state.keys.table)
+    ea_key_word(&h, hi)
+    ea_key_word(&h, lo)
+    ea_key_word(&h, bits)
+    return ea_key_end(&h, NULL)
 
 
 # source-rate: messages of one unknown source (IPv4 /32, IPv6 /64), then of its prefix (/24, /48).
@@ -34,11 +34,11 @@ cdef int op_source_rate(Screen *s) noexcept nogil:
 # What a 401 or 407 that passed here leaves behind: this call may come again, uncounted, once.
 cdef uint64_t challenge_hash(State *state, const uint8_t *p, SipMsg *m, uint32_t peer_id) noexcept nogil:
     cdef EaSip h
-    ea_sip_init(&h, state.keys.table, 1)
-    ea_sip_u64(&h, <uint64_t>peer_id | <uint64_t>2 << 40)
-    ea_sip_slice(&h, p + m.call_id.off, m.call_id.len)
-    ea_sip_slice(&h, p + m.from_tag.off, m.from_tag.len)
-    return ea_sip_end(&h, NULL)
+    ea_sip_init(&h, state.keys.table)
+    ea_key_word(&h, <uint64_t>peer_id | <uint64_t>2 << 40)
+    ea_key_slice(&h, p + m.call_id.off, m.call_id.len)
+    ea_key_slice(&h, p + m.from_tag.off, m.from_tag.len)
+    return ea_key_end(&h, NULL)
 
 
 # trunk-rate: new calls of a trunk. A resubmission after 401/407 is the same call.
@@ -61,7 +61,7 @@ cdef int op_trunk_rate(Screen *s) noexcept nogil:
 # same size; a repeated call is never refused while the first budget has room.
 cdef int lane_limits(Screen *s) noexcept nogil:
     cdef PeerCells *cells = &s.state.peers[s.peer.slot]
-    cdef uint64_t caller = number_canonical(s.m.from_.number, &s.policy.plans[s.peer.plan]), mark
+    cdef uint64_t caller = uri_canonical(s.p, &s.m.from_, &s.policy.plans[s.peer.plan]), mark
     cdef bint owned, fresh = True
     if s.trace != NULL or s.lane == LANE_TEST:
         return 0

@@ -68,6 +68,30 @@ cdef uint64_t number_canonical(uint64_t number, Plan *plan) noexcept nogil:
     return 0
 
 
+# The canonical number of a URI's user part. A dialled one may be longer than
+# E.164's 15 digits by its international prefix, and is then read again without it.
+cdef uint64_t uri_canonical(const uint8_t *p, Uri *u, Plan *plan) noexcept nogil:
+    cdef uint8_t digits[24]
+    cdef uint32_t i, n = 0
+    cdef uint64_t prefix = 0
+    if not u.number & NUM_LONG or u.number & NUM_PLUS:
+        return number_canonical(u.number, plan)
+    for i in range(u.user.len):
+        if EA_IS(p[u.user.off + i], CLS_DIGIT):
+            if n == sizeof(digits):
+                return 0
+            digits[n] = p[u.user.off + i]
+            n += 1
+        elif p[u.user.off + i] == b'%':
+            return 0
+    for i in range(1, 10):
+        prefix = prefix * 10 + (digits[i - 1] - 48)
+        if (plan.idd_lengths >> i & 1 and n - i <= 15 and digits[i] != b'0'
+                and sorted_has(plan.idd, plan.idd_count, number_pack(prefix, i))):
+            return parse_number(digits + i, n - i)
+    return 0
+
+
 # RSN_ why no such number can exist, or 0 (E.164; NANP: ATIS-0300119 and the NANPA's central office code rules).
 cdef int number_impossible(PolicyImage *policy, uint64_t canonical) noexcept nogil:
     cdef uint64_t value = number_value(canonical)
@@ -171,7 +195,7 @@ cdef int number_compare(const void *a, const void *b) noexcept nogil:
 cdef uint64_t number_entry(const uint8_t *p, uint64_t i, uint64_t end) noexcept nogil:
     cdef uint64_t value = 0
     cdef uint32_t digits = 0
-    while i < end and (p[i] == b' ' or p[i] == b'\t'):
+    while i < end and p[i] in b" \t-.()":
         i += 1
     if i < end and p[i] == b'+':
         i += 1
@@ -212,7 +236,7 @@ cdef class NumberSet:
         cdef const uint8_t *p = text
         cdef uint64_t n = len(text), i = 0, end, next_, dots, low, high, star
         cdef uint64_t *singles = NULL
-        cdef uint64_t single_count = 0, single_room = 0, k
+        cdef uint64_t single_count = 0, single_room = 0, k, scale
         cdef long line = 0
         ranges = []
         errors = []
@@ -263,9 +287,9 @@ cdef class NumberSet:
                         errors.append((line, "a prefix is written +DIGITS*"))
                     else:
                         for digits in range(max(number_len(star), 4), 16):
-                            scale = 10 ** (digits - number_len(star))
-                            value = number_value(star) * scale
-                            ranges.append((number_pack(value, digits), number_pack(value + scale - 1, digits)))
+                            scale = POW10[<uint32_t>digits - number_len(star)]
+                            low = number_value(star) * scale
+                            ranges.append((number_pack(low, digits), number_pack(low + scale - 1, digits)))
                 else:
                     low = number_entry(p, i, end)
                     if low == 0:
@@ -359,6 +383,7 @@ cdef class NumberSet:
     def overlaps(self, NumberSet other) -> str | None:
         """A number (digits) that both hold, or None."""
         cdef uint64_t i
+        cdef uint32_t i_few = 0, i_many = 0
         cdef NumberSet few = self, many = other
         if self.table.single_count > other.table.single_count:
             few, many = other, self
@@ -366,12 +391,16 @@ cdef class NumberSet:
             for i in range((few.table.buckets_mask + 1) * 8):
                 if few.table.slot[i] and set_has(&many.table, few.table.slot[i]):
                     return number_text(few.table.slot[i])
-        # A range of the one against the ranges and singles of the other.
-        for low, high in few.ranges():
-            for other_low, other_high in many.ranges():
-                if low <= other_high and other_low <= high:
-                    return number_text(max(low, other_low))
-        if few.table.range_count and many.table.single_count:
+        # Both lists of ranges are sorted: one walk along the two.
+        while i_few < few.table.range_count and i_many < many.table.range_count:
+            low = max(few.table.ranges[2 * i_few], many.table.ranges[2 * i_many])
+            if low <= min(few.table.ranges[2 * i_few + 1], many.table.ranges[2 * i_many + 1]):
+                return number_text(low)
+            if few.table.ranges[2 * i_few + 1] < many.table.ranges[2 * i_many + 1]:
+                i_few += 1
+            else:
+                i_many += 1
+        if few.table.range_count:
             for i in range((many.table.buckets_mask + 1) * 8):
                 if many.table.slot[i] and set_has(&few.table, many.table.slot[i]):
                     return number_text(many.table.slot[i])

@@ -1,0 +1,224 @@
+# parse_addr.pxi: name-addr, addr-spec, Via and their parameters (RFC 3261 §20.10, §20.42, §25.1).
+#
+# List elements return the offset of the ',' behind them, or n at the end of the
+# row, or PARSE_END on a fault.
+
+# Behind the closing quote of the quoted string that opens at i, or PARSE_END.
+cdef inline int32_t parse_quoted(const uint8_t *p, uint32_t i, uint32_t n) noexcept nogil:
+    i += 1
+    while i < n:
+        if p[i] == b'\\':
+            i += 2
+        elif p[i] == b'"':
+            return <int32_t>(i + 1)
+        else:
+            i += 1
+    return PARSE_END
+
+
+# Behind a parameter's value: a quoted string, or token characters and those of host. PARSE_END when there is none.
+cdef inline int32_t parse_param_value(const uint8_t *p, uint32_t i, uint32_t n) noexcept nogil:
+    cdef uint32_t end
+    if i < n and p[i] == b'"':
+        return parse_quoted(p, i, n)
+    end = ea_run(p, i, n, CLS_VALUE)
+    return PARSE_END if end == i else <int32_t>end
+
+
+# *( ; name [ = value ] ) of a header value. Keeps the value of `tag`.
+cdef int32_t parse_params(const uint8_t *p, uint32_t i, uint32_t n, Slice *tag) noexcept nogil:
+    cdef uint32_t name, name_end
+    cdef int32_t end
+    cdef bint is_tag
+    while True:
+        i = parse_blanks(p, i, n)
+        if i >= n or p[i] == b',':
+            return <int32_t>i
+        if p[i] != b';':
+            return PARSE_END
+        name = parse_blanks(p, i + 1, n)
+        name_end = ea_run(p, name, n, CLS_TOKEN)
+        if name == name_end:
+            return PARSE_END
+        is_tag = tag != NULL and name_end - name == 3 and ea_same_fold(p + name, b"tag", 3)
+        i = parse_blanks(p, name_end, n)
+        if i >= n or p[i] != b'=':
+            if is_tag:
+                return PARSE_END
+            continue
+        name = parse_blanks(p, i + 1, n)
+        end = parse_param_value(p, name, n)
+        if end < 0:
+            return PARSE_END
+        i = <uint32_t>end
+        if is_tag:
+            if tag.len or ea_run(p, name, i, CLS_TOKEN) != i:
+                return PARSE_END
+            tag[0] = slice_of(name, i)
+
+
+# Behind an unquoted display name that ends at '<', or i when there is none. Phones
+# write escaped quotes there (\"name\"); a reader that took one for a quoted string
+# would find no end, so it has one reading only.
+cdef inline uint32_t parse_display(const uint8_t *p, uint32_t i, uint32_t n) noexcept nogil:
+    cdef uint32_t k = i
+    while True:
+        k = ea_run(p, k, n, CLS_TOKEN | CLS_LWS)
+        if k + 1 < n and p[k] == b'\\' and p[k + 1] > 32:
+            k += 2
+            continue
+        return k if k < n and p[k] == b'<' else i
+
+
+# One name-addr or addr-spec with its parameters.
+cdef int32_t parse_addr(const uint8_t *p, uint32_t i, uint32_t n, Uri *u, Slice *tag) noexcept nogil:
+    cdef uint32_t start, k
+    cdef int32_t closed
+    cdef Slice display
+    display.off = 0
+    display.len = 0
+    i = parse_blanks(p, i, n)
+    start = i
+    if i >= n:
+        return PARSE_END
+    if p[i] == b'"':
+        closed = parse_quoted(p, i, n)
+        if closed < 0:
+            return PARSE_END
+        display = slice_of(start + 1, <uint32_t>closed - 1)
+        i = parse_blanks(p, <uint32_t>closed, n)
+        if i >= n or p[i] != b'<':
+            return PARSE_END
+    elif p[i] != b'<':
+        i = parse_display(p, i, n)
+        k = i
+        while k > start and EA_IS(p[k - 1], CLS_LWS):
+            k -= 1
+        display = slice_of(start, k)
+    if p[i] == b'<':
+        start = i + 1
+        k = ea_find(p, start, n, b'>')
+        if k >= n or not parse_uri(p, start, k, u):
+            return PARSE_END
+        u.display = display
+        return <int32_t>n if k + 1 == n else parse_params(p, k + 1, n, tag)
+    # Without <> the parameters are the header's, and '?' and ',' can't be the URI's (§20).
+    k = i
+    while k < n and not EA_IS(p[k], CLS_LWS) and p[k] != b';' and p[k] != b',':
+        if p[k] == b'?' or p[k] == b'<' or p[k] == b'"':
+            return PARSE_END
+        k += 1
+    if not parse_uri(p, i, k, u):
+        return PARSE_END
+    return parse_params(p, k, n, tag)
+
+
+# sent-protocol and sent-by. Returns the offset of what follows, 0 on a fault.
+cdef inline uint32_t parse_sent(const uint8_t *p, uint32_t i, uint32_t n, Via *v) noexcept nogil:
+    cdef uint32_t k
+    cdef uint64_t number
+    if n - i < 12 or not ea_same_fold(p + i, b"sip", 3):
+        return 0
+    i = parse_blanks(p, i + 3, n)
+    if i >= n or p[i] != b'/':
+        return 0
+    i = parse_blanks(p, i + 1, n)
+    if i + 3 > n or p[i] != b'2' or p[i + 1] != b'.' or p[i + 2] != b'0':
+        return 0
+    i = parse_blanks(p, i + 3, n)
+    if i >= n or p[i] != b'/':
+        return 0
+    i = parse_blanks(p, i + 1, n)
+    k = ea_run(p, i, n, CLS_TOKEN)
+    v.transport = slice_of(i, k)
+    i = parse_blanks(p, k, n)
+    if v.transport.len == 0 or i == k:
+        return 0
+    v.sent_by.off = i
+    if not parse_host(p, &i, n, &v.host, &v.v6):
+        return 0
+    v.sent_by.len = i - v.sent_by.off
+    k = parse_blanks(p, i, n)
+    if k < n and p[k] == b':':
+        k = parse_blanks(p, k + 1, n)
+        i = parse_digits(p, k, n)
+        if not parse_uint(p, k, i, 65535, &number) or number == 0:
+            return 0
+        v.port = <uint16_t>number
+        v.sent_by.len = i - v.sent_by.off
+        k = parse_blanks(p, i, n)
+    return k
+
+
+# received is where the response is sent, so it must be an address (RFC 3261 §25.1; brackets: RFC 5118 §4.5).
+cdef bint parse_received(const uint8_t *p, Slice s) noexcept nogil:
+    cdef uint8_t v6[16]
+    cdef uint32_t v4
+    if s.len and p[s.off] == b'[':
+        return s.len > 2 and p[s.off + s.len - 1] == b']' and ea_parse_v6(p + s.off + 1, s.len - 2, v6)
+    return ea_parse_v4(p + s.off, s.len, &v4) or ea_parse_v6(p + s.off, s.len, v6)
+
+
+cdef bint parse_via_param(const uint8_t *p, uint32_t name, uint32_t length, Slice value, Via *v) noexcept nogil:
+    cdef uint64_t number
+    if length == 6 and ea_same_fold(p + name, b"branch", 6):
+        if value.len == 0 or v.branch.len or ea_run(p, value.off, value.off + value.len, CLS_TOKEN) != value.off + value.len:
+            return False
+        v.branch = value
+        # RFC 3261 §8.1.1.7: a branch is the cookie and more; the bare cookie names no transaction.
+        return not (value.len == 7 and ea_same_fold(p + value.off, b"z9hg4bk", 7))
+    if length == 5 and ea_same_fold(p + name, b"rport", 5):
+        if v.rport >= 0:
+            return False
+        v.rport = 0
+        v.rport_value = slice_of(name + length, name + length)
+        if value.len:
+            if not parse_uint(p, value.off, value.off + value.len, 65535, &number) or number == 0:
+                return False
+            v.rport = <int32_t>number
+            v.rport_value = value
+    elif length == 8 and ea_same_fold(p + name, b"received", 8):
+        if v.received.len or not parse_received(p, value):
+            return False
+        v.received = value
+    return True
+
+
+# One Via value.
+cdef int32_t parse_via(const uint8_t *p, uint32_t i, uint32_t n, Via *v) noexcept nogil:
+    cdef uint32_t k, name, name_end
+    cdef int32_t end
+    cdef Slice value
+    memset(v, 0, sizeof(Via))
+    v.rport = -1
+    i = parse_blanks(p, i, n)
+    v.value.off = i
+    if i >= n:
+        return PARSE_END
+    i = parse_sent(p, i, n, v)
+    if i == 0:
+        return PARSE_END
+    v.value.len = v.sent_by.off + v.sent_by.len - v.value.off
+    while True:
+        if i >= n or p[i] == b',':
+            return <int32_t>i
+        if p[i] != b';':
+            return PARSE_END
+        name = parse_blanks(p, i + 1, n)
+        name_end = ea_run(p, name, n, CLS_TOKEN)
+        if name_end == name:
+            return PARSE_END
+        value = slice_of(name_end, name_end)
+        i = name_end
+        k = parse_blanks(p, i, n)
+        if k < n and p[k] == b'=':
+            k = parse_blanks(p, k + 1, n)
+            end = parse_param_value(p, k, n)
+            if end < 0:
+                return PARSE_END
+            value = slice_of(k, <uint32_t>end)
+            i = <uint32_t>end
+        v.value.len = i - v.value.off
+        if not parse_via_param(p, name, name_end - name, value, v):
+            return PARSE_END
+        i = parse_blanks(p, i, n)

@@ -1,0 +1,269 @@
+# parse_uri.pxi: URIs and the numbers in them: sip and sips (RFC 3261 §19.1), tel (RFC 3966), service URNs (RFC 5031).
+#
+# Every function reads only [i, end) of p; slots are padded, so a vector load may
+# touch what lies behind, and no result depends on it.
+
+cdef inline uint32_t parse_blanks(const uint8_t *p, uint32_t i, uint32_t n) noexcept nogil:
+    while i < n and EA_IS(p[i], CLS_LWS):
+        i += 1
+    return i
+
+
+cdef inline uint32_t parse_digits(const uint8_t *p, uint32_t i, uint32_t n) noexcept nogil:
+    while i < n and EA_IS(p[i], CLS_DIGIT):
+        i += 1
+    return i
+
+
+cdef inline Slice slice_of(uint32_t start, uint32_t end) noexcept nogil:
+    cdef Slice s
+    s.off = start
+    s.len = end - start
+    return s
+
+
+# Decimal digits in [i, end) to *value; False when none, another byte, or more than `limit`.
+cdef inline bint parse_uint(const uint8_t *p, uint32_t i, uint32_t end, uint64_t limit, uint64_t *value) noexcept nogil:
+    cdef uint64_t x = 0
+    if i >= end or end - i > 32:
+        return False
+    while i < end:
+        if not EA_IS(p[i], CLS_DIGIT):
+            return False
+        x = x * 10 + (p[i] - 48)
+        if x > limit:
+            return False
+        i += 1
+    value[0] = x
+    return True
+
+
+cdef inline int parse_hex_digit(uint8_t c) noexcept nogil:
+    if c <= 57:
+        return c - 48
+    return (c | 0x20) - 87
+
+
+# A user part to a packed number: an optional '+', digits, visual separators
+# (RFC 3966 §5.1.1), percent escapes decoded once. Anything else: 0.
+cdef uint64_t parse_number_slow(const uint8_t *p, uint32_t n) noexcept nogil:
+    cdef uint64_t value = 0, plus = 0
+    cdef uint32_t i = 0, digits = 0
+    cdef uint8_t c
+    while i < n:
+        c = p[i]
+        if c == b'%':
+            if i + 2 >= n or not EA_IS(p[i + 1], CLS_HEX) or not EA_IS(p[i + 2], CLS_HEX):
+                return 0
+            c = <uint8_t>(parse_hex_digit(p[i + 1]) * 16 + parse_hex_digit(p[i + 2]))
+            i += 2
+        i += 1
+        if 48 <= c <= 57:
+            digits += 1
+            if digits <= 15:
+                value = value * 10 + (c - 48)
+        elif c == b'+' and digits == 0 and plus == 0:
+            plus = NUM_PLUS
+        elif c != b'-' and c != b'.' and c != b'(' and c != b')':
+            return 0
+    if digits == 0:
+        return 0
+    if digits > 15:
+        return NUM_LONG | plus
+    return value | <uint64_t>digits << NUM_LEN_SHIFT | plus
+
+
+# The same; nearly every number is '+' and 8 to 15 digits in a row.
+cdef inline uint64_t parse_number(const uint8_t *p, uint32_t n) noexcept nogil:
+    cdef uint32_t i = 0, digits
+    cdef uint64_t plus = 0
+    cdef int64_t value
+    if n and p[0] == b'+':
+        plus = NUM_PLUS
+        i = 1
+    digits = n - i
+    if digits < 8 or digits > 15:
+        return parse_number_slow(p, n)
+    value = ea_digits8(p + i)
+    if value < 0:
+        return parse_number_slow(p, n)
+    i += 8
+    while i < n:
+        if not EA_IS(p[i], CLS_DIGIT):
+            return parse_number_slow(p, n)
+        value = value * 10 + (p[i] - 48)
+        i += 1
+    return <uint64_t>value | <uint64_t>digits << NUM_LEN_SHIFT | plus
+
+
+cdef inline bint parse_host(const uint8_t *p, uint32_t *at, uint32_t end, Slice *host, bint *v6) noexcept nogil:
+    cdef uint32_t i = at[0], start = i
+    cdef uint8_t address[16]
+    if i < end and p[i] == b'[':
+        start = i + 1
+        i = ea_find(p, start, end, b']')
+        if i >= end or not ea_parse_v6(p + start, i - start, address):
+            return False
+        host[0] = slice_of(start, i)
+        v6[0] = True
+        at[0] = i + 1
+        return True
+    i = ea_run(p, i, end, CLS_HOST)
+    if i == start or i - start > 255:
+        return False
+    host[0] = slice_of(start, i)
+    v6[0] = False
+    at[0] = i
+    return True
+
+
+# paramchar or hnv-char up to one that is neither; a '%' must open an escape. PARSE_END when it doesn't.
+cdef inline int32_t parse_param_chars(const uint8_t *p, uint32_t i, uint32_t end) noexcept nogil:
+    while True:
+        i = ea_run(p, i, end, CLS_PARAM)
+        if i >= end or p[i] != b'%':
+            return <int32_t>i
+        if i + 2 >= end or not EA_IS(p[i + 1], CLS_HEX) or not EA_IS(p[i + 2], CLS_HEX):
+            return PARSE_END
+        i += 3
+
+
+# ;name[=value] of a URI, up to '?' or the end. Marks lr and maddr. A blank behind
+# the ';' is read over: it stands in Routes of the field and has one reading only.
+cdef bint parse_uri_params(const uint8_t *p, uint32_t i, uint32_t end, Uri *u) noexcept nogil:
+    cdef uint32_t start = i, name, length
+    cdef int32_t k
+    u.params.off = start
+    while i < end and p[i] == b';':
+        name = i + 1
+        while name < end and p[name] == b' ':
+            name += 1
+        k = parse_param_chars(p, name, end)
+        if k < 0:
+            return False
+        length = <uint32_t>k - name
+        if length == 0:
+            return False
+        i = <uint32_t>k
+        if i < end and p[i] == b'=':
+            k = parse_param_chars(p, i + 1, end)
+            if k < 0 or <uint32_t>k == i + 1:
+                return False
+            i = <uint32_t>k
+        if length == 2 and ea_same_fold(p + name, b"lr", 2):
+            u.flags |= URI_LR
+        elif length == 5 and ea_same_fold(p + name, b"maddr", 5):
+            u.flags |= URI_MADDR
+    u.params.len = i - start
+    if i < end and p[i] == b'?' and u.scheme != SCHEME_TEL:
+        u.flags |= URI_HEADERS
+        i += 1
+        if i == end:
+            return False
+        while i < end:
+            if p[i] == b'=' or p[i] == b'?':
+                i += 1
+                continue
+            k = parse_param_chars(p, i, end)
+            if k < 0 or <uint32_t>k == i:
+                return False
+            i = <uint32_t>k
+    return i == end
+
+
+cdef bint parse_userinfo(const uint8_t *p, uint32_t i, uint32_t end, Uri *u) noexcept nogil:
+    cdef uint32_t at = i, cut = end
+    if at < end and p[at] == b'+':
+        at += 1
+    while True:
+        at = ea_run(p, at, end, CLS_HOST)
+        if at >= end:
+            break
+        if p[at] == b'%':
+            if at + 2 >= end or not EA_IS(p[at + 1], CLS_HEX) or not EA_IS(p[at + 2], CLS_HEX):
+                return False
+            u.flags |= URI_ESCAPED
+            at += 3
+            continue
+        if not EA_IS(p[at], CLS_USER):
+            return False
+        if (p[at] == b';' or p[at] == b':') and cut == end:
+            cut = at
+        at += 1
+    if end == i:
+        return False
+    u.user = slice_of(i, cut)
+    u.number = parse_number(p + i, cut - i)
+    return True
+
+
+cdef bint parse_sip_uri(const uint8_t *p, uint32_t i, uint32_t end, Uri *u) noexcept nogil:
+    # '@' is legal nowhere else in the URI, so the first one ends the userinfo.
+    cdef uint32_t k = ea_find(p, i, end, b'@')
+    cdef uint64_t port
+    cdef bint v6 = False
+    if k < end:
+        if not parse_userinfo(p, i, k, u):
+            return False
+        i = k + 1
+    if not parse_host(p, &i, end, &u.host, &v6):
+        return False
+    if v6:
+        u.flags |= URI_V6
+    if i < end and p[i] == b':':
+        i += 1
+        k = parse_digits(p, i, end)
+        if not parse_uint(p, i, k, 65535, &port) or port == 0:
+            return False
+        u.port = <uint16_t>port
+        i = k
+    return i == end or parse_uri_params(p, i, end, u)
+
+
+cdef bint parse_tel_uri(const uint8_t *p, uint32_t i, uint32_t end, Uri *u) noexcept nogil:
+    cdef uint32_t start = i
+    while i < end and p[i] != b';':
+        if not EA_IS(p[i], CLS_HEX) and p[i] not in b"+-.()*#%":
+            return False
+        i += 1
+    if i == start:
+        return False
+    u.user = slice_of(start, i)
+    u.number = parse_number(p + start, i - start)
+    return parse_uri_params(p, i, end, u)
+
+
+# [off, end) to Uri; False when it can't be read. Schemes that SIP doesn't route
+# are kept whole as SCHEME_OTHER.
+cdef bint parse_uri(const uint8_t *p, uint32_t off, uint32_t end, Uri *u) noexcept nogil:
+    cdef uint32_t i = off, k
+    cdef uint64_t word
+    memset(u, 0, sizeof(Uri))
+    u.whole = slice_of(off, end)
+    if end - off >= 5:
+        word = ea_fold8(p + off, 4)
+        if word == 0x3a706973:                          # "sip:"
+            u.scheme = SCHEME_SIP
+            return parse_sip_uri(p, off + 4, end, u)
+        if word == 0x3a6c6574:                          # "tel:"
+            u.scheme = SCHEME_TEL
+            return parse_tel_uri(p, off + 4, end, u)
+        if word == 0x73706973 and p[off + 4] == b':':   # "sips:"
+            u.scheme = SCHEME_SIPS
+            return parse_sip_uri(p, off + 5, end, u)
+    while i < end and (EA_IS(p[i], CLS_HOST) or p[i] == b'+') and p[i] != b'_':
+        i += 1
+    if i == off or i >= end or p[i] != b':' or not (97 <= (p[off] | 0x20) <= 122):
+        return False
+    k = i + 1
+    u.scheme = SCHEME_OTHER
+    if i - off == 3 and ea_same_fold(p + off, b"urn", 3):
+        u.scheme = SCHEME_URN
+        u.host = slice_of(k, end)
+    if k == end:
+        return False
+    while k < end:
+        if p[k] <= 32 or p[k] >= 127 or p[k] in b'<>"\\^`{|}[]':
+            return False
+        k += 1
+    return True
