@@ -1,0 +1,227 @@
+"""Typed face of the compiled engine, with the contracts that its types can't say. It holds no code.
+
+``Engine.process`` is the seam: packets and a time in, packets out. It reads no
+clock and no socket and makes no Python object per packet. ``Engine.pump`` puts
+the kernel's sockets around it.
+
+Times are monotonic nanoseconds. An address is ``(host, port)`` with the host as
+a literal, IPv6 without brackets. A listener is its place in the configuration.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, TypeAlias, final
+
+from edge_agent.numbering.plans import Plan
+from edge_agent.policy.compile import Tables
+
+Address: TypeAlias = tuple[str, int]
+
+def parse(data: bytes, pad: int = 0) -> dict[str, Any]:
+    """Reads one datagram, for tests, probes and explain; never on the path of a call.
+
+    ``kind`` is request, response, keepalive or error; an error has ``reason`` (a
+    name of ``reasons.py``), and it and a keepalive have nothing else. Else:
+    method, status, uri (of a request), from, from_tag, to, to_tag, call_id, cseq, cseq_method,
+    max_forwards (-1: absent), via_count, vias (the first two), content_length (-1:
+    absent), content_type, length (without what stands behind the message),
+    identities, routes (the first four), user_agent, refer_to, privacy, headers.
+    ``pad`` is written behind the datagram and must never matter.
+    """
+
+def canonical(number: str, plan: Plan) -> str:
+    """E.164 digits of a number as written (``+...`` or digits) under a country's plan; "" when it can't be told."""
+
+def number_text(number: int) -> str:
+    """The digits of a packed number, as ``NumberSet.ranges`` and ``singles`` give them."""
+
+def derive(secret: bytes, purpose: str) -> bytes:
+    """16 bytes for one purpose out of the secret of ``[keys]``. The same secret and purpose: the same bytes."""
+
+def peer_id(name: str) -> int:
+    """The 32-bit id that branches and cookies carry for a trunk or upstream; the same on every node, never 0."""
+
+class Event(NamedTuple):
+    """A refused or monitored message, as the ring holds it. Texts are cut to a fixed length, raw otherwise."""
+
+    time_ns: int
+    action: str
+    """forward, answer or drop."""
+    rule: str
+    reason: str
+    status: int
+    """Of the answer; 0 without one."""
+    monitored: bool
+    method: str
+    peer: str
+    """Trunk or upstream; "" for nobody's."""
+    source: Address
+    call_id: str
+    from_user: str
+    to_user: str
+    """Of the Request-URI."""
+    user_agent: str
+    value: int
+    """What the rule saw."""
+    limit: int
+    """What it would have allowed."""
+
+class Step(NamedTuple):
+    """What one rule makes of a message. The last step of an explanation has the rule ``verdict``."""
+
+    rule: str
+    mode: str
+    applies: bool
+    reason: str
+    answer: str
+    value: int
+    limit: int
+    note: str
+
+class NumberListError(ValueError):
+    """Lines of a number list that can't be read."""
+
+    errors: list[tuple[int, str]]
+    """Line number from 1 and what is wrong; the first 20."""
+
+    def __init__(self, errors: list[tuple[int, str]]) -> None: ...
+
+@final
+class NumberSet:
+    """A set of E.164 numbers: read-only, shared by policies, of a size that its text decides.
+
+    One entry a line: ``+12125550100``, ``+12125000000..+12125099999`` or
+    ``+1646555*``; ``#`` comments, blank lines and the separators ``- . ( )`` are
+    passed over. Raises NumberListError.
+    """
+
+    def __init__(self, text: bytes) -> None: ...
+    def __len__(self) -> int:
+        """Numbers covered; one that is listed alone and in a range counts twice."""
+
+    def __contains__(self, digits: str) -> bool:
+        """Is the number (digits, no ``+``) in the set?"""
+
+    @property
+    def single_count(self) -> int:
+        """Numbers listed one by one."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held."""
+
+    def ranges(self) -> list[tuple[int, int]]:
+        """Ranges of packed numbers, sorted and disjoint."""
+
+    def singles(self) -> list[int]:
+        """The numbers listed one by one, packed, in no order."""
+
+    def overlaps(self, other: NumberSet) -> str | None:
+        """Digits of one number that both hold, or None."""
+
+@final
+class Batch:
+    """Up to 64 datagrams on their way in, in an arena made once."""
+
+    def __init__(self, slots: int = 64) -> None:
+        """ValueError outside 1 to 64."""
+
+    def __len__(self) -> int: ...
+    def add(self, data: bytes, source: Address, listener: int = 0, pad: int = 0) -> None:
+        """Copies a datagram in. IndexError when full, ValueError above 65,536 bytes, OSError for no literal address."""
+
+    def clear(self) -> None:
+        """Empties the batch; its room is used again."""
+
+    def parse(self) -> None:
+        """Reads every packet and keeps nothing: what parsing alone costs."""
+
+@final
+class OutBatch:
+    """Datagrams on their way out, with room for one answer to every packet of a full Batch."""
+
+    def __init__(self) -> None: ...
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int) -> tuple[bytes, Address, int]:
+        """Bytes, destination, and the listener that it leaves by. IndexError past the end, and below 0."""
+
+    def clear(self) -> None:
+        """Empties the batch; ``process`` does it first."""
+
+@final
+class Policy:
+    """One compiled policy: the tables as flat arrays. Read-only, but for the health of targets.
+
+    Made by ``policy.compile``, which has checked everything: nothing is checked twice here.
+    """
+
+    def __init__(self, tables: Tables | None = None) -> None: ...
+    @property
+    def tables(self) -> Tables: ...
+
+@final
+class Engine:
+    """Screens batches of SIP messages against the published policy.
+
+    Every table is made and faulted in here, and never grows. ``secret`` (32
+    bytes) keys branches, tags and cookies; with ``old_secret`` the cookies of the
+    one before stay valid. ValueError for a bad size or count, MemoryError when the
+    tables can't be had.
+
+    ``process`` and ``pump`` may run in several threads at once, each with its own
+    worker number, Batch and OutBatch; every other method belongs to one thread at
+    a time, which may be another.
+    """
+
+    def __init__(
+        self,
+        *,
+        workers: int = 1,
+        rates_mib: int = 16,
+        transactions_mib: int = 64,
+        leases_mib: int = 16,
+        secret: bytes,
+        old_secret: bytes | None = None,
+    ) -> None: ...
+    def publish(self, policy: Policy) -> None:
+        """Makes ``policy`` the one that screens, whole and at once; returns when no worker uses the old one.
+
+        Rates, counters and target health of peers that stay are kept. Each policy
+        needs a generation of its own, above 0. ValueError with more than 1,024 peers.
+        """
+
+    def set_target(self, upstream: str, target: int, up: bool) -> None:
+        """The health of an upstream's target, by its place in ``targets``. Unknown ones are passed over."""
+
+    def process(self, batch: Batch, now: int, out: OutBatch, worker: int = 0) -> None:
+        """Screens every packet of ``batch`` at the time ``now``; what is to be sent goes into ``out``, emptied first.
+
+        ``now`` never goes back. The GIL is released. RuntimeError before the first publish.
+        """
+
+    def pump(self, worker: int, sockets: Sequence[tuple[int, int]]) -> None:
+        """Receives, screens and sends until ``stop``; one thread per worker, the GIL released.
+
+        ``sockets``: (file descriptor, listener) for each listener of the policy, not
+        blocking. OSError when the kernel refuses to watch them.
+        """
+
+    def stop(self) -> None:
+        """Ends every pump within a batch. Safe from any thread and from a signal handler."""
+
+    def counters(self) -> dict[str, Any]:
+        """Totals over all workers since the start. received = forwarded + answered + dropped, between batches.
+
+        Also responses, events_dropped, send_errors and batches; ``by_verdict``:
+        {(action, rule, reason, peer): n}; ``monitored``: {(rule, peer): n};
+        ``methods``: {method: n}; ``heartbeats``: one number per worker, which moves at
+        least once a second while its pump turns.
+        """
+
+    def events(self, limit: int = 1000) -> list[Event]:
+        """Takes up to ``limit`` events out of the rings, oldest first per worker."""
+
+    def tables(self) -> dict[str, dict[str, int]]:
+        """entries, evictions and bytes of each of rates, transactions, leases. Walks them: not for every second."""
+
+    def explain(self, data: bytes, source: Address, listener: int, now: int) -> list[Step]:
+        """Every rule in order, and the verdict last. Changes no state and counts nothing."""
