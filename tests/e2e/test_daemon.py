@@ -38,6 +38,12 @@ def verdicts(daemon: Daemon) -> dict[str, int]:
     return {row["reason"]: row["count"] for row in daemon.status()["counters"]["verdicts"]}
 
 
+def resident(daemon: Daemon) -> float:
+    """MiB."""
+    pages = int(Path(f"/proc/{daemon.pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
 # start
 
 
@@ -81,8 +87,7 @@ def test_several_workers_share_the_port(tmp_path: Path) -> None:
 
 def test_lean_and_idle(daemon: Daemon) -> None:
     daemon.start()
-    pages = int(Path(f"/proc/{daemon.pid}/statm").read_text().split()[1])
-    assert pages * os.sysconf("SC_PAGE_SIZE") / 2**20 <= 90 + 16, "MiB: the process, and its tables of 16"
+    assert resident(daemon) <= 90 + 16, "MiB: the process, and its tables of 16"
 
     def used() -> int:
         fields = Path(f"/proc/{daemon.pid}/stat").read_text().rpartition(")")[2].split()
@@ -255,6 +260,18 @@ def test_rate_state_is_kept_over_a_reload(tmp_path: Path) -> None:
         assert daemon.command("reload").returncode == 0
         caller.invite(OWNED)
         assert caller.answer() == "SIP/2.0 486 Busy Here"
+
+
+def test_reloads_of_a_long_list_take_no_more_memory(daemon: Daemon) -> None:
+    numbers = daemon.folder / "numbers.txt"
+    numbers.write_text("".join(f"+1646{2000000 + 17 * number}\n" for number in range(300_000)))
+    daemon.config.write_text(daemon.config.read_text().replace('00999"]', '00999", "file:numbers.txt"]'))
+    daemon.start()
+    before = resident(daemon)
+    for change in range(5):
+        os.utime(numbers, (change, change))  # else the list wouldn't be read again
+        assert daemon.command("reload").returncode == 0
+    assert resident(daemon) - before < 3, "MiB; one list takes about 5"
 
 
 def test_what_only_a_start_can_change_is_told_and_kept(daemon: Daemon, acme: Caller) -> None:
