@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.sipp import Address, Agent, Scene, free_address
+from tests.e2e.scene import Scene
+from tests.e2e.sipp import Address, Agent, free_address
 
 HOSTS = {
     "agent": "127.0.0.1",

@@ -1,4 +1,4 @@
-"""Drives the daemon, SIPp and a lossy line for the end-to-end tests and the load harness.
+"""Drives the daemon and SIPp for the end-to-end tests and the load harness.
 
 Everything is started by an argument list, waited for by a condition (a ready
 message, a bound port, an exit) and stopped by the handle that started it. It
@@ -8,25 +8,21 @@ right: that is what the tests say.
 
 from __future__ import annotations
 
-import asyncio
 import csv
-import functools
 import itertools
 import os
-import random
 import re
 import shutil
 import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 SCENARIOS = Path(__file__).resolve().parents[1] / "sipp"
 
@@ -395,72 +391,6 @@ def default_command() -> list[str]:
     return named.split() if named else [str(Path(sys.executable).with_name("edge-agent"))]
 
 
-# --- plain sockets ----------------------------------------------------------------------------
-
-
-class Silent:
-    """A party that holds its port, keeps what comes and never answers by itself."""
-
-    def __init__(self, bind: Address) -> None:
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind(bind)
-        self._socket.setblocking(False)
-
-    def send(self, text: str, to: Address) -> None:
-        self._socket.sendto(text.encode(), to)
-
-    def take(self) -> list[str]:
-        """All that has come so far. Behind a fence() that is all that was sent."""
-        messages: list[str] = []
-        while True:
-            try:
-                messages.append(self._socket.recv(65536).decode("utf-8", "replace"))
-            except BlockingIOError:
-                return messages
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._socket.close()
-
-
-class Flood:
-    """INVITEs from ever new loopback addresses that nobody configured, as fast as ``rate`` says."""
-
-    def __init__(self, to: Address, rate: float = 2500) -> None:
-        self.sent = 0
-        self._to, self._rate = to, rate
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="flood", daemon=True)
-
-    def _run(self) -> None:
-        began = time.monotonic()
-        while not self._ended.wait(0.01):
-            while self.sent < self._rate * (time.monotonic() - began) and not self._ended.is_set():
-                number = self.sent % 65000
-                host = f"127.99.{number // 250}.{number % 250 + 1}"
-                text = (
-                    f"INVITE sip:+1312555{number % 10000:04d}@{self._to} SIP/2.0\r\n"
-                    f"Via: SIP/2.0/UDP {host}:5060;rport;branch=z9hG4bKf{self.sent}\r\nMax-Forwards: 70\r\n"
-                    f"From: <sip:+12125000100@{host}>;tag=f{self.sent}\r\nTo: <sip:+13125550123@{self._to}>\r\n"
-                    f"Call-ID: flood-{self.sent}@{host}\r\nCSeq: 1 INVITE\r\n"
-                    f"Contact: <sip:x@{host}>\r\nContent-Length: 0\r\n\r\n"
-                )
-                with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as source:
-                    source.bind((host, 0))
-                    source.sendto(text.encode(), self._to)
-                self.sent += 1
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._ended.set()
-        self._thread.join()
-
-
 _call_numbers = itertools.count(1)
 
 
@@ -488,108 +418,3 @@ def ask_options(agent: Address, source_host: str, seconds: float = 5) -> str:
         asking.settimeout(seconds)
         asking.sendto(request, agent)
         return asking.recv(65536).decode("utf-8", "replace")
-
-
-@dataclass
-class LossyLine:
-    """A line between one client and one server that loses packets both ways.
-
-    The client sends to ``near``; the server sees ``far`` as the sender and its
-    packets to ``far`` reach the client: a NAT with losses. The seed makes the
-    same packets of a row vanish in every run, as far as their order is the same.
-    """
-
-    near: Address
-    far: Address
-    server: Address
-    loss: float
-    seed: int
-    passed: int = 0
-    lost: int = 0
-    _client: tuple[str, int] | None = None
-    _ends: list[asyncio.DatagramTransport] = field(default_factory=list)
-
-    async def __aenter__(self) -> Self:
-        loop = asyncio.get_running_loop()
-        self._chance = random.Random(self.seed)
-        for address, receive in ((self.near, self._from_client), (self.far, self._from_server)):
-            end, _ = await loop.create_datagram_endpoint(functools.partial(_End, receive), local_addr=address)
-            self._ends.append(end)
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
-    ) -> None:
-        for end in self._ends:
-            end.close()
-
-    def _survives(self) -> bool:
-        if self._chance.random() < self.loss:
-            self.lost += 1
-            return False
-        self.passed += 1
-        return True
-
-    def _from_client(self, data: bytes, sender: tuple[str, int]) -> None:
-        self._client = sender
-        if self._survives():
-            self._ends[1].sendto(data, self.server)
-
-    def _from_server(self, data: bytes, sender: tuple[str, int]) -> None:
-        if self._client is not None and self._survives():
-            self._ends[0].sendto(data, self._client)
-
-
-class _End(asyncio.DatagramProtocol):
-    """One end of a lossy line: hands every datagram on."""
-
-    def __init__(self, take: Callable[[bytes, tuple[str, int]], None]) -> None:
-        self._take = take
-
-    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        self._take(data, addr)
-
-
-# --- the scene --------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Scene:
-    """A running agent and the addresses of those around it; parties are started on them by name."""
-
-    agent: Agent
-    at: Address
-    parties: Mapping[str, Address]
-    folder: Path
-    log_start: int = 0
-
-    def party(self, scenario: str, name: str, **options: Any) -> Sipp:
-        """A called side on a party's address. Options are those of Sipp."""
-        bind = options.pop("bind", self.parties[name])
-        return Sipp(self.folder / f"{name}-{scenario}", scenario, bind, **options)
-
-    def caller(self, scenario: str, name: str, **options: Any) -> Sipp:
-        """A calling side that sends to the agent from a party's host, at a port of its own."""
-        bind = free_address(self.parties[name].host)
-        return Sipp(self.folder / f"{name}-{scenario}", scenario, bind, **{"to": self.at, **options})
-
-    def log(self) -> str:
-        """What the daemon logged since this scene began."""
-        return self.agent.log(self.log_start)
-
-    def logs(self, text: str, seconds: float = 3) -> bool:
-        """Waits until the daemon has logged a text: events reach the log a little after the answer is out."""
-        deadline = time.monotonic() + seconds
-        while text not in self.log():
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(0.02)
-        return True
-
-    def silent(self, name: str) -> Silent:
-        return Silent(self.parties[name])
-
-    def fence(self, name: str = "acme") -> None:
-        """Returns when the agent has handled all that was sent to it before."""
-        answer = ask_options(self.at, self.parties[name].host)
-        assert answer.startswith("SIP/2.0 200 "), answer

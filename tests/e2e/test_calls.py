@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.e2e.sipp import Result, Scene, Sipp
+from tests.e2e.scene import Scene
+from tests.e2e.sipp import Result, Sipp
 
 
 def place(caller: Sipp, called: Sipp, calls: int = 1) -> tuple[Result, Result]:

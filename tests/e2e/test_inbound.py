@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.e2e.sipp import Scene
+from tests.e2e.scene import Scene
 from tests.e2e.test_calls import place
 
 OUTSIDE = "+14158880100"

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 
-from tests.e2e.sipp import LossyLine, Scene, free_address
+from tests.e2e.scene import Scene
+from tests.e2e.sipp import free_address
 from tests.e2e.test_calls import place
+from tests.e2e.wire import LossyLine
 
 LOSS = 0.05
 

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from tests.e2e.sipp import Flood, Message, Result, Scene
+from tests.e2e.scene import Scene
+from tests.e2e.sipp import Message, Result
+from tests.e2e.wire import Flood
 
 CLOUD = "sip:+13125550123@cloud.example.net"
 OWN = "<sip:+12125000100@127.0.0.10>"

@@ -29,7 +29,8 @@ from dataclasses import asdict, dataclass
 from html import escape
 from pathlib import Path
 
-from tests.e2e.sipp import SHORT_TRACE, Address, Agent, Result, Silent, Sipp, default_command, free_address
+from tests.e2e.sipp import SHORT_TRACE, Address, Agent, Result, Sipp, default_command, free_address
+from tests.e2e.wire import Silent
 
 KINDS = ("good", "forged", "mixed")
 NUMBERS = 2000  # callers in each injection file
