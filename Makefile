@@ -87,9 +87,10 @@ proof: $(VENV)/.tested build
 	@EDGE_PROOF=1 $(PY) -m pytest tests/property tests/fuzz $(PYTEST)
 
 bench: peers $(VENV)/.tested build
-	@$(PY) -m tests.bench.bench_decision
-	@$(PY) -m tests.bench.bench_instructions
-	@$(PY) -m tests.sipp.load
+	@mkdir -p build/bench
+	@$(PY) -m tests.bench.bench_decision --json build/bench/decision.json
+	@$(PY) -m tests.bench.bench_instructions --json build/bench/instructions.json
+	@$(PY) -m tests.sipp.load --out build/bench/sipp
 
 dist: $(VENV)/.tested
 	@$(PY) -m build --no-isolation

@@ -47,8 +47,8 @@ class Row:
 def floor_ns(folder: Path) -> float:
     """CPU nanoseconds per message of the bare forwarder."""
     program = folder / "floor"
-    subprocess.run(["gcc", "-O2", "-o", program, HERE / "floor.c"], check=True)
-    command = [program, str(FLOOR_RATE * FLOOR_SECONDS), str(FLOOR_RATE)]
+    subprocess.run(["gcc", "-O2", "-o", str(program), str(HERE / "floor.c")], check=True)
+    command = [str(program), str(FLOOR_RATE * FLOOR_SECONDS), str(FLOOR_RATE)]
     run = subprocess.run(command, input=message("good", 1, 1000), capture_output=True, check=True)
     found = json.loads(run.stdout)
     if found["received"] < 0.99 * found["sent"]:
@@ -124,8 +124,8 @@ def main() -> None:
     for row in rows:
         asked = ASKED.get((row.kind, row.numbers))
         verdict = "" if asked is None else f"   asked {asked}: {'reached' if row.of_floor <= asked else 'MISSED'}"
-        numbers = f"{row.numbers:,}" if row.numbers else "-"
-        print(f"{row.kind:10} {numbers:>10} {row.ns:8.0f} {row.of_floor:9.3f}{verdict}")
+        table = f"{row.numbers:,}" if row.numbers else "-"
+        print(f"{row.kind:10} {table:>10} {row.ns:8.0f} {row.of_floor:9.3f}{verdict}")
     if target:
         target.write_text(json.dumps({"floor_ns": floor, "rows": [asdict(row) for row in rows]}, indent=1) + "\n")
 
