@@ -107,7 +107,7 @@ def _trunks(result: dict[str, Any]) -> Table:
             ", ".join(trunk["sources"]),
             trunk["upstream"],
             trunk["emergency"],
-            f"{trunk['calls_per_second']:g}",
+            f"{trunk['calls_per_second']:,.10g}",
             str(trunk["lists"]),
             f"{trunk['numbers']:,}",
         )

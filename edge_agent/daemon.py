@@ -61,6 +61,8 @@ class StartError(Exception):
 def run(config: Path) -> int:
     """The whole life of a daemon. Returns its exit code."""
     _return_large_blocks()
+    # Who asks for a reload while the configuration is being read gets what is read; the default would end us.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         daemon = Daemon(config)
     except ConfigError as error:
@@ -125,7 +127,7 @@ class Daemon:
         await admin.start()
         self._tell_notices(self._loaded)
         self._tell_receive_buffer()
-        ended: asyncio.Queue[int] = asyncio.Queue()
+        ended: asyncio.Queue[Exception] = asyncio.Queue()
         for worker in range(self._workers):
             thread = threading.Thread(target=self._pump, args=(worker, loop, ended), name=f"pump-{worker}", daemon=True)
             thread.start()
@@ -134,7 +136,7 @@ class Daemon:
         tasks = [
             loop.create_task(self._account(), name="account"),
             loop.create_task(self._feed_watchdog(), name="watchdog"),
-            loop.create_task(ended.get(), name="pump"),
+            loop.create_task(_first_end(ended), name="pump"),
         ]
         self._log.info("started", version=__version__, **self._summary())
         self._notifier.ready(self._status_line())
@@ -149,14 +151,16 @@ class Daemon:
 
     # Data plane
 
-    def _pump(self, worker: int, loop: asyncio.AbstractEventLoop, ended: asyncio.Queue[int]) -> None:
+    def _pump(self, worker: int, loop: asyncio.AbstractEventLoop, ended: asyncio.Queue[Exception]) -> None:
         """A worker's thread: nothing but the engine's loop."""
         sockets = [(sock.fileno(), index) for index, sock in enumerate(self._listeners.sockets[worker])]
+        why: Exception = RuntimeError(f"pump {worker} returned")
         try:
             self._engine.pump(worker, sockets)
-        finally:
-            if not self._stopping:
-                loop.call_soon_threadsafe(ended.put_nowait, worker)
+        except Exception as error:  # noqa: BLE001 - told where the daemon is ended for it
+            why = error
+        if not self._stopping:
+            loop.call_soon_threadsafe(ended.put_nowait, why)
 
     def _publish(self, loaded: Loaded, generation: int) -> None:
         # The engine's clock is monotonic; the key's age is wall time and outlives the process.
@@ -324,6 +328,10 @@ class Daemon:
             tables=self._engine.tables(),
             log_lines_lost=self._lines.lost,
         )
+
+
+async def _first_end(ended: asyncio.Queue[Exception]) -> None:
+    raise await ended.get()
 
 
 def _return_large_blocks() -> None:

@@ -74,7 +74,11 @@ class VerdictLog:
             self._untold[kind] += counted[kind] - self._counted[kind] - self._written[kind]
             if self._untold[kind] > 0:
                 action, rule, reason = kind
-                self._log.info("verdicts", action=action, rule=rule, reason=reason, suppressed=self._untold.pop(kind))
+                fields = {"action": action, "rule": rule, "reason": reason, "suppressed": self._untold.pop(kind)}
+                if rule == "emergency":
+                    self._log.warning("verdicts", **fields, notify=True)
+                else:
+                    self._log.info("verdicts", **fields)
         self._counted = counted
         self._written.clear()
 

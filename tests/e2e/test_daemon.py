@@ -376,8 +376,9 @@ def test_the_watchdog_starves_with_a_stuck_worker(daemon: Daemon) -> None:
 def test_a_worker_that_ends_takes_the_daemon_with_it(daemon: Daemon) -> None:
     daemon.start(command=broken("raise OSError('epoll')"))
     assert daemon.process is not None and daemon.process.wait(20) == 3
-    assert "OSError: epoll" in daemon.text()
-    assert '"event":"part-ended","part":"pump"' in daemon.text()
+    (ended,) = daemon.lines("part-ended")
+    assert (ended["level"], ended["part"]) == ("critical", "pump") and "OSError: epoll" in ended["exception"]
+    assert daemon.lines()[-1]["event"] == "stopped"
 
 
 def broken(pump: str) -> list[str]:

@@ -157,6 +157,12 @@ def test_emergency_calls_from_nowhere_share_the_cap(pipe: Pipe) -> None:
     assert len(pipe.lines()) == 2
 
 
+def test_emergency_calls_that_got_no_line_are_a_warning_in_sum(pipe: Pipe) -> None:
+    VerdictLog(pipe.log).sum_up(counters(("answer", "emergency", "emergency-unknown", "", 7)))
+    (line,) = pipe.lines()
+    assert (line["level"], line["notify"], line["suppressed"]) == ("warning", True, 7)
+
+
 def test_upstream_down_is_a_warning(pipe: Pipe) -> None:
     VerdictLog(pipe.log).write([Event(rule="", reason="upstream-down", status=503)])
     assert pipe.lines()[0]["level"] == "warning"
