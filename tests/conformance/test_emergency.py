@@ -20,7 +20,8 @@ LANE = {
     "test": (("403", "emergency-not-authorised"), ("forward", "emergency-test")),
 }
 
-part = st.sampled_from("9 91 911 112 933 1 0 + +1 011 - . ( ) %31 %2B %2D %23 , ;x=1 *67 * p sos SOS %20 a 555".split())
+PARTS = "9 91 911 112 933 1 0 + +1 011 - . ( ) %31 %2B %2D %23 , ;x=1 *67 * p sos SOS %20 a 555"
+part = st.sampled_from(PARTS.split())
 user = st.lists(part, min_size=1, max_size=5).map("".join)
 place = st.sampled_from(
     [f"sip:%s@{CLOUD}", f"sips:%s@{CLOUD};user=phone", "tel:%s", "urn:service:%s", "tel:%s;phone-context=+1"]

@@ -7,6 +7,7 @@ Where we read more than the grammar, because real equipment sends it and no two 
 * bytes above 0x7F need not be valid UTF-8;
 * a host name is any run of letters, digits, "-", "_" and ".";
 * "#" may stand in a user part (dialled digits, RFC 3966 phonedigit-hex);
+* a parameter's value may mix the characters of token and host;
 * the words of an unquoted display name may hold backslash pairs (``\"Ann\" <sip:...>``).
 """
 
@@ -15,6 +16,8 @@ from __future__ import annotations
 import re
 
 TOKEN_CHARS = rb"A-Za-z0-9\-.!%*_+`'~"
+# gen-value: token or host; received of a Via may be an IPv6 address without brackets.
+VALUE = re.compile(rb"[" + TOKEN_CHARS + rb":\[\]]+")
 TOKEN = re.compile(rb"[" + TOKEN_CHARS + rb"]+")
 # LWS = [*WSP CRLF] 1*WSP, any number of times: folding means the same as one blank (§7.3.1).
 BLANK = rb"(?:[ \t]|\r\n(?=[ \t]))"
@@ -22,7 +25,7 @@ LWS = re.compile(BLANK + rb"+")
 SWS = re.compile(BLANK + rb"*")
 # quoted-pair takes any byte but CR and LF; a bare control byte in the text is refused elsewhere.
 QUOTED = re.compile(rb'"((?:[^"\\\r\n]|\r\n(?=[ \t])|\\[^\r\n])*)"')
-WORDS = re.compile(rb"(?:[" + TOKEN_CHARS + rb"]|\\[!-~]|" + BLANK + rb")*")
+WORDS = re.compile(rb"(?:[" + TOKEN_CHARS + rb"]|\\[^\x00-\x20]|" + BLANK + rb")*")
 DIGITS = re.compile(rb"[0-9]+")
 
 UNRESERVED = rb"A-Za-z0-9\-_.!~*'()"

@@ -277,7 +277,7 @@ def read_via(reader: Reader) -> Via | None:
     if reader.sign(b":"):
         digits = reader.take(DIGITS)
         port = good_port(digits[0]) if digits else None
-    params = read_params(reader, via=True)
+    params = read_params(reader)
     if host is None or port is None or params is None:
         return None
     branch, received, rport = b"", b"", -1

@@ -68,6 +68,12 @@ def possible(digits: str, country_codes: Mapping[int, frozenset[int]]) -> bool:
     return False
 
 
+def read_number(text: str) -> str:
+    """The digits of "+" and an E.164 number; blanks and separators mean nothing. "" for anything else."""
+    digits = re.sub(r"[ \t\-.()]", "", text)
+    return digits[1:] if re.fullmatch(r"\+[1-9][0-9]{0,14}", digits, re.ASCII) else ""
+
+
 class NumberSet:
     """A list of numbers as its text says: one number, range or prefix a line.
 
@@ -79,21 +85,20 @@ class NumberSet:
         self.ranges: list[tuple[int, int]] = []  # of numbers with the same count of digits
         self.prefixes: list[str] = []
         for number, raw in enumerate(text.split(b"\n"), 1):
-            text_of = raw.partition(b"#")[0].rstrip(b" \t\r").decode("latin-1")
-            line = re.sub(r"[ \t\-()]|(?<!\.)\.(?!\.)", "", text_of)
-            if not text_of.strip(" \t"):
+            line = raw.partition(b"#")[0].strip(b" \t\r").decode("latin-1")
+            low, dots, high = line.partition("..")
+            if not line:
                 continue
-            entry = re.fullmatch(r"\+([1-9][0-9]{0,14})(?:(\*)|\.\.\+([1-9][0-9]{0,14}))?", line, re.ASCII)
-            if entry is None:
-                self.errors.append(number)
-            elif entry[2]:
-                self.prefixes.append(entry[1])
-            elif entry[3] is None:
-                self.ranges.append((int(entry[1]), int(entry[1])))
-            elif len(entry[1]) != len(entry[3]) or entry[1] > entry[3]:
-                self.errors.append(number)
+            if low.endswith("*") and not dots:
+                prefix = read_number(low[:-1])
+                self.prefixes.append(prefix)
+                fine = prefix != ""
             else:
-                self.ranges.append((int(entry[1]), int(entry[3])))
+                first, last = read_number(low), read_number(high if dots else low)
+                self.ranges.append((int(first or 0), int(last or 0)))
+                fine = first != "" and last != "" and len(first) == len(last) and first <= last
+            if not fine:
+                self.errors.append(number)
 
     def __contains__(self, digits: str) -> bool:
         if digits.startswith("0") or len(digits) > LONGEST:

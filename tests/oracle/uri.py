@@ -1,8 +1,8 @@
 """URIs (RFC 3261 §19.1, RFC 3966, RFC 2141) and the addresses around them (name-addr, addr-spec, parameters).
 
 It says what is written in them; whether a host or a number is wanted is for the rules. It never resolves a name.
-Escapes must be right where they are decoded, in a user part; elsewhere nobody reads them here, and they pass as
-they are, like the opaque part of a scheme that SIP doesn't route.
+The opaque part of a scheme that SIP doesn't route, and what stands behind the "?" of one that it does, are looked
+at for their characters only.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import re
 from typing import NamedTuple, TypedDict
 from urllib.parse import unquote_to_bytes
 
-from tests.oracle.grammar import ESCAPED, QUOTED, SWS, TOKEN, UNRESERVED, WORDS, Reader, trim
+from tests.oracle.grammar import ESCAPED, QUOTED, SWS, TOKEN, UNRESERVED, VALUE, WORDS, Reader, trim
 
 
 class Uri(TypedDict):
@@ -35,9 +35,11 @@ class Address(NamedTuple):
 
 
 USERINFO = rb"(?:[" + UNRESERVED + rb"&=+$,;?/#:]|" + ESCAPED + rb")+"
-PARAM_CHARS = UNRESERVED + rb"\[\]/:&+$%"
-PARAMS = rb"(?:;[" + PARAM_CHARS + rb"]+(?:=[" + PARAM_CHARS + rb"]+)?)*"
-HEADERS = rb"\?[" + PARAM_CHARS + rb"?=]+"
+PARAM_CHARS = UNRESERVED + rb"\[\]/:&+$"
+PARAM = rb"(?:[" + PARAM_CHARS + rb"]|" + ESCAPED + rb")+"
+# Equipment writes "<sip:host; lr>": a blank there has one reading only.
+PARAMS = rb"(?:; *" + PARAM + rb"(?:=" + PARAM + rb")?)*"
+HEADERS = rb"\?(?:[" + PARAM_CHARS + rb"?=]|" + ESCAPED + rb")+"
 HOST = rb"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9._-]+))"
 
 SIP = re.compile(
@@ -48,9 +50,8 @@ SIP = re.compile(
 # RFC 3966 §3, and more: a local number without its phone-context, as phones dial "tel:911", and escapes, so that no
 # emergency call is refused for how it is written.
 TEL = re.compile(rb"(?P<scheme>tel):(?P<user>[0-9A-F*#+%\-.()]+)" + PARAMS, re.IGNORECASE)
-OTHER = re.compile(rb"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*):(?P<rest>[^\x00-\x20<>\"]+)")
+OTHER = re.compile(rb"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*):(?P<rest>[!#-;=?-Z_a-z~]+)")
 BARE = re.compile(rb'[^;,?<>" \t\r\n]+')
-ADDRESS = re.compile(rb"[0-9A-Fa-f:.]+")
 HOST_ONLY = re.compile(HOST)
 BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 SEPARATORS = re.compile(rb"[\-.()]")
@@ -153,8 +154,8 @@ def read_address(reader: Reader) -> Address | None:
     return Address(uri, params, bracketed)
 
 
-def read_params(reader: Reader, *, via: bool = False) -> tuple[tuple[bytes, bytes | None], ...] | None:
-    """*( SEMI generic-param ), None when one can't be read. ``received`` of a Via may be an IPv6 address as it is."""
+def read_params(reader: Reader) -> tuple[tuple[bytes, bytes | None], ...] | None:
+    """*( SEMI generic-param ), None when one can't be read."""
     params: list[tuple[bytes, bytes | None]] = []
     while reader.sign(b";"):
         name = reader.take(TOKEN)
@@ -162,12 +163,9 @@ def read_params(reader: Reader, *, via: bool = False) -> tuple[tuple[bytes, byte
             return None
         value: bytes | None = None
         if reader.sign(b"="):
-            bare = reader.take(ADDRESS) if via and name[0].lower() == b"received" else None
-            match = bare or reader.take(QUOTED) or reader.take(TOKEN)
+            match = reader.take(QUOTED) or reader.take(VALUE)
             if match is None:
-                match = reader.take(HOST_ONLY)
-                if match is None or good_host(match) is None:
-                    return None
+                return None
             value = match[0]
         params.append((name[0].lower(), value))
     return tuple(params)
