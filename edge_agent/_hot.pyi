@@ -9,12 +9,14 @@ a literal, IPv6 without brackets. A listener is its place in the configuration.
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, TypeAlias, final
+from typing import Any, NamedTuple, Self, TypeAlias
+
+from typing_extensions import disjoint_base
 
 from edge_agent.numbering.plans import Plan
 from edge_agent.policy.compile import Tables
 
-Address: TypeAlias = tuple[str, int]
+_Address: TypeAlias = tuple[str, int]
 
 def parse(data: bytes, pad: int = 0) -> dict[str, Any]:
     """Reads one datagram, for tests, probes and explain; never on the path of a call.
@@ -54,7 +56,7 @@ class Event(NamedTuple):
     method: str
     peer: str
     """Trunk or upstream; "" for nobody's."""
-    source: Address
+    source: _Address
     call_id: str
     from_user: str
     to_user: str
@@ -85,7 +87,7 @@ class NumberListError(ValueError):
 
     def __init__(self, errors: list[tuple[int, str]]) -> None: ...
 
-@final
+@disjoint_base
 class NumberSet:
     """A set of E.164 numbers: read-only, shared by policies, of a size that its text decides.
 
@@ -94,7 +96,7 @@ class NumberSet:
     passed over. Raises NumberListError.
     """
 
-    def __init__(self, text: bytes) -> None: ...
+    def __new__(cls, text: bytes) -> Self: ...
     def __len__(self) -> int:
         """Numbers covered; one that is listed alone and in a range counts twice."""
 
@@ -118,15 +120,15 @@ class NumberSet:
     def overlaps(self, other: NumberSet) -> str | None:
         """Digits of one number that both hold, or None."""
 
-@final
+@disjoint_base
 class Batch:
     """Up to 64 datagrams on their way in, in an arena made once."""
 
-    def __init__(self, slots: int = 64) -> None:
+    def __new__(cls, slots: int = 64) -> Self:
         """ValueError outside 1 to 64."""
 
     def __len__(self) -> int: ...
-    def add(self, data: bytes, source: Address, listener: int = 0, pad: int = 0) -> None:
+    def add(self, data: bytes, source: _Address, listener: int = 0, pad: int = 0) -> None:
         """Copies a datagram in. IndexError when full, ValueError above 65,536 bytes, OSError for no literal address."""
 
     def clear(self) -> None:
@@ -135,30 +137,30 @@ class Batch:
     def parse(self) -> None:
         """Reads every packet and keeps nothing: what parsing alone costs."""
 
-@final
+@disjoint_base
 class OutBatch:
     """Datagrams on their way out, with room for one answer to every packet of a full Batch."""
 
-    def __init__(self) -> None: ...
+    def __new__(cls) -> Self: ...
     def __len__(self) -> int: ...
-    def __getitem__(self, index: int) -> tuple[bytes, Address, int]:
+    def __getitem__(self, index: int) -> tuple[bytes, _Address, int]:
         """Bytes, destination, and the listener that it leaves by. IndexError past the end, and below 0."""
 
     def clear(self) -> None:
         """Empties the batch; ``process`` does it first."""
 
-@final
+@disjoint_base
 class Policy:
     """One compiled policy: the tables as flat arrays. Read-only, but for the health of targets.
 
     Made by ``policy.compile``, which has checked everything: nothing is checked twice here.
     """
 
-    def __init__(self, tables: Tables | None = None) -> None: ...
+    def __new__(cls, tables: Tables | None = None) -> Self: ...
     @property
     def tables(self) -> Tables: ...
 
-@final
+@disjoint_base
 class Engine:
     """Screens batches of SIP messages against the published policy.
 
@@ -172,8 +174,8 @@ class Engine:
     a time, which may be another.
     """
 
-    def __init__(
-        self,
+    def __new__(
+        cls,
         *,
         workers: int = 1,
         rates_mib: int = 16,
@@ -181,7 +183,7 @@ class Engine:
         leases_mib: int = 16,
         secret: bytes,
         old_secret: bytes | None = None,
-    ) -> None: ...
+    ) -> Self: ...
     def publish(self, policy: Policy) -> None:
         """Makes ``policy`` the one that screens, whole and at once; returns when no worker uses the old one.
 
@@ -223,5 +225,5 @@ class Engine:
     def tables(self) -> dict[str, dict[str, int]]:
         """entries, evictions and bytes of each of rates, transactions, leases. Walks them: not for every second."""
 
-    def explain(self, data: bytes, source: Address, listener: int, now: int) -> list[Step]:
+    def explain(self, data: bytes, source: _Address, listener: int, now: int) -> list[Step]:
         """Every rule in order, and the verdict last. Changes no state and counts nothing."""

@@ -38,10 +38,10 @@ from edge_agent.keys import KeyFileError, dialog_secret
 from edge_agent.lifespan import keep_running
 from edge_agent.listeners import RECEIVE_BUFFER, BindError, Listeners
 from edge_agent.metrics import balance
-from edge_agent.policy.compile import compile_policy
 from edge_agent.policy.lists import NumberCache
 from edge_agent.policy.load import Loaded, load
 from edge_agent.policy.settings import Settings
+from edge_agent.policy.swap import swap
 from edge_agent.systemd import Notifier, credentials_directory, stream_is_journal, watchdog_seconds
 from edge_agent.upstream.health import Health, Target
 
@@ -166,7 +166,7 @@ class Daemon:
         # The engine's clock is monotonic; the key's age is wall time and outlives the process.
         left = self._key_made + loaded.settings.keys.grace - time.time()
         grace_until = time.monotonic_ns() + int(left * 1e9) if left > 0 else 0
-        self._engine.publish(compile_policy(loaded, generation, grace_until))
+        swap(self._engine, loaded, generation, grace_until)
 
     # Control plane
 
