@@ -1,7 +1,7 @@
 """``edge-agent check``: everything that ``run`` would refuse, and what a good configuration amounts to.
 
-Reads and compiles as the daemon does, but binds nothing, makes no file and
-touches no running agent.
+Reads, compiles and tries as the daemon does, but binds nothing, makes no file
+and touches no running agent.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from edge_agent.errors import ConfigError, Problem
 from edge_agent.keys import KeyFileError, dialog_secret
 from edge_agent.policy.compile import compile_policy
 from edge_agent.policy.load import Loaded, load
+from edge_agent.policy.swap import try_out
 from edge_agent.show import problems_json
 from edge_agent.systemd import credentials_directory
 
@@ -29,7 +30,7 @@ def check(config: Path) -> dict[str, Any]:
     try:
         loaded = load(config)
         errors = _key_errors(loaded, config)
-        compile_policy(loaded, 1)
+        try_out(compile_policy(loaded, 1))
     except ConfigError as error:
         return {"ok": False, "errors": problems_json(error.problems), "notices": []}
     if errors:

@@ -15,6 +15,7 @@ from typing import Any
 import uvloop
 from rich.live import Live
 
+from edge_agent.admin.client import NoDaemon
 from edge_agent.demo import table
 from edge_agent.demo.cloud import FarEnd
 from edge_agent.demo.customers import SILENCE, Customer, Tally
@@ -23,7 +24,8 @@ from edge_agent.demo.scene import Address, Agent, free_addresses
 from edge_agent.demo.table import Check
 from edge_agent.show import complain, console, print_json
 
-REFRESH_SECONDS = 0.5
+REFRESH_SECONDS = 0.5  # of the table
+LINE_SECONDS = 2.0  # between lines, where there is no terminal
 SETTLE_SECONDS = 5.0  # for the last datagrams to be counted
 CUSTOMERS = ("acme", "bravo", "busy", "stranger")
 
@@ -41,8 +43,12 @@ def run_demo(seconds: float, as_json: bool) -> int:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 demo = Demo(agent, {name: Customer(at[name], at["agent"]) for name in CUSTOMERS}, at, seconds)
                 right = runner.run(demo.run(as_json))
-        except KeyboardInterrupt:
-            return 1
+        except* NoDaemon as gone:
+            # It went away while it was being shown; the traffic was ended.
+            complain(gone.exceptions)
+            right = False
+        except* KeyboardInterrupt:
+            right = False
         finally:
             code = agent.stop()
         if not right or code:
@@ -69,10 +75,10 @@ class Demo:
             await party.open()
         try:
             self._status = await asyncio.to_thread(self._agent.status)
-            traffic = asyncio.gather(*(self._send(kind) for kind in KINDS))
-            if not as_json:
-                await self._show(traffic)
-            await traffic
+            async with asyncio.TaskGroup() as traffic:
+                tasks = [traffic.create_task(self._send(kind)) for kind in KINDS]
+                if not as_json:
+                    await self._show(tasks)
             checks = await self._settle()
         finally:
             for party in self._parties:
@@ -105,20 +111,20 @@ class Demo:
         customer = self._customers[kind.customer]
         tally.outcomes[await customer.call(kind.name, kind.caller_of(number), kind.called, kind.extra())] += 1
 
-    async def _show(self, traffic: asyncio.Future[Any]) -> None:
+    async def _show(self, traffic: list[asyncio.Task[None]]) -> None:
         loop = asyncio.get_running_loop()
         start = loop.time()
         screen = console()
         if not screen.is_terminal:
-            while not traffic.done():
-                await asyncio.wait([traffic], timeout=2.0)
+            while not all(task.done() for task in traffic):
+                await asyncio.wait(traffic, timeout=LINE_SECONDS)
                 print(table.line(self._rows(), await self._refresh()), flush=True)
             return
         with Live(console=screen, auto_refresh=False, transient=True) as view:
-            while not traffic.done():
+            while not all(task.done() for task in traffic):
                 left = max(0.0, start + self._seconds - loop.time())
                 view.update(table.live(self._rows(), await self._refresh(), left), refresh=True)
-                await asyncio.wait([traffic], timeout=REFRESH_SECONDS)
+                await asyncio.wait(traffic, timeout=REFRESH_SECONDS)
 
     async def _refresh(self) -> dict[str, Any]:
         self._status = await asyncio.to_thread(self._agent.status)
