@@ -89,6 +89,25 @@ def test_an_agent_that_does_not_start_is_told() -> None:
     assert "the agent didn't start" in done.stderr and "nonsense" in done.stderr
 
 
+def test_an_agent_that_dies_is_told() -> None:
+    code = (
+        "import threading\n"
+        "import edge_agent.demo.scene as scene\n"
+        "start = scene.Agent.start\n"
+        "def dying(*a):\n"
+        "    agent = start(*a)\n"
+        "    threading.Timer(0.7, agent.process.kill).start()\n"
+        "    return agent\n"
+        "scene.Agent.start = dying\n"
+        "from edge_agent.__main__ import main\n"
+        "main()\n"
+    )
+    done = run("demo", "--seconds", "3", command=[sys.executable, "-c", code])
+    assert done.returncode == 1
+    assert "no agent listens there any more" in done.stderr and "exit code was -9" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def seen(sent: int, cloud: int = 0, psap: int = 0, **outcomes: int) -> Seen:
     return Seen(sent, Counter(outcomes), cloud, psap, 10.0)
 
