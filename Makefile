@@ -83,8 +83,11 @@ sanitize: $(VENV)/.tested build
 	    $(CURDIR)/$(PY) -m pytest -q --capture=sys -p no:cacheprovider \
 	    tests/unit tests/rules tests/property tests/conformance tests/fuzz $(PYTEST)
 
+FUZZ_SECONDS ?= 120
 proof: $(VENV)/.tested build
-	@EDGE_PROOF=1 $(PY) -m pytest tests/property tests/fuzz $(PYTEST)
+	@EDGE_PROPERTY=thorough $(PY) -m pytest -q tests/property $(PYTEST)
+	@for target in tests/fuzz/fuzz_*.py; do \
+	    $(PY) -m tests.fuzz.$$(basename $$target .py) --seconds $(FUZZ_SECONDS) --seed $$RANDOM; done
 
 bench: peers $(VENV)/.tested build
 	@mkdir -p build/bench
