@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from edge_agent.rules import RULES
+from tests.proxy.table import TABLE
 
 ROOT = Path(__file__).resolve().parent.parent
 CEXT = ROOT / "cext"
@@ -95,6 +96,26 @@ def test_the_header_compiles_without_a_warning(tmp_path: Path) -> None:
 def test_a_built_rule_has_a_test_and_a_case(rule: str) -> None:
     assert (ROOT / "tests" / "rules" / f"test_{rule.replace('-', '_')}.py").is_file()
     assert list((ROOT / "tests" / "cases").glob(f"{rule}-*"))
+
+
+def test_the_documented_cases_are_the_tested_ones() -> None:
+    assert TABLE.strip() in (ROOT / "ARCHITECTURE.md").read_text()
+
+
+def test_documents_name_tests_that_exist() -> None:
+    for document in ROOT.glob("*.md"):
+        for file, test in re.findall(r"`(tests/(?!rules/test_x)[\w/]+\.py)(?:::(\w+))?", document.read_text()):
+            assert (ROOT / file).is_file(), f"{document.name}: {file}"
+            assert not test or f"def {test}(" in (ROOT / file).read_text(), f"{document.name}: {test}"
+
+
+def test_documents_name_files_that_exist() -> None:
+    """A file in backquotes is a path from the root, or from the folder of the engine or the package."""
+    bases = [ROOT, ROOT / "cext", ROOT / "cext" / "ops", ROOT / "edge_agent", ROOT / "edge_agent" / "events"]
+    for document in [*ROOT.glob("*.md"), CEXT / "README.md"]:
+        for name in re.findall(r"`([\w./]+\.(?:py|pyi|pxi|pxd|pyx|h|toml|service))\b", document.read_text()):
+            found = name.endswith(("/x.py", "/x.pxi", "/test_x.py")) or any((base / name).is_file() for base in bases)
+            assert found or name == "edge_agent.toml", f"{document.name}: {name}"
 
 
 def test_no_file_names_a_place_on_one_machine() -> None:
