@@ -126,8 +126,8 @@ class _Message:
                 self.fault("request-uri")
         else:
             # Where the method ends, or the URI, or which version it is: of such a line each is a fair reading.
-            self.fault("start-line")
-            self.fault("version" if line[:4].upper() == b"SIP/" else "request-uri")
+            for reason in ("start-line", "request-uri", "version"):
+                self.fault(reason)
         version = (status or request or [b"", b"2.0", b"", b"2.0"])[1 if status else 3]
         if version != b"2.0":
             self.fault("version")
@@ -247,7 +247,7 @@ class _Message:
             "routes": [route.uri for route in routes or []][:4],
             "refer_to": refers[0].uri if refers else None,
             "user_agent": self.first(b"user-agent"),
-            "privacy": self.first(b"privacy"),
+            "privacy": next(filter(None, self.values(b"privacy")), b""),
             "content_type": self.first(b"content-type"),
         }
 
@@ -290,7 +290,7 @@ def read_via(reader: Reader) -> Via | None:
                 return None
         elif param == b"received":
             received = value or b""
-            if not is_address(received.removeprefix(b"[").removesuffix(b"]")):
+            if not is_address(received):
                 return None
         elif param == b"rport":
             read_port = good_port(value)
@@ -301,7 +301,9 @@ def read_via(reader: Reader) -> Via | None:
 
 
 def is_address(text: bytes) -> bool:
-    """An IPv4 or IPv6 address, as ``received`` must be."""
+    """An IPv4 or IPv6 address, as ``received`` must be; the latter in brackets too (RFC 5118 §4.5)."""
+    if re.fullmatch(rb"\[.*\]", text):
+        return is_ipv6(text[1:-1])
     try:
         ipaddress.IPv4Address(text.decode("ascii"))
     except ValueError:

@@ -59,6 +59,8 @@ SEPARATORS = re.compile(rb"[\-.()]")
 
 def is_ipv6(text: bytes) -> bool:
     """An IPv6 address; three colons stand for two (RFC 5118 §4.10)."""
+    if b"%" in text:  # a zone means something on one host only, and SIP's grammar has none
+        return False
     try:
         ipaddress.IPv6Address(text.decode("ascii").replace(":::", "::"))
     except ValueError:
