@@ -59,4 +59,5 @@ include "engine.pxi"
 include "inspect.pxi"
 
 ea_class_init()
+ea_text_init()
 numbers_init()

@@ -322,7 +322,8 @@ cdef bint act_answer(Screen *s, OutBatch out) noexcept nogil:
             to = ea_put(to, b";tag=", 5)
             to = tag_put(to, s.state, s.p, m, &s.packet.source, s.first)
         to = ea_put(to, b"\r\n", 2)
-    if seen != need:
+    # Of a request that can't be read, what is sound is echoed; without a Via nobody can be told.
+    if seen != need and (m.reason == 0 or not seen >> H_VIA & 1):
         return False
     to = put_extra(to, s)
     if s.peer == NULL and <uint32_t>(to - out.arena) - out.used > m.length:
@@ -339,5 +340,5 @@ cdef void act(Screen *s, OutBatch out) noexcept nogil:
             s.v.reason = RSN_NO_ROOM
     elif s.v.action == ACT_ANSWER:
         if not act_answer(s, out):
-            # Nobody can be answered without his Via, From, To, Call-ID and CSeq.
+            # Nobody can be answered without his Via; a stranger never with more than he sent.
             s.v.action = ACT_DROP

@@ -23,10 +23,12 @@ cdef enum:
     TAG_EPOCH_SHIFT = 36    # ns to epochs of 68.7 s
 
 
-cdef inline void mac_addr(EaSip *h, EaAddr *a) noexcept nogil:
-    ea_mac_word(h, a.hi)
+# An address, its port and a number of 32 bits.
+cdef inline void mac_addr(EaSip *h, EaAddr *a, uint32_t number) noexcept nogil:
     ea_mac_word(h, a.lo)
-    ea_mac_word(h, a.port)
+    if not a.v4:
+        ea_mac_word(h, a.hi)
+    ea_mac_word(h, a.port | <uint64_t>a.v4 << 16 | <uint64_t>number << 32)
 
 
 # 128 bits over what a response's next Via, Call-ID and CSeq will say again.
@@ -35,9 +37,8 @@ cdef void via_hash(State *state, const uint8_t *p, SipMsg *m, Via *via, EaAddr *
     ea_sip_init(&h, state.keys.branch)
     ea_mac_slice(&h, p + via.sent_by.off, via.sent_by.len)
     ea_mac_slice(&h, p + via.branch.off, via.branch.len)
-    mac_addr(&h, reply_to)
+    mac_addr(&h, reply_to, m.cseq)
     ea_mac_slice(&h, p + m.call_id.off, m.call_id.len)
-    ea_mac_word(&h, m.cseq)
     out[0] = ea_mac_end(&h, &out[1])
 
 
@@ -63,7 +64,7 @@ cdef uint8_t *branch_put(uint8_t *to, uint16_t listener, uint32_t peer_id, uint6
 cdef uint64_t loop_hash(State *state, const uint8_t *p, SipMsg *m, uint32_t source_id) noexcept nogil:
     cdef EaSip h
     cdef uint32_t i
-    ea_sip_init(&h, state.keys.table)
+    ea_sip_init(&h, state.keys.loop)
     ea_key_word(&h, source_id)
     ea_key_slice(&h, p + m.uri.whole.off, m.uri.whole.len)
     if m.present >> H_ROUTE & 1:
@@ -78,8 +79,7 @@ cdef uint64_t tag_mac(State *state, const uint8_t *p, SipMsg *m, EaAddr *source,
     ea_sip_init(&h, state.keys.tag)
     ea_mac_slice(&h, p + m.call_id.off, m.call_id.len)
     ea_mac_slice(&h, p + m.from_tag.off, m.from_tag.len)
-    ea_mac_word(&h, m.cseq)
-    mac_addr(&h, source)
+    mac_addr(&h, source, m.cseq)
     ea_mac_word(&h, epoch)
     return ea_mac_end(&h, NULL)
 

@@ -32,7 +32,8 @@ cdef uint64_t emergency_dialled(const uint8_t *p, uint32_t n) noexcept nogil:
         if c not in b" -.()":
             text[out] = c
             out += 1
-    if out and text[0] == b'*':
+    # A vertical service code: '*' and two digits.
+    if out > 3 and text[0] == b'*' and EA_IS(text[1], CLS_DIGIT) and EA_IS(text[2], CLS_DIGIT):
         start = 3
     while out > start and text[out - 1] == b'#':
         out -= 1

@@ -73,6 +73,7 @@ cdef class Engine:
     cdef set_keys(self, bytes secret, bytes old_secret):
         cdef int i
         self.put_key(self.state.keys.branch, derive(secret, "branch"))
+        self.put_key(self.state.keys.loop, derive(secret, "loop"))
         self.put_key(self.state.keys.tag, derive(secret, "tag"))
         # Table keys needn't outlive the process, and so don't.
         self.put_key(self.state.keys.table, _hashlib.sha256(secret + _time.time_ns().to_bytes(8, "little")
@@ -309,6 +310,7 @@ cdef class Engine:
         engine_classify(&s)
         skip = parse_message(s.packet.data, s.packet.len, s.m)
         s.p = s.packet.data + skip
+        screen_prepare(&s)
         screen_message(&s)
         rules = policy.tables.rules
         modes = ("off", "monitor", "enforce")
@@ -401,6 +403,7 @@ cdef void engine_process(Engine engine, PolicyImage *policy, Batch batch, uint64
             s.p += parse_message(s.packet.data, s.packet.len, s.m)
             if s.packet.truncated and s.m.reason == 0:
                 s.m.reason = RSN_TOO_LARGE
+            screen_prepare(s)
         for i in range(n):
             s = &screen[i]
             if s.v.action == ACT_NONE:
@@ -414,8 +417,11 @@ cdef void engine_pump(Engine engine, int worker, int ep, int *fds, Batch batch, 
     cdef Worker *w = &engine.workers[worker]
     cdef epoll_event ready[64]
     cdef PolicyImage *policy
+    cdef Pacing pacing[64]
     cdef int n, i, r, rounds
     cdef uint16_t listener
+    memset(pacing, 0, sizeof(pacing))
+    ea_exact_sleeps()
     while not ea_get(&engine.stopping):
         n = epoll_wait(ep, ready, 64, 1000)
         ea_count(&w.heartbeat, 1)
@@ -425,7 +431,7 @@ cdef void engine_pump(Engine engine, int worker, int ep, int *fds, Batch batch, 
             listener = <uint16_t>ready[i].data.u64
             # A few batches of one socket, then the others have their turn.
             for rounds in range(4):
-                r = receive_batch(batch, fds[listener], listener)
+                r = receive_batch(batch, fds[listener], listener, &pacing[listener])
                 if r <= 0:
                     break
                 ea_count(&w.batches, 1)

@@ -18,6 +18,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -66,7 +67,7 @@ static void ea_class_init(void)
     /* '#' ends dial strings in the field (911#) and stands in RFC 3966's local numbers. */
     ea_class_add("-_.!~*'()&=+$,;?/:#", CLS_USER);
     ea_class_add("-._", CLS_HOST);
-    ea_class_add("-_.!~*'()[]/:&+$?", CLS_PARAM);
+    ea_class_add("-_.!~*'()[]/:&+$", CLS_PARAM);
     ea_class_add("-.!%*_+`'~()<>:\\\"/[]?{}", CLS_WORD);
     ea_class_add(" \t\r\n", CLS_LWS);
 }
@@ -202,6 +203,16 @@ static inline int ea_same_fold(const uint8_t *p, const char *low, uint32_t n)
     return 1;
 }
 
+/* Letters folded, eight bytes at a time: the hash of a host name, and its equality with one in lower case. */
+static inline uint64_t ea_name_hash(const uint8_t *p, uint32_t n)
+{
+    uint64_t h = n * 0x9e3779b97f4a7c15ull;
+    for (; n > 8; n -= 8, p += 8)
+        h = (h ^ ea_fold8(p, 8)) * 0xd6e8feb86659fd93ull;
+    h = (h ^ ea_fold8(p, n)) * 0xd6e8feb86659fd93ull;
+    return h ^ h >> 32;
+}
+
 /* ---- SipHash (Aumasson, Bernstein 2012) over words ----
  *
  * Input is a sequence of 64-bit words; a slice is its length and first bytes in
@@ -257,14 +268,19 @@ static inline uint64_t ea_load_part(const uint8_t *p, uint32_t n)
         s->v0 ^= m;                                                                            \
         s->words++;                                                                            \
     }                                                                                          \
-    static inline void prefix##_slice(EaSip *s, const uint8_t *p, uint32_t n)                  \
+    /* A slice and what it is, in the upper byte of its length. */                             \
+    static inline void prefix##_tagged(EaSip *s, const uint8_t *p, uint32_t n, uint8_t tag)    \
     {                                                                                          \
         uint32_t head = n < 4 ? n : 4;                                                         \
-        prefix##_word(s, n | (head ? ea_load_part(p, head) << 32 : 0));                        \
+        prefix##_word(s, (n | (uint32_t)tag << 24) | (head ? ea_load_part(p, head) << 32 : 0));                        \
         for (p += head, n -= head; n >= 8; n -= 8, p += 8)                                     \
             prefix##_word(s, ea_load64(p));                                                    \
         if (n)                                                                                 \
             prefix##_word(s, ea_load_part(p, n));                                              \
+    }                                                                                          \
+    static inline void prefix##_slice(EaSip *s, const uint8_t *p, uint32_t n)                  \
+    {                                                                                          \
+        prefix##_tagged(s, p, n, 0);                                                           \
     }                                                                                          \
     /* Ends the sequence; the second half is made only when `high` is given. */                \
     static inline uint64_t prefix##_end(EaSip *s, uint64_t *high)                              \
@@ -307,7 +323,8 @@ static inline void ea_count(uint64_t *p, uint64_t by) { __atomic_store_n(p, *p +
 
 static inline uint8_t *ea_put(uint8_t *to, const void *from, uint32_t n)
 {
-    memcpy(to, from, n);
+    if (n)
+        memcpy(to, from, n);
     return to + n;
 }
 
@@ -365,17 +382,41 @@ static inline int ea_get_hex(const uint8_t *p, int digits, uint64_t *value)
 
 static const char ea_b64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
+static uint16_t ea_b64_pair[4096];   /* two characters for twelve bits */
+static uint32_t ea_byte_text[256];   /* a byte in decimal: three characters, and how many count */
+
+static void ea_text_init(void)
+{
+    for (int i = 0; i < 4096; i++) {
+        const char pair[2] = {ea_b64[i >> 6], ea_b64[i & 63]};
+        memcpy(&ea_b64_pair[i], pair, 2);
+    }
+    for (int i = 0; i < 256; i++) {
+        uint8_t text[4] = {0, 0, 0, 0};
+        text[3] = (uint8_t)(ea_put_uint(text, (uint64_t)i) - text);
+        memcpy(&ea_byte_text[i], text, 4);
+    }
+}
+
 /* base64url without padding (RFC 4648 §5); n bytes give (4n+2)/3 characters. */
 static inline uint8_t *ea_put_b64(uint8_t *to, const uint8_t *p, uint32_t n)
 {
-    uint32_t bits = 0, have = 0;
-    for (uint32_t i = 0; i < n; i++) {
-        bits = bits << 8 | p[i];
-        for (have += 8; have >= 6; have -= 6)
-            *to++ = (uint8_t)ea_b64[bits >> (have - 6) & 63];
+    uint32_t i = 0, bits;
+    for (; i + 3 <= n; i += 3, to += 4) {
+        bits = (uint32_t)p[i] << 16 | (uint32_t)p[i + 1] << 8 | p[i + 2];
+        memcpy(to, &ea_b64_pair[bits >> 12], 2);
+        memcpy(to + 2, &ea_b64_pair[bits & 4095], 2);
     }
-    if (have)
-        *to++ = (uint8_t)ea_b64[bits << (6 - have) & 63];
+    if (n - i == 1) {
+        memcpy(to, &ea_b64_pair[(uint32_t)p[i] << 4], 2);
+        return to + 2;
+    }
+    if (n - i == 2) {
+        bits = (uint32_t)p[i] << 8 | p[i + 1];
+        memcpy(to, &ea_b64_pair[bits >> 4], 2);
+        to[2] = (uint8_t)ea_b64[(bits & 15) << 2];
+        return to + 3;
+    }
     return to;
 }
 
@@ -516,11 +557,11 @@ static inline uint8_t *ea_put_host(uint8_t *to, const EaAddr *a)
     if (a->v4) {
         const uint8_t *b = (const uint8_t *)&a->lo + 4;
         for (int i = 0; i < 4; i++) {
-            if (i)
-                *to++ = '.';
-            to = ea_put_uint(to, b[i]);
+            memcpy(to, &ea_byte_text[b[i]], 4);
+            to += to[3];
+            *to++ = '.';
         }
-        return to;
+        return to - 1;
     }
     char text[INET6_ADDRSTRLEN];
     uint8_t bytes[16];
@@ -536,6 +577,15 @@ static inline uint64_t ea_now(void)
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
 }
+
+static inline void ea_pause(long ns)
+{
+    struct timespec t = {0, ns};
+    nanosleep(&t, 0);
+}
+
+/* The kernel rounds a thread's sleeps up by its slack, 50 us unless told otherwise. */
+static inline void ea_exact_sleeps(void) { prctl(PR_SET_TIMERSLACK, 1000); }
 
 /* Zeroed memory, faulted in now so that a flood can't grow the process later. */
 static inline void *ea_table_alloc(size_t bytes)

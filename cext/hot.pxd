@@ -8,6 +8,8 @@ cdef extern from "hot.h" nogil:
     bint EA_UNLIKELY(bint)
     void EA_PREFETCH(const void *)
     void ea_class_init()
+    void ea_text_init()
+    uint64_t ea_name_hash(const uint8_t *, uint32_t)
     int EA_IS(uint8_t, int)
     uint32_t ea_scan_line(const uint8_t *, uint32_t)
     uint64_t ea_load64(const uint8_t *)
@@ -26,6 +28,7 @@ cdef extern from "hot.h" nogil:
     uint64_t ea_mac_end(EaSip *, uint64_t *)
     void ea_key_word(EaSip *, uint64_t)
     void ea_key_slice(EaSip *, const uint8_t *, uint32_t)
+    void ea_key_tagged(EaSip *, const uint8_t *, uint32_t, uint8_t)
     uint64_t ea_key_end(EaSip *, uint64_t *)
 
     uint64_t ea_get(const uint64_t *)
@@ -58,4 +61,6 @@ cdef extern from "hot.h" nogil:
     bint ea_parse_v6(const uint8_t *, uint32_t, uint8_t *)
     uint8_t *ea_put_host(uint8_t *, const EaAddr *)
     uint64_t ea_now()
+    void ea_pause(long)
+    void ea_exact_sleeps()
     void *ea_table_alloc(size_t)

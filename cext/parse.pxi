@@ -41,14 +41,15 @@ cdef bint parse_via_row(const uint8_t *p, uint32_t i, uint32_t n, SipMsg *m) noe
         i = <uint32_t>next_ + 1
 
 
-cdef bint parse_route_row(const uint8_t *p, uint32_t i, uint32_t n, SipMsg *m, bint keep) noexcept nogil:
+cdef bint parse_route_row(const uint8_t *p, uint32_t i, uint32_t n, SipMsg *m, int header) noexcept nogil:
     cdef Uri spare
     cdef Uri *u
     cdef int32_t next_
     cdef uint32_t start
+    cdef bint keep
     while True:
         start = parse_blanks(p, i, n)
-        keep = keep and m.routes < MAX_ROUTES
+        keep = header == H_ROUTE and m.routes < MAX_ROUTES
         u = &m.route[m.routes] if keep else &spare
         next_ = parse_addr(p, i, n, u, NULL)
         # RFC 3261 §20.34: name-addr only; without <> nobody knows whose ;lr it is.
@@ -58,7 +59,8 @@ cdef bint parse_route_row(const uint8_t *p, uint32_t i, uint32_t n, SipMsg *m, b
             m.route_value[m.routes] = slice_of(start, <uint32_t>next_)
             m.route_row[m.routes] = m.rows
             m.routes += 1
-        m.routes_total += 1
+        if header == H_ROUTE:
+            m.routes_total += 1
         if <uint32_t>next_ >= n:
             return True
         i = <uint32_t>next_ + 1
@@ -262,7 +264,7 @@ cdef void parse_value(const uint8_t *p, uint32_t i, uint32_t n, SipMsg *m, int i
         if not parse_contact_row(p, i, n, m):
             parse_fault(m, RSN_CONTACT)
     elif id == H_ROUTE or id == H_RECORD_ROUTE:
-        if not parse_route_row(p, i, n, m, id == H_ROUTE):
+        if not parse_route_row(p, i, n, m, id):
             parse_fault(m, RSN_ROUTE)
     elif H_P_ASSERTED_IDENTITY <= id <= H_HISTORY_INFO:
         if not parse_identity_row(p, i, n, m, id):
@@ -311,7 +313,6 @@ cdef uint32_t parse_line(const uint8_t *p, uint32_t i, uint32_t n, SipMsg *m) no
             next_ = j + 2
         elif p[j] == b'\n':
             parse_fault(m, RSN_LINE_END)
-            row.bad = 1
             end = j
             next_ = j + 1
         else:
@@ -336,14 +337,18 @@ cdef uint32_t parse_line(const uint8_t *p, uint32_t i, uint32_t n, SipMsg *m) no
         j -= 1
     id = parse_name(p, i, j)
     row.id = <uint16_t>id
-    if EA_UNLIKELY(id == H_OTHER and (k >= end or j == i or ea_run(p, i, j, CLS_TOKEN) != j)):
+    if EA_UNLIKELY(k >= end or id == H_OTHER and ( j == i or ea_run(p, i, j, CLS_TOKEN) != j)):
         parse_fault(m, RSN_HEADER_NAME)
         row.value = end
         row.value_len = 0
         m.rows += 1
         return next_
-    k = parse_blanks(p, k + 1, end)
-    while end > k and EA_IS(p[end - 1], CLS_LWS):
+    k += 1
+    if EA_LIKELY(k + 1 < end and p[k] == b' ' and p[k + 1] > 32):
+        k += 1
+    else:
+        k = parse_blanks(p, k, end)
+    while end > k and p[end - 1] <= 32:
         end -= 1
     row.value = k
     row.value_len = end - k

@@ -8,6 +8,9 @@ cdef inline int32_t parse_quoted(const uint8_t *p, uint32_t i, uint32_t n) noexc
     i += 1
     while i < n:
         if p[i] == b'\\':
+            # quoted-pair leaves out CR and LF, so a fold is none (RFC 3261 §25.1).
+            if i + 1 < n and (p[i + 1] == b'\r' or p[i + 1] == b'\n'):
+                return PARSE_END
             i += 2
         elif p[i] == b'"':
             return <int32_t>(i + 1)

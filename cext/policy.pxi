@@ -149,9 +149,9 @@ cdef class Policy:
             else:
                 host = name.host.lower().rstrip(".")
                 row.text = self.put_text(host)
-                encoded = host.encode()
+                encoded = host.encode() + bytes(8)
                 raw = encoded
-                row.hash = name_hash(raw, <uint32_t>len(encoded))
+                row.hash = ea_name_hash(raw, row.text.len)
             row.next = self.image.name_heads[row.hash & self.image.name_mask]
             self.image.name_heads[row.hash & self.image.name_mask] = <int32_t>i
 

@@ -1,19 +1,56 @@
 # receive.pxi: socket to Batch, with one recvmmsg. It looks at no byte.
+#
+# A burst wakes the worker at its first packet, and a worker that is faster than
+# the sender would sleep and wake several times within the burst; each wake costs
+# as much as ten packets. So after a small first catch it pauses once, for
+# PAUSE_NS, as a network card moderates its interrupts: but only while the pauses
+# pay, that is, while they bring more packets. Sparse traffic is never delayed.
 
-cdef int receive_batch(Batch batch, int fd, uint16_t listener) noexcept nogil:
-    cdef int i, n
+cdef enum:
+    PAUSE_NS = 40000
+    PAUSE_BELOW = 16        # a catch of so many needs no pause
+    PAUSE_PAYS = 4          # packets that a pause must bring
+    PAUSE_REST = 1023       # wakes without a pause, at most, after pauses that didn't pay
+
+cdef struct Pacing:
+    uint32_t rest           # wakes until a pause is tried again
+    uint32_t penalty
+
+
+# Adds what waits at the socket to the batch. Returns how many packets that were, negative on an error.
+cdef int receive_more(Batch batch, int fd, uint16_t listener) noexcept nogil:
+    cdef uint32_t i, first = batch.count
+    cdef int n
     cdef Packet *packet
-    for i in range(<int>batch.slots):
+    for i in range(first, batch.slots):
         batch.header[i].msg_hdr.msg_namelen = sizeof(sockaddr_storage)
-    n = recvmmsg(fd, batch.header, batch.slots, MSG_DONTWAIT, NULL)
+    n = recvmmsg(fd, batch.header + first, batch.slots - first, MSG_DONTWAIT, NULL)
     if n <= 0:
-        batch.count = 0
         return n
-    for i in range(n):
+    for i in range(first, first + <uint32_t>n):
         packet = &batch.packet[i]
         packet.len = batch.header[i].msg_len
         packet.truncated = (batch.header[i].msg_hdr.msg_flags & MSG_TRUNC) != 0
         packet.listener = listener
         ea_from_sockaddr(&packet.source, &batch.name[i])
-    batch.count = n
+    batch.count = first + <uint32_t>n
     return n
+
+
+cdef int receive_batch(Batch batch, int fd, uint16_t listener, Pacing *pacing) noexcept nogil:
+    cdef int n, more
+    batch.count = 0
+    n = receive_more(batch, fd, listener)
+    if n <= 0 or n >= PAUSE_BELOW:
+        return n
+    if pacing.rest:
+        pacing.rest -= 1
+        return n
+    ea_pause(PAUSE_NS)
+    more = receive_more(batch, fd, listener)
+    if more >= PAUSE_PAYS:
+        pacing.penalty = 0
+    else:
+        pacing.penalty = 2 * pacing.penalty + 1 if pacing.penalty < PAUSE_REST / 2 else PAUSE_REST
+        pacing.rest = pacing.penalty
+    return <int>batch.count

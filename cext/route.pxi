@@ -35,12 +35,12 @@ cdef bint route_live(PolicyImage *policy, Peer *peer, uint16_t *target) noexcept
     return False
 
 
+# The peer has a target: its caller made sure.
 cdef bint route_to_peer(Screen *s, uint16_t index) noexcept nogil:
     cdef Peer *peer = &s.policy.peers[index]
     cdef uint16_t target
     cdef bint live = route_live(s.policy, peer, &target)
-    if peer.target_count:
-        route_to(s, index, target, &s.policy.targets[peer.first_target + target].address)
+    route_to(s, index, target, &s.policy.targets[peer.first_target + target].address)
     return live
 
 
@@ -70,7 +70,9 @@ cdef bint route_choose(Screen *s, bint emergency) noexcept nogil:
         index = number_owner(s.policy, number) if number else NO_PEER
     if index == NO_PEER:
         return False
-    if uri_is_own(s.policy, s.p, &s.m.uri):
+    if s.policy.peers[index].target_count == 0:
+        return False                # a trunk without contact: nobody is there
+    if s.uri_names & NAME_SELF:
         s.v.route.flags |= ROUTE_URI_HOST
     route_to_peer(s, index)
     return True
@@ -82,14 +84,16 @@ cdef void route_own(Screen *s) noexcept nogil:
     cdef Uri *first
     cdef int i
     s.uri_written = m.uri.whole
-    s.own_routes = 0
-    s.cookie_state = COOKIE_NONE
+    if uri_is_sip(&m.uri):
+        s.uri_names = <uint8_t>name_match(
+            s.policy, s.p, &m.uri, s.peer.upstream if s.dir == DIR_TRUNK else OWNER_SELF)
     if (m.routes_total and m.routes == m.routes_total and m.uri.user.len and m.to_tag.len
-            and uri_is_own(s.policy, s.p, &m.uri) and cookie_check(s, m.uri.user)):
+            and s.uri_names & NAME_SELF and cookie_check(s, m.uri.user)):
         s.v.route.flags |= ROUTE_STRICT_IN
         m.routes -= 1
         m.routes_total -= 1
         m.uri = m.route[m.routes]
+        s.uri_names = 0
         return
     for i in range(m.routes):
         if not uri_is_own(s.policy, s.p, &m.route[i]):
@@ -141,13 +145,13 @@ cdef int route_dialog(Screen *s) noexcept nogil:
         route_to(s, other, 0, &s.cookie.originator)
         return 0
     peer = &s.policy.peers[other]
-    if next_.scheme == SCHEME_SIP or next_.scheme == SCHEME_SIPS:
+    if uri_is_sip(next_):
         if host_address(s.p, next_.host, v6, &address):
             address.port = next_.port if next_.port else 5060
             if source_belongs(s.policy, &address, other) and not uri_is_own(s.policy, s.p, next_):
                 route_to(s, other, 0, &address)
                 return 0
-        elif name_owned(s.policy, s.p, next_.host, v6, next_.port, other):
+        elif peer.target_count and name_match(s.policy, s.p, next_, other) & NAME_OWNER:
             route_to_peer(s, other)
             return 0
     # A trunk behind NAT names its inside address; its configured contact is the way to it.

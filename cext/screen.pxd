@@ -19,6 +19,10 @@ cdef enum:                  # what a Request-URI asks of the emergency lane
     LANE_CALL = 1
     LANE_TEST = 2
 
+cdef enum:                  # whose a host name is
+    NAME_SELF = 1
+    NAME_OWNER = 2
+
 cdef enum:
     COOKIE_NONE = 0         # no own Route
     COOKIE_BAD = 1          # an own Route whose proof fails, or of another peer
@@ -77,7 +81,7 @@ cdef struct Screen:
     uint8_t dir             # DIR_
     uint8_t lane            # LANE_
     uint8_t cookie_state    # COOKIE_
-    uint8_t hashed          # via_hash is set
+    uint8_t uri_names       # NAME_ of the Request-URI: an own name, one of the peer it goes to
     Slice uri_written       # the Request-URI as it stands, m.uri may be the strict router's
     EaAddr reply_to         # RFC 3261 §18.2.2, RFC 3581 §4
     Cookie cookie

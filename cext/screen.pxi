@@ -38,23 +38,23 @@ cdef int screen_op(Screen *s, int op) noexcept nogil:
         caller_facts(s)
     if op == OP_HOPS:
         return op_hops(s)
-    if op == OP_TARGET:
+    elif op == OP_TARGET:
         return op_target(s)
-    if op == OP_INTERFACE:
+    elif op == OP_INTERFACE:
         return op_interface(s)
-    if op == OP_DIALOG:
+    elif op == OP_DIALOG:
         return op_dialog(s)
-    if op == OP_SCANNER:
+    elif op == OP_SCANNER:
         return op_scanner(s)
-    if op == OP_TRUNK_RATE:
+    elif op == OP_TRUNK_RATE:
         return op_trunk_rate(s)
-    if op == OP_CALLER_FORMAT:
+    elif op == OP_CALLER_FORMAT:
         return op_caller_format(s)
-    if op == OP_CALLER_OWNED:
+    elif op == OP_CALLER_OWNED:
         return op_caller_owned(s)
-    if op == OP_CALLER_CONSISTENT:
+    elif op == OP_CALLER_CONSISTENT:
         return op_caller_consistent(s)
-    if op == OP_CALLER_ANONYMOUS:
+    elif op == OP_CALLER_ANONYMOUS:
         return op_caller_anonymous(s)
     return 0
 
@@ -126,22 +126,31 @@ cdef void screen_key(Screen *s) noexcept nogil:
     s.key = txn_key(ea_key_end(&h, NULL))
 
 
+# The first of two passes over a group of messages: what the second will look up is fetched meanwhile.
+cdef void screen_prepare(Screen *s) noexcept nogil:
+    if s.m.kind != KIND_REQUEST:
+        return
+    screen_address(s)
+    if s.peer != NULL and (s.m.method == M_INVITE or s.m.method == M_ACK or s.m.method == M_CANCEL):
+        screen_key(s)
+        txn_prefetch(&s.state.transactions, s.key)
+
+
 # A keyed digest of all that is screened.
 cdef void screen_digest(Screen *s) noexcept nogil:
     cdef uint64_t headers = (
         <uint64_t>1 << H_FROM | <uint64_t>1 << H_TO | <uint64_t>1 << H_P_ASSERTED_IDENTITY
         | <uint64_t>1 << H_P_PREFERRED_IDENTITY | <uint64_t>1 << H_REMOTE_PARTY_ID | <uint64_t>1 << H_DIVERSION
-        | <uint64_t>1 << H_HISTORY_INFO | <uint64_t>1 << H_PRIVACY | <uint64_t>1 << H_IDENTITY | <uint64_t>1 << H_ROUTE)
+        | <uint64_t>1 << H_HISTORY_INFO | <uint64_t>1 << H_PRIVACY | <uint64_t>1 << H_IDENTITY)
     cdef EaSip h
     cdef Row *row
     cdef int i
     ea_sip_init(&h, s.state.keys.table)
-    ea_key_slice(&h, s.p + s.uri_written.off, s.uri_written.len)
+    ea_key_word(&h, s.loop)             # Request-URI and Routes
     for i in range(s.m.rows):
         row = &s.m.row[i]
         if headers >> row.id & 1 and row.id != H_OTHER:
-            ea_key_word(&h, row.id)
-            ea_key_slice(&h, s.p + row.value, row.value_len)
+            ea_key_tagged(&h, s.p + row.value, row.value_len, row.id)
     s.digest = ea_key_end(&h, NULL)
 
 
@@ -161,7 +170,6 @@ cdef void screen_ack(Screen *s) noexcept nogil:
     if tag_is_own(s.state, s.p, s.m, &s.packet.source, s.now):
         decide(s, ACT_DROP, RSN_ACK_ABSORBED)
         return
-    screen_key(s)
     if txn_peek(&s.state.transactions, s.key, s.now, &was):
         if was.action == ACT_ANSWER:
             decide(s, ACT_DROP, RSN_ACK_ABSORBED)
@@ -199,7 +207,6 @@ cdef void screen_cancel(Screen *s) noexcept nogil:
     if s.m.max_forwards == 0:
         decide(s, ACT_ANSWER, RSN_HOPS)
         return
-    screen_key(s)
     if txn_peek(&s.state.transactions, s.key, s.now, &was):
         if was.action == ACT_FORWARD and route_again(s, &was):
             decide(s, ACT_FORWARD, RSN_PASS)
@@ -266,7 +273,6 @@ cdef void screen_new(Screen *s) noexcept nogil:
     if screen_rows(s, 0, s.policy.structure_rows) and s.trace == NULL:
         return
     if call and s.trace == NULL:
-        screen_key(s)
         screen_digest(s)
         seen = txn_find(&s.state.transactions, s.key, s.digest, s.now, &was, &s.first)
         if seen == TXN_CHANGED:
@@ -322,7 +328,6 @@ cdef int screen_refer_lane(Screen *s) noexcept nogil:
 
 
 cdef void screen_request(Screen *s) noexcept nogil:
-    screen_address(s)
     route_own(s)
     s.loop = loop_hash(s.state, s.p, s.m, s.peer.id)
     s.lane = <uint8_t>emergency_match(&s.policy.emergencies[s.peer.emergency_table], s.p, &s.m.uri)
@@ -330,7 +335,7 @@ cdef void screen_request(Screen *s) noexcept nogil:
         screen_ack(s)
     elif s.m.method == M_CANCEL:
         screen_cancel(s)
-    elif s.m.method == M_OPTIONS and s.m.to_tag.len == 0 and uri_is_own(s.policy, s.p, &s.m.uri):
+    elif s.m.method == M_OPTIONS and s.m.to_tag.len == 0 and s.uri_names & NAME_SELF:
         screen_options(s)
     elif screen_refer_lane(s) != LANE_NONE:
         decide(s, ACT_ANSWER, RSN_EMERGENCY_REFER)
@@ -349,7 +354,6 @@ cdef void screen_unknown(Screen *s) noexcept nogil:
         decide(s, ACT_DROP, RSN_RESPONSE_SOURCE)
         return
     if s.m.method == M_INVITE and emergency_match(&s.policy.emergencies[0], s.p, &s.m.uri) == LANE_CALL:
-        screen_address(s)
         decide(s, ACT_ANSWER, RSN_EMERGENCY_UNKNOWN)
         return
     decide(s, ACT_DROP, op_scanner(s) or RSN_UNKNOWN_SOURCE)
@@ -359,7 +363,6 @@ cdef void screen_unknown(Screen *s) noexcept nogil:
 cdef void screen_remember(Screen *s) noexcept nogil:
     if s.m.method != M_INVITE or s.m.to_tag.len == 0 or s.trace != NULL:
         return
-    screen_key(s)
     txn_put(&s.state.transactions, s.key, 0, s.now, txn_pack(&s.v, s.peer.slot))
 
 
@@ -373,7 +376,6 @@ cdef void screen_message(Screen *s) noexcept nogil:
         reason = s.m.reason or route_response(s)
         decide(s, ACT_DROP if reason else ACT_FORWARD, reason)
     elif s.m.reason:
-        screen_address(s)
         decide(s, ACT_DROP if s.m.kind != KIND_REQUEST or s.m.method == M_ACK else ACT_ANSWER, s.m.reason)
     else:
         screen_request(s)

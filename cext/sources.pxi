@@ -84,51 +84,42 @@ cdef bint host_address(const uint8_t *p, Slice host, bint v6, EaAddr *a) noexcep
     return False
 
 
-cdef inline uint64_t name_hash(const uint8_t *low, uint32_t n) noexcept nogil:
-    cdef uint64_t h = 0xcbf29ce484222325ULL
-    cdef uint32_t i
-    for i in range(n):
-        h = (h ^ low[i]) * 0x100000001b3ULL
-    return h ^ h >> 29
-
-
-# Does host[:port] belong to `owner` (a peer's index, or OWNER_SELF)?
-cdef bint name_owned(PolicyImage *policy, const uint8_t *p, Slice host, bint v6, uint16_t port, uint16_t owner) noexcept nogil:
+# Whose is host[:port]? NAME_SELF and NAME_OWNER (of the peer `owner`) in one look.
+cdef int name_match(PolicyImage *policy, const uint8_t *p, Uri *u, uint16_t owner) noexcept nogil:
     cdef EaAddr a
-    cdef uint8_t low[256]
-    cdef uint32_t n = host.len, i
+    cdef uint32_t n = u.host.len
+    cdef uint16_t port = u.port if u.port else 5060
     cdef uint64_t hash
     cdef int32_t at
     cdef NameRow *row
-    cdef bint is_address = host_address(p, host, v6, &a)
+    cdef int found = 0
+    cdef bint is_address = host_address(p, u.host, (u.flags & URI_V6) != 0, &a)
     if is_address:
         hash = source_hash(a.hi, a.lo, 128)
     else:
-        if n > 255:
-            return False
-        for i in range(n):
-            low[i] = p[host.off + i]
-            if 65 <= low[i] <= 90:
-                low[i] |= 0x20
-        if n and low[n - 1] == b'.':
+        if n and p[u.host.off + n - 1] == b'.':
             n -= 1
-        hash = name_hash(low, n)
-    if port == 0:
-        port = 5060
+        hash = ea_name_hash(p + u.host.off, n)
     at = policy.name_heads[hash & policy.name_mask]
     while at >= 0:
         row = &policy.names[at]
-        if row.hash == hash and row.owner == owner and (row.port == 0 or row.port == port):
-            if row.is_address:
-                if is_address and ea_addr_same_host(&row.address, &a):
-                    return True
-            elif not is_address and row.text.len == n and memcmp(policy.text + row.text.off, low, n) == 0:
-                return True
         at = row.next
-    return False
+        if row.hash != hash or (row.port and row.port != port) or (row.is_address != 0) != is_address:
+            continue
+        if row.owner != owner and row.owner != OWNER_SELF:
+            continue
+        if is_address:
+            if not ea_addr_same_host(&row.address, &a):
+                continue
+        elif row.text.len != n or not ea_same_fold(p + u.host.off, <const char *>policy.text + row.text.off, n):
+            continue
+        found |= NAME_SELF if row.owner == OWNER_SELF else NAME_OWNER
+    return found
+
+
+cdef inline bint uri_is_sip(Uri *u) noexcept nogil:
+    return u.scheme == SCHEME_SIP or u.scheme == SCHEME_SIPS
 
 
 cdef inline bint uri_is_own(PolicyImage *policy, const uint8_t *p, Uri *u) noexcept nogil:
-    if u.scheme != SCHEME_SIP and u.scheme != SCHEME_SIPS:
-        return False
-    return name_owned(policy, p, u.host, u.flags & URI_V6, u.port, OWNER_SELF)
+    return uri_is_sip(u) and name_match(policy, p, u, OWNER_SELF) != 0

@@ -44,6 +44,14 @@ cdef inline Transaction *txn_bucket(TransactionTable *t, uint64_t key) noexcept 
     return t.entry + (key >> 20 & t.mask) * WAYS
 
 
+cdef inline void txn_prefetch(TransactionTable *t, uint64_t key) noexcept nogil:
+    cdef uint8_t *line = <uint8_t *>txn_bucket(t, key)
+    EA_PREFETCH(line)
+    EA_PREFETCH(line + 64)
+    EA_PREFETCH(line + 128)
+    EA_PREFETCH(line + 192)
+
+
 cdef inline uint64_t txn_key(uint64_t hash) noexcept nogil:
     return hash if hash > 1 else hash + 2
 

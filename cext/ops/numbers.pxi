@@ -52,9 +52,10 @@ cdef uint64_t number_canonical(uint64_t number, Plan *plan) noexcept nogil:
         return 0
     if number & NUM_PLUS:
         return number & ~NUM_PLUS if value >= POW10[digits - 1] else 0
-    for i in range(1, digits):
-        rest = digits - i
-        if plan.idd_lengths >> i & 1 and sorted_has(plan.idd, plan.idd_count, number_pack(value / POW10[rest], i)):
+    for i in range(9, 0, -1):
+        if plan.idd_lengths >> i & 1 and digits > i and sorted_has(
+                plan.idd, plan.idd_count, number_pack(value / POW10[digits - i], i)):
+            rest = digits - i
             value = value % POW10[rest]
             return number_pack(value, rest) if value >= POW10[rest - 1] else 0
     if plan.national_prefix_len and number_starts(value, digits, plan.national_prefix, plan.national_prefix_len):
@@ -73,7 +74,7 @@ cdef uint64_t number_canonical(uint64_t number, Plan *plan) noexcept nogil:
 cdef uint64_t uri_canonical(const uint8_t *p, Uri *u, Plan *plan) noexcept nogil:
     cdef uint8_t digits[24]
     cdef uint32_t i, n = 0
-    cdef uint64_t prefix = 0
+    cdef uint64_t prefix
     if not u.number & NUM_LONG or u.number & NUM_PLUS:
         return number_canonical(u.number, plan)
     for i in range(u.user.len):
@@ -84,11 +85,10 @@ cdef uint64_t uri_canonical(const uint8_t *p, Uri *u, Plan *plan) noexcept nogil
             n += 1
         elif p[u.user.off + i] == b'%':
             return 0
-    for i in range(1, 10):
-        prefix = prefix * 10 + (digits[i - 1] - 48)
-        if (plan.idd_lengths >> i & 1 and n - i <= 15 and digits[i] != b'0'
-                and sorted_has(plan.idd, plan.idd_count, number_pack(prefix, i))):
-            return parse_number(digits + i, n - i)
+    for i in range(9, 0, -1):
+        if plan.idd_lengths >> i & 1 and parse_uint(digits, 0, i, POW10[9], &prefix) and sorted_has(
+                plan.idd, plan.idd_count, number_pack(prefix, i)):
+            return parse_number(digits + i, n - i) if n - i <= 15 and digits[i] != b'0' else 0
     return 0
 
 

@@ -20,13 +20,8 @@ cdef int op_hops(Screen *s) noexcept nogil:
 
 
 # A host that a request of this peer may name: an own name, or one of the peer it goes to.
-cdef bint host_allowed(Screen *s, Uri *u) noexcept nogil:
-    cdef bint v6 = (u.flags & URI_V6) != 0
-    if name_owned(s.policy, s.p, u.host, v6, u.port, OWNER_SELF):
-        return True
-    if s.dir == DIR_TRUNK:
-        return name_owned(s.policy, s.p, u.host, v6, u.port, s.peer.upstream)
-    return False
+cdef inline bint host_allowed(Screen *s, Uri *u) noexcept nogil:
+    return name_match(s.policy, s.p, u, s.peer.upstream if s.dir == DIR_TRUNK else OWNER_SELF) != 0
 
 
 cdef int refer_finding(Screen *s) noexcept nogil:
@@ -35,14 +30,12 @@ cdef int refer_finding(Screen *s) noexcept nogil:
         return RSN_TARGET_HEADERS
     if u.scheme == SCHEME_TEL:
         return 0
-    if (u.scheme != SCHEME_SIP and u.scheme != SCHEME_SIPS) or u.flags & URI_MADDR:
+    if not uri_is_sip(u) or u.flags & URI_MADDR:
         return RSN_TARGET_REFER
     if host_allowed(s, u):
         return 0
     # A transfer names a party of the call: the sender's own side will do too.
-    if name_owned(s.policy, s.p, u.host, (u.flags & URI_V6) != 0, u.port, s.peer_index):
-        return 0
-    return RSN_TARGET_REFER
+    return 0 if name_match(s.policy, s.p, u, s.peer_index) & NAME_OWNER else RSN_TARGET_REFER
 
 
 # target: where the request asks to go (design: the proxy's laws on Request-URI and Route).
@@ -59,7 +52,10 @@ cdef int op_target(Screen *s) noexcept nogil:
             return found
     if s.cookie_state == COOKIE_GOOD:
         return 0                    # the next hop is checked where it is chosen, in route.pxi
-    if (u.scheme == SCHEME_SIP or u.scheme == SCHEME_SIPS) and (u.flags & URI_MADDR or not host_allowed(s, u)):
+    if not uri_is_sip(u) and u.scheme != SCHEME_TEL and s.dir == DIR_TRUNK and (
+            s.peer.mode[s.policy.reason_rule[RSN_SCHEME]] == MODE_ENFORCE):
+        return 0                    # interface answers it, with the better status
+    if u.scheme != SCHEME_TEL and (u.flags & URI_MADDR or s.uri_names == 0):
         return RSN_TARGET_HOST
     if s.m.routes_total > s.own_routes and not (s.m.to_tag.len and routes_allowed(s)):
         return RSN_TARGET_ROUTE
