@@ -220,11 +220,8 @@ class Call:
     @classmethod
     def outbound(cls, source: Source = ACME, user: str = "+12125552000", agent: str = "cloud.example.net") -> Call:
         """A trunk calls the world."""
-        host = f"[{source[0]}]" if ":" in source[0] else source[0]
-        number = next(_numbers)
-        return cls(
-            number, source, agent, user, "+442071838750", f"sip:{user}@{host}:{source[1]}", "sip:b@192.0.2.60:5060"
-        )
+        contact = f"sip:{user}@{sent_by(source)}"
+        return cls(next(_numbers), source, agent, user, "+442071838750", contact, "sip:b@192.0.2.60:5060")
 
     @classmethod
     def inbound(cls, to_user: str = "+12125552001", answerer: str = "sip:pbx@198.51.100.10:5070") -> Call:
@@ -239,16 +236,11 @@ class Call:
     def call_id(self) -> str:
         return f"call{self.number}@198.51.100.10"
 
-    @property
-    def sent_by(self) -> str:
-        host, port = self.caller
-        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
     def request(self, method: str, *, cseq: int = 1, branch: str = "", to_tag: str = "", body: str = "") -> Message:
         """A request of the caller; of the same transaction as the INVITE unless ``branch`` says otherwise."""
         to = f"<sip:{self.to_user}@{self.agent}>"
         headers = [
-            ("Via", f"SIP/2.0/UDP {self.sent_by};branch={branch or self.branch};rport"),
+            ("Via", f"SIP/2.0/UDP {sent_by(self.caller)};branch={branch or self.branch};rport"),
             ("Max-Forwards", "70"),
             ("From", f'"Caller" <sip:{self.from_user}@example.com>;tag=caller'),
             ("To", f"{to};tag={to_tag}" if to_tag else to),
@@ -275,8 +267,14 @@ class Call:
         sent = self.request(method, cseq=cseq, branch=f"{self.branch}-back-{method}-{cseq}")
         here, there = sent.one("From"), sent.one("To")
         sent = sent.set("From", f"{there};tag=callee").set("To", here)
-        sent = sent.set("Via", f"SIP/2.0/UDP {source[0]}:{source[1]};branch={self.branch}-back-{method}-{cseq};rport")
+        branch = f"{self.branch}-back-{method}-{cseq}"
+        sent = sent.set("Via", f"SIP/2.0/UDP {sent_by(source)};branch={branch};rport")
         return _routed(sent.to(self.contact), routes)
+
+
+def sent_by(source: Source) -> str:
+    host, port = source
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _routed(sent: Message, routes: Sequence[str]) -> Message:
