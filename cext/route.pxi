@@ -56,11 +56,33 @@ cdef bint route_again(Screen *s, Verdict *was) noexcept nogil:
     return True
 
 
+# Inside a dialog that nothing proves, an upstream names a trunk by its address: the trunk, or NO_PEER.
+cdef uint16_t route_contact(Screen *s, EaAddr *address) noexcept nogil:
+    cdef Uri *u = &s.m.uri
+    cdef uint16_t index
+    cdef Peer *peer
+    if s.dir != DIR_UPSTREAM or s.m.to_tag.len == 0 or not uri_is_sip(u):
+        return NO_PEER
+    if not host_address(s.p, u.host, (u.flags & URI_V6) != 0, address):
+        return NO_PEER
+    address.port = u.port if u.port else 5060
+    index = source_peer(s.policy, address, True)
+    if index == NO_PEER:
+        return NO_PEER
+    peer = &s.policy.peers[index]
+    return index if s.peer_index == peer.upstream or s.peer_index == peer.emergency_upstream else NO_PEER
+
+
 # Out of a dialog: a trunk's request goes to its upstream, an upstream's to the
 # trunk that owns the called number. False when there is no such peer.
 cdef bint route_choose(Screen *s, bint emergency) noexcept nogil:
     cdef uint16_t index
     cdef uint64_t number
+    cdef EaAddr contact
+    index = route_contact(s, &contact)
+    if index != NO_PEER:
+        route_to(s, index, 0, &contact)
+        return True
     if s.dir == DIR_TRUNK:
         index = s.peer.emergency_upstream if emergency else s.peer.upstream
         if emergency:

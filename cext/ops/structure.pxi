@@ -41,6 +41,7 @@ cdef int refer_finding(Screen *s) noexcept nogil:
 # target: where the request asks to go (design: the proxy's laws on Request-URI and Route).
 cdef int op_target(Screen *s) noexcept nogil:
     cdef Uri *u = &s.m.uri
+    cdef EaAddr contact
     cdef int found
     s.found = s.m.routes_total
     s.limit = s.own_routes
@@ -52,6 +53,11 @@ cdef int op_target(Screen *s) noexcept nogil:
             return found
     if s.cookie_state == COOKIE_GOOD:
         return 0                    # the next hop is checked where it is chosen, in route.pxi
+    if s.m.to_tag.len:
+        if s.m.method != M_ACK and s.m.method != M_CANCEL and s.now >= s.policy.grace_until:
+            return 0                # `dialog` refuses it
+        if route_contact(s, &contact) != NO_PEER:
+            return 0
     if not uri_is_sip(u) and u.scheme != SCHEME_TEL and s.dir == DIR_TRUNK and (
             s.peer.mode[s.policy.reason_rule[RSN_SCHEME]] == MODE_ENFORCE):
         return 0                    # interface answers it, with the better status
