@@ -11,5 +11,5 @@ from hypothesis import HealthCheck, settings
 
 calm = settings(deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 settings.register_profile("edge-quick", calm, max_examples=400, derandomize=True)
-settings.register_profile("edge-thorough", calm, max_examples=30_000, print_blob=True)
+settings.register_profile("edge-thorough", calm, max_examples=5_000, print_blob=True)
 settings.load_profile("edge-thorough" if os.environ.get("EDGE_PROPERTY") == "thorough" else "edge-quick")
