@@ -60,6 +60,7 @@ def invite(uri: str, method: str = "INVITE") -> bytes:
 @example("urn:service:%s", "sos.fire")
 @example("urn:service:%s", "sosial")
 @example("urn:service:%s", "test.sos")
+@example("urn:service:%s", "test:sos")
 @example("urn:service:%s", "counseling")
 def test_lane(agent: Agent, where: str, dialled: str) -> None:
     uri = where % dialled
