@@ -1,6 +1,6 @@
 """How many instructions does a message take: parsed, and screened and rewritten?
 
-``python -m tests.bench.bench_instructions [--json FILE]``
+``python -m tests.bench.bench_instructions [--json FILE] [--keep FOLDER]``
 
 callgrind counts them, so the answer is the same on a busy machine and can be
 compared from change to change. Per message: the difference between a run of N
@@ -51,9 +51,13 @@ def count(kinds: list[str], folder: Path) -> dict[str, float]:
 def main() -> None:
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ask.add_argument("--json", type=Path, help="also write the figures to this file")
-    target: Path | None = ask.parse_args().json
-    with tempfile.TemporaryDirectory() as folder:
-        counts = count(["parse", *KINDS], Path(folder))
+    ask.add_argument("--keep", type=Path, help="leave callgrind's files here, for callgrind_annotate")
+    given = ask.parse_args()
+    target: Path | None = given.json
+    with tempfile.TemporaryDirectory() as name:
+        folder = given.keep or Path(name)
+        folder.mkdir(parents=True, exist_ok=True)
+        counts = count(["parse", *KINDS], folder)
     print(f"{'message':10} {'instructions':>12}")
     for kind, instructions in counts.items():
         asked = ASKED.get(kind)
