@@ -23,23 +23,19 @@ cdef enum:
     TAG_EPOCH_SHIFT = 36    # ns to epochs of 68.7 s
 
 
-# An address, its port and a number of 32 bits.
-cdef inline void mac_addr(EaSip *h, EaAddr *a, uint32_t number) noexcept nogil:
-    ea_mac_word(h, a.lo)
-    if not a.v4:
-        ea_mac_word(h, a.hi)
-    ea_mac_word(h, a.port | <uint64_t>a.v4 << 16 | <uint64_t>number << 32)
-
-
-# 128 bits over what a response's next Via, Call-ID and CSeq will say again.
+# 128 bits over what a response's next Via, Call-ID and CSeq will say again: a
+# keyed hash that never leaves; branch_mac puts the MAC over it.
 cdef void via_hash(State *state, const uint8_t *p, SipMsg *m, Via *via, EaAddr *reply_to, uint64_t *out) noexcept nogil:
     cdef EaSip h
-    ea_sip_init(&h, state.keys.branch)
-    ea_mac_slice(&h, p + via.sent_by.off, via.sent_by.len)
-    ea_mac_slice(&h, p + via.branch.off, via.branch.len)
-    mac_addr(&h, reply_to, m.cseq)
-    ea_mac_slice(&h, p + m.call_id.off, m.call_id.len)
-    out[0] = ea_mac_end(&h, &out[1])
+    ea_sip_init(&h, state.keys.via)
+    ea_key_slice(&h, p + via.sent_by.off, via.sent_by.len)
+    ea_key_slice(&h, p + via.branch.off, via.branch.len)
+    ea_key_word(&h, reply_to.lo)
+    if not reply_to.v4:
+        ea_key_word(&h, reply_to.hi)
+    ea_key_word(&h, reply_to.port | <uint64_t>reply_to.v4 << 16 | <uint64_t>m.cseq << 32)
+    ea_key_slice(&h, p + m.call_id.off, m.call_id.len)
+    out[0] = ea_key_end(&h, &out[1])
 
 
 cdef uint64_t branch_mac(State *state, uint64_t *via, uint64_t loop, uint32_t peer_id, uint16_t listener) noexcept nogil:
@@ -79,7 +75,9 @@ cdef uint64_t tag_mac(State *state, const uint8_t *p, SipMsg *m, EaAddr *source,
     ea_sip_init(&h, state.keys.tag)
     ea_mac_slice(&h, p + m.call_id.off, m.call_id.len)
     ea_mac_slice(&h, p + m.from_tag.off, m.from_tag.len)
-    mac_addr(&h, source, m.cseq)
+    ea_mac_word(&h, source.hi)
+    ea_mac_word(&h, source.lo)
+    ea_mac_word(&h, source.port | <uint64_t>m.cseq << 32)
     ea_mac_word(&h, epoch)
     return ea_mac_end(&h, NULL)
 
@@ -175,5 +173,6 @@ cdef bint cookie_get(State *state, const uint8_t *p, Slice user, SipMsg *m, Cook
     for key in range(state.keys.cookie_count):
         if state.keys.cookie_id[key] == c.key:
             cookie_mac(state, key, raw, <uint32_t>n - 12, p + m.call_id.off, m.call_id.len, p + tag.off, tag.len, mac)
-            return memcmp(mac, raw + n - 12, 12) == 0
+            if memcmp(mac, raw + n - 12, 12) == 0:
+                return True
     return False

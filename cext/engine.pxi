@@ -73,6 +73,7 @@ cdef class Engine:
     cdef set_keys(self, bytes secret, bytes old_secret):
         cdef int i
         self.put_key(self.state.keys.branch, derive(secret, "branch"))
+        self.put_key(self.state.keys.via, derive(secret, "via"))
         self.put_key(self.state.keys.loop, derive(secret, "loop"))
         self.put_key(self.state.keys.tag, derive(secret, "tag"))
         # Table keys needn't outlive the process, and so don't.
@@ -114,15 +115,8 @@ cdef class Engine:
         names = [peer.name for peer in policy.tables.peers]
         if len(names) > MAX_PEERS:
             raise ValueError(f"at most {MAX_PEERS} trunks and upstreams")
-        for name in [name for name in self.slots if name not in names]:
-            self.slot_names[self.slots.pop(name)] = None
         for i, name in enumerate(names):
-            if name not in self.slots:
-                slot = self.slot_names.index(None, 1)
-                self.slot_names[slot] = name
-                self.slots[name] = slot
-                memset(&self.state.peers[<int>slot], 0, sizeof(PeerCells))
-            policy.image.peers[i].slot = self.slots[name]
+            policy.image.peers[i].slot = self.slot_of(name, names)
         old = self.policy
         if old is not None:
             self.keep_health(policy, old)
@@ -132,6 +126,23 @@ cdef class Engine:
             while ea_get(&self.workers[k].using) not in (0, policy.image.generation):
                 _time.sleep(0.0005)
         self.policy = policy
+
+    # A peer that goes keeps its slot, and so its counters, until the slots run out.
+    cdef int slot_of(self, name, names) except -1:
+        cdef int slot, k
+        if name in self.slots:
+            return self.slots[name]
+        if None in self.slot_names:
+            slot = self.slot_names.index(None)
+        else:
+            slot = next(self.slots.pop(gone) for gone in list(self.slots) if gone not in names)
+            for k in range(self.worker_count):
+                memset(&self.workers[k].verdicts[slot * REASONS * ACT_COUNT], 0, REASONS * ACT_COUNT * 8)
+                memset(&self.workers[k].monitored[slot * MAX_RULES], 0, MAX_RULES * 8)
+            memset(&self.state.peers[slot], 0, sizeof(PeerCells))
+        self.slot_names[slot] = name
+        self.slots[name] = slot
+        return slot
 
     cdef keep_health(self, Policy new, Policy old):
         cdef uint32_t i, k

@@ -120,7 +120,7 @@ cdef int32_t parse_addr(const uint8_t *p, uint32_t i, uint32_t n, Uri *u, Slice 
 cdef inline uint32_t parse_sent(const uint8_t *p, uint32_t i, uint32_t n, Via *v) noexcept nogil:
     cdef uint32_t k
     cdef uint64_t number
-    if n - i < 12 or not ea_same_fold(p + i, b"sip", 3):
+    if n - i < 11 or not ea_same_fold(p + i, b"sip", 3):
         return 0
     i = parse_blanks(p, i + 3, n)
     if i >= n or p[i] != b'/':

@@ -166,6 +166,6 @@ cdef struct PolicyImage:
     uint32_t structure_rows         # the first rows need no state; they run before the transaction cache
     uint8_t *signatures             # length byte and text, folded
     uint32_t signature_bytes
-    uint64_t signature_filter[64]   # bit of the hash of the first four bytes
+    uint64_t signature_starts[1024] # bit of the first two bytes, folded by | 0x20
     uint8_t *body_types             # length byte and text, lower case
     uint32_t body_type_bytes

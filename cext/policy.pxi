@@ -236,8 +236,8 @@ cdef class Policy:
         self.image.signatures = <uint8_t *>self.keep(block)
         self.image.signature_bytes = <uint32_t>len(block)
         for s in folded:
-            bit = window_hash(int.from_bytes(s[:3], "little") | 0x202020)
-            self.image.signature_filter[bit >> 6] |= <uint64_t>1 << (bit & 63)
+            bit = int.from_bytes(s[:2], "little") | 0x2020
+            self.image.signature_starts[bit >> 6] |= <uint64_t>1 << (bit & 63)
         block = b"".join(bytes([len(s)]) + s.lower().encode() for s in t.body_types)
         self.image.body_types = <uint8_t *>self.keep(block)
         self.image.body_type_bytes = <uint32_t>len(block)

@@ -48,7 +48,8 @@ cdef struct PeerCells:      # a peer's own limits: indexed, never hashed; theore
 cdef struct Keys:
     uint8_t table[16]       # keys of tables and digests: never leave the process
     uint8_t branch[16]
-    uint8_t loop[16]        # of branches too, so a restart and the rest of a fleet make the same ones
+    uint8_t via[16]
+    uint8_t loop[16]        # with `via` and `branch`: parts of branches, so a restart and the rest of a fleet make the same ones
     uint8_t tag[16]
     uint8_t cookie[2][16]   # current, and the one before it
     uint8_t cookie_id[2]

@@ -45,7 +45,7 @@ from edge_agent.policy.swap import swap
 from edge_agent.systemd import Notifier, credentials_directory, stream_is_journal, watchdog_seconds
 from edge_agent.upstream.health import Health, Target
 
-TICK_SECONDS = 0.1  # how often the event ring is drained; nothing here runs more often
+TICK_SECONDS = 0.25  # how often the event ring is drained; nothing here runs more often
 SUM_SECONDS = 1.0  # the second of "lines per reason and second"
 DRAIN_SECONDS = 5.0
 STDERR = 2

@@ -1,33 +1,32 @@
 # ops/scanner.pxi: names of attack tools in the headers, and the one request shape that only a tool sends.
 #
 # A signature counts anywhere in User-Agent or in From's display name and user,
-# letters folded. A filter on three-byte windows skips nearly every position.
+# letters folded. A bitmap of two-byte beginnings skips nearly every position.
 
-cdef inline uint32_t window_hash(uint32_t word) noexcept nogil:
-    return (word * 0x9e3779b1U) >> 20
+cdef bint signature_at(PolicyImage *policy, const uint8_t *p, uint32_t n, uint64_t *which) noexcept nogil:
+    cdef uint32_t at = 0, length
+    cdef uint64_t number = 0
+    while at < policy.signature_bytes:
+        length = policy.signatures[at]
+        if length <= n and ea_same_fold(p, <const char *>policy.signatures + at + 1, length):
+            which[0] = number
+            return True
+        at += length + 1
+        number += 1
+    return False
 
 
 cdef bint signature_in(PolicyImage *policy, const uint8_t *p, uint32_t n, uint64_t *which) noexcept nogil:
-    cdef uint32_t i, word, at, length, bit
-    cdef uint64_t number
+    cdef uint32_t i, pair
     if n > 256:
         n = 256
-    if n < 3:
-        return False
-    for i in range(n - 2):
-        word = <uint32_t>ea_fold8(p + i, 3)
-        bit = window_hash(word)
-        if not policy.signature_filter[bit >> 6] >> (bit & 63) & 1:
-            continue
-        at = 0
-        number = 0
-        while at < policy.signature_bytes:
-            length = policy.signatures[at]
-            if length <= n - i and ea_same_fold(p + i, <const char *>policy.signatures + at + 1, length):
-                which[0] = number
+    i = 0
+    while i + 1 < n:
+        pair = (p[i] | <uint32_t>p[i + 1] << 8) | 0x2020
+        if EA_UNLIKELY(policy.signature_starts[pair >> 6] >> (pair & 63) & 1):
+            if signature_at(policy, p + i, n - i, which):
                 return True
-            at += length + 1
-            number += 1
+        i += 1
     return False
 
 

@@ -90,12 +90,13 @@ cdef bint body_type_listed(Screen *s, const uint8_t *type_, uint32_t n) noexcept
 
 
 cdef bint body_allowed(Screen *s) noexcept nogil:
-    cdef uint32_t body = s.m.length - s.m.header_end, n = 0
+    cdef uint32_t body = s.m.length - s.m.header_end, n
     cdef const uint8_t *type_ = s.p + s.m.content_type.off
     if body == 0:
         return True
-    while n < s.m.content_type.len and not EA_IS(type_[n], CLS_LWS) and type_[n] != b';':
-        n += 1
+    n = ea_find(type_, 0, s.m.content_type.len, b';')
+    while n and type_[n - 1] <= 32:
+        n -= 1
     if body_type_listed(s, type_, n):
         return True
     if n > 10 and ea_same_fold(type_, b"multipart/", 10):

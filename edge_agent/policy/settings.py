@@ -90,6 +90,7 @@ class Keys(Section):
     dialog: ListFile = setting(
         "file:dialog.key",
         "Key of the dialog cookies, relative to state_dir; made once when absent. The same on every node of a fleet.",
+        life=START,
     )
     grace: Duration = setting(
         86400.0,
