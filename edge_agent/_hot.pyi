@@ -8,7 +8,6 @@ Times are monotonic nanoseconds. An address is ``(host, port)`` with the host as
 a literal, IPv6 without brackets. A listener is its place in the configuration.
 """
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple, Self, TypeAlias
 
 from typing_extensions import disjoint_base
@@ -17,6 +16,13 @@ from edge_agent.numbering.plans import Plan
 from edge_agent.policy.compile import Tables
 
 _Address: TypeAlias = tuple[str, int]
+
+ACTIONS: tuple[str, ...]
+"""Names of a verdict's actions, by the engine's number."""
+METHODS: tuple[str, ...]
+"""Names of the methods it knows, by number; "" is any other."""
+OP_NAMES: tuple[str, ...]
+"""What a row of the screen may call, by number."""
 
 def parse(data: bytes, pad: int = 0) -> dict[str, Any]:
     """Reads one datagram, for tests, probes and explain; never on the path of a call.
@@ -200,7 +206,7 @@ class Engine:
         ``now`` never goes back. The GIL is released. RuntimeError before the first publish.
         """
 
-    def pump(self, worker: int, sockets: Sequence[tuple[int, int]]) -> None:
+    def pump(self, worker: int, sockets: list[tuple[int, int]]) -> None:
         """Receives, screens and sends until ``stop``; one thread per worker, the GIL released.
 
         ``sockets``: (file descriptor, listener) for each listener of the policy, not
