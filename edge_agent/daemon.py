@@ -41,7 +41,7 @@ from edge_agent.metrics import balance
 from edge_agent.policy.lists import NumberCache
 from edge_agent.policy.load import Loaded, load
 from edge_agent.policy.settings import Settings
-from edge_agent.policy.swap import swap
+from edge_agent.policy.swap import grace_end, swap
 from edge_agent.systemd import Notifier, credentials_directory, stream_is_journal, watchdog_seconds
 from edge_agent.upstream.health import Health, Target
 
@@ -88,7 +88,8 @@ class Daemon:
         secret = dialog_secret(
             settings.keys.dialog, Path(settings.agent.state_dir), credentials_directory(), time.time()
         )
-        self._key_made = secret.made
+        # While the old key proves the calls from before, nothing was lost and no grace is needed.
+        self._key_made = secret.made if secret.old is None else 0.0
         # Cheap and likely to fail before dear and certain.
         self._listeners = Listeners([(at.address.host, at.address.port) for at in settings.listen], self._workers)
         self._admin_socket = _bind_admin(Path(settings.admin.socket))
@@ -164,8 +165,7 @@ class Daemon:
 
     def _publish(self, loaded: Loaded, generation: int) -> None:
         # The engine's clock is monotonic; the key's age is wall time and outlives the process.
-        left = self._key_made + loaded.settings.keys.grace - time.time()
-        grace_until = time.monotonic_ns() + int(left * 1e9) if left > 0 else 0
+        grace_until = grace_end(self._key_made, loaded.settings.keys.grace, time.time(), time.monotonic_ns())
         swap(self._engine, loaded, generation, grace_until)
 
     # Control plane

@@ -69,6 +69,15 @@ def swap(engine: _hot.Engine, loaded: Loaded, generation: int, grace_until: int 
     engine.publish(policy)
 
 
+def grace_end(made: float, grace: float, wall: float, monotonic_ns: int) -> int:
+    """Until when, by the engine's clock, unproven in-dialog requests may pass; 0: no longer.
+
+    ``made`` is when the key was made, ``wall`` what time it is now; a key from the future was made now.
+    """
+    left = min(made, wall) + grace - wall
+    return monotonic_ns + int(left * 1e9) if left > 0 else 0
+
+
 def try_out(policy: _hot.Policy) -> None:
     """Raises TrialFailed with the first message that a sound policy would have treated in another way."""
     engine = _hot.Engine(rates_mib=1, transactions_mib=1, leases_mib=1, secret=bytes(32))

@@ -11,9 +11,9 @@ from edge_agent import _hot
 from edge_agent.numbering.plans import regions
 from edge_agent.policy.compile import Tables
 from edge_agent.policy.load import load
-from edge_agent.policy.swap import Trial, TrialFailed, senders, swap, try_out
+from edge_agent.policy.swap import Trial, TrialFailed, grace_end, senders, swap, try_out
 from tests.proxy import world as scene
-from tests.proxy.world import ACME, BETA, CLOUD, POLICY, PSAP, SECRET, Call, World
+from tests.proxy.world import ACME, BETA, CLOUD, NOW, POLICY, PSAP, SECOND, SECRET, Call, World
 
 
 def test_a_sound_policy_passes_its_trial() -> None:
@@ -148,3 +148,24 @@ def test_senders_are_certain() -> None:
     assert found["beta"] == ("198.51.100.0", 5060)
     assert (found["cloud"], found["psap"]) == (CLOUD, PSAP)
     assert BETA not in found.values()
+
+
+@pytest.mark.parametrize(
+    ("made", "wall", "end"),
+    [
+        (1000.0, 1000.0, NOW + 60 * SECOND),
+        (1000.0, 1030.0, NOW + 30 * SECOND),
+        (1000.0, 1060.0, 0),
+        (1000.0, 9999.0, 0),
+        (5000.0, 1000.0, NOW + 60 * SECOND),
+        (0.0, 1000.0, 0),
+    ],
+    ids=["new", "half-way", "over", "long-over", "from-the-future", "no-key-was-lost"],
+)
+def test_grace_counts_from_the_making_of_the_key(made: float, wall: float, end: int) -> None:
+    """A restart doesn't start it anew: the key's file is older than the process."""
+    assert grace_end(made, 60.0, wall, NOW) == end
+
+
+def test_no_grace_is_none() -> None:
+    assert grace_end(1000.0, 0.0, 1000.0, NOW) == 0
