@@ -12,7 +12,7 @@ def through(hop: Result, sent_by: str, uri: str) -> Message:
     """The message as a proxy at the other end sends it back: its own Via above ours, another Request-URI."""
     received = hop.message
     hops = str(int(received.one("Max-Forwards")) - 1)
-    via = f"SIP/2.0/UDP {sent_by};branch=z9hG4bK{abs(hash((hop.branch, uri)))};rport"
+    via = f"SIP/2.0/UDP {sent_by};branch=z9hG4bKback{received.one('Max-Forwards')};rport"
     return received.to(uri).set("Max-Forwards", hops).above(("Via", via))
 
 
