@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import pytest
 
@@ -51,7 +52,7 @@ def test_cancel_and_ack_have_the_branch_even_without_the_entry() -> None:
     assert cancel.branch == ack.branch == invite.branch
 
 
-OTHERS = {
+OTHERS: dict[str, Callable[[Message], Message]] = {
     "branch": lambda sent: with_via(sent, "branch=z9hG4bKcall", "branch=z9hG4bKother"),
     "port": lambda sent: with_via(sent, "198.51.100.10:5060", "198.51.100.10:5061"),
     "host": lambda sent: with_via(sent, "198.51.100.10:5060", "pbx.example"),

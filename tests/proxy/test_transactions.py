@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -176,7 +177,7 @@ def test_what_isnt_screened_may_change() -> None:
 # What makes a transaction
 
 
-PARTS = {
+PARTS: dict[str, Callable[[Message], Message]] = {
     "branch": lambda sent: sent.set("Via", "SIP/2.0/UDP 198.51.100.10:5060;branch=z9hG4bKother;rport"),
     "sent-by": lambda sent: sent.set("Via", sent.one("Via").replace("198.51.100.10", "pbx.example")),
     "call-id": lambda sent: sent.set("Call-ID", "another"),
