@@ -72,6 +72,8 @@ test: peers lint
 	@$(PY) -m pytest $(PYTEST)
 
 # A copy of the tree with an engine of its own, so that the usual one stays as it is.
+# Its tests are those that run the engine in their own process.
+IN_PROCESS := $(wildcard $(addprefix tests/,unit rules cases property proxy conformance fuzz))
 SANITIZED := build/sanitize/tree
 sanitize: $(VENV)/.tested build
 	@mkdir -p $(SANITIZED)
@@ -81,7 +83,7 @@ sanitize: $(VENV)/.tested build
 	@cd $(SANITIZED) && LD_PRELOAD="$$(gcc -print-file-name=libasan.so)" PYTHONMALLOC=malloc PYTHONPATH=. \
 	    ASAN_OPTIONS=detect_leaks=0:abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1 \
 	    $(CURDIR)/$(PY) -m pytest -q --capture=sys -p no:cacheprovider \
-	    tests/unit tests/rules tests/property tests/conformance tests/fuzz $(PYTEST)
+	    $(IN_PROCESS) $(PYTEST)
 
 FUZZ_SECONDS ?= 120
 proof: $(VENV)/.tested build
