@@ -214,9 +214,10 @@ cdef bint out_begin(OutBatch out, uint32_t need) noexcept nogil:
     return out.count < MAX_BATCH and out.used + need <= OUT_BYTES
 
 
-cdef void out_end(OutBatch out, uint8_t *end, uint16_t listener, EaAddr *to) noexcept nogil:
+cdef void out_end(OutBatch out, uint8_t *end, uint32_t blank, uint16_t listener, EaAddr *to) noexcept nogil:
     cdef Datagram *d = &out.datagram[out.count]
     d.off = out.used
+    d.blank = blank
     d.len = <uint32_t>(end - out.arena) - out.used
     d.listener = listener
     d.destination = to[0]
@@ -226,15 +227,21 @@ cdef void out_end(OutBatch out, uint8_t *end, uint16_t listener, EaAddr *to) noe
 
 cdef bint act_forward(Screen *s, OutBatch out) noexcept nogil:
     cdef Edits e
-    cdef uint32_t need = s.m.length + MAX_GROWTH
-    if not out_begin(out, need):
+    cdef uint32_t blank = 0, i
+    if not out_begin(out, s.m.length + MAX_GROWTH):
         return False
     edits_init(&e)
     if s.v.route.flags & ROUTE_RESPONSE:
         edit_response(&e, s)
     else:
         edit_request(&e, s)
-    out_end(out, edits_copy(out.arena + out.used, s.p, 0, s.m.length, &e), s.v.route.listener, &s.v.route.address)
+        # Behind the colon of our own Via, wherever the edits of the start line moved it.
+        blank = s.m.first_row + 4
+        for i in range(e.count):
+            if e.edit[i].off < s.m.first_row:
+                blank += e.edit[i].len - e.edit[i].cut
+    out_end(out, edits_copy(out.arena + out.used, s.p, 0, s.m.length, &e), blank, s.v.route.listener,
+            &s.v.route.address)
     return True
 
 
@@ -329,7 +336,8 @@ cdef bint act_answer(Screen *s, OutBatch out) noexcept nogil:
     if s.peer == NULL and <uint32_t>(to - out.arena) - out.used > m.length:
         s.v.reason = RSN_REPLY_TOO_LARGE
         return False
-    out_end(out, to, s.packet.listener, &s.reply_to)
+    # Behind the colon of Content-Length, which put_extra writes last.
+    out_end(out, to, <uint32_t>(to - out.arena) - out.used - 6, s.packet.listener, &s.reply_to)
     return True
 
 

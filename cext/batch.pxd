@@ -13,6 +13,8 @@ cdef enum:
     MAX_GROWTH = 1400
     OUT_BYTES = MAX_BATCH * (SLOT_BYTES + MAX_GROWTH)
 
+    MAX_BLANKS = 192        # put into one datagram to bring it to the length of its train
+
 cdef struct Packet:
     uint8_t *data
     uint32_t len
@@ -23,5 +25,6 @@ cdef struct Packet:
 cdef struct Datagram:
     uint32_t off            # into the arena of OutBatch
     uint32_t len
+    uint32_t blank          # where blanks may be put in without changing what it says; 0: nowhere
     uint16_t listener
     EaAddr destination

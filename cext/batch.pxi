@@ -105,32 +105,34 @@ cdef class OutBatch:
 
     cdef uint8_t *arena
     cdef Datagram *datagram
-    cdef mmsghdr *header
+    cdef mmsghdr *header        # of each datagram
+    cdef mmsghdr *message       # for the kernel: trains and single datagrams
     cdef iovec *vector
+    cdef uint8_t *control
     cdef sockaddr_storage *name
     cdef uint32_t used
     cdef uint32_t count
 
     def __cinit__(self):
-        cdef int i
         self.arena = <uint8_t *>ea_table_alloc(OUT_BYTES)
         self.datagram = <Datagram *>calloc(MAX_BATCH, sizeof(Datagram))
         self.header = <mmsghdr *>calloc(MAX_BATCH, sizeof(mmsghdr))
-        self.vector = <iovec *>calloc(MAX_BATCH, sizeof(iovec))
+        self.message = <mmsghdr *>calloc(MAX_BATCH, sizeof(mmsghdr))
+        self.vector = <iovec *>calloc(3 * MAX_BATCH, sizeof(iovec))
+        self.control = <uint8_t *>calloc(MAX_BATCH, CONTROL_BYTES)
         self.name = <sockaddr_storage *>calloc(MAX_BATCH, sizeof(sockaddr_storage))
-        if not (self.arena and self.datagram and self.header and self.vector and self.name):
+        if not (self.arena and self.datagram and self.header and self.message and self.vector and self.control
+                and self.name):
             raise MemoryError
-        for i in range(MAX_BATCH):
-            self.header[i].msg_hdr.msg_iov = &self.vector[i]
-            self.header[i].msg_hdr.msg_iovlen = 1
-            self.header[i].msg_hdr.msg_name = &self.name[i]
 
     def __dealloc__(self):
         if self.arena != NULL:
             munmap(self.arena, OUT_BYTES)
         free(self.datagram)
         free(self.header)
+        free(self.message)
         free(self.vector)
+        free(self.control)
         free(self.name)
 
     def __len__(self) -> int:

@@ -432,6 +432,7 @@ cdef void engine_pump(Engine engine, int worker, int ep, int *fds, Batch batch, 
     cdef int n, i, r, rounds
     cdef uint16_t listener
     memset(pacing, 0, sizeof(pacing))
+    w.train_limit = TRAIN_BYTES
     ea_exact_sleeps()
     while not ea_get(&engine.stopping):
         n = epoll_wait(ep, ready, 64, 1000)

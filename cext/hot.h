@@ -13,6 +13,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/udp.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -576,6 +577,22 @@ static inline uint64_t ea_now(void)
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
+}
+
+#ifndef UDP_SEGMENT
+#define UDP_SEGMENT 103
+#endif
+
+/* Asks the kernel to cut the message into datagrams of `length` (udp(7), UDP_SEGMENT). `control` has CMSG_SPACE(2). */
+static inline void ea_segment(struct msghdr *m, uint8_t *control, uint16_t length)
+{
+    struct cmsghdr *c = (struct cmsghdr *)control;
+    c->cmsg_len = CMSG_LEN(sizeof length);
+    c->cmsg_level = SOL_UDP;
+    c->cmsg_type = UDP_SEGMENT;
+    memcpy(CMSG_DATA(c), &length, sizeof length);
+    m->msg_control = control;
+    m->msg_controllen = CMSG_SPACE(sizeof length);
 }
 
 static inline void ea_pause(long ns)

@@ -81,6 +81,7 @@ cdef struct Worker:
     uint64_t heartbeat
     uint64_t batches
     uint64_t send_errors
+    uint64_t train_limit    # longest datagram that trains may have, see send.pxi
     uint64_t events_dropped
     uint64_t using          # generation of the policy in use, 0: none
     uint64_t ring_head      # written by the worker

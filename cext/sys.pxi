@@ -11,6 +11,8 @@ cdef extern from "hot.h" nogil:
         uint32_t msg_namelen
         iovec *msg_iov
         size_t msg_iovlen
+        void *msg_control
+        size_t msg_controllen
         int msg_flags
     struct mmsghdr:
         msghdr msg_hdr

@@ -69,13 +69,39 @@ cdef uint64_t number_canonical(uint64_t number, Plan *plan) noexcept nogil:
     return 0
 
 
+# Does the number say that it is local to another country? (RFC 3966 §5.1.5: a
+# phone-context is no prefix, and a reader that takes it for one shows another number.)
+cdef bint uri_context_foreign(const uint8_t *p, Uri *u, Plan *plan) noexcept nogil:
+    cdef uint32_t i = u.user.off + u.user.len, end = u.whole.off + u.whole.len, k
+    cdef uint64_t cc
+    if u.scheme != SCHEME_TEL:
+        end = u.host.off
+    while i + 15 < end:
+        if p[i] == b';' and ea_same_fold(p + i + 1, b"phone-context=", 14):
+            i += 15
+            if p[i] == b'%' and i + 3 < end and p[i + 1] == b'2' and (p[i + 2] | 0x20) == b'b':
+                i += 3
+            elif p[i] == b'+':
+                i += 1
+            else:
+                return False        # a domain
+            k = parse_digits(p, i, end)
+            return not (parse_uint(p, i, k, 999, &cc) and cc == plan.cc)
+        i += 1
+    return False
+
+
 # The canonical number of a URI's user part. A dialled one may be longer than
 # E.164's 15 digits by its international prefix, and is then read again without it.
 cdef uint64_t uri_canonical(const uint8_t *p, Uri *u, Plan *plan) noexcept nogil:
     cdef uint8_t digits[24]
     cdef uint32_t i, n = 0
     cdef uint64_t prefix
-    if not u.number & NUM_LONG or u.number & NUM_PLUS:
+    if u.number & NUM_PLUS or u.number == 0:
+        return number_canonical(u.number, plan)
+    if u.whole.len and uri_context_foreign(p, u, plan):
+        return 0
+    if not u.number & NUM_LONG:
         return number_canonical(u.number, plan)
     for i in range(u.user.len):
         if EA_IS(p[u.user.off + i], CLS_DIGIT):
@@ -230,7 +256,6 @@ cdef class NumberSet:
     """
 
     cdef NumberTable table
-    cdef readonly object errors
 
     def __cinit__(self, text: bytes):
         cdef const uint8_t *p = text

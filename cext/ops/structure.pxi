@@ -54,7 +54,8 @@ cdef int op_target(Screen *s) noexcept nogil:
     if s.cookie_state == COOKIE_GOOD:
         return 0                    # the next hop is checked where it is chosen, in route.pxi
     if s.m.to_tag.len:
-        if s.m.method != M_ACK and s.m.method != M_CANCEL and s.now >= s.policy.grace_until:
+        if (s.m.method != M_ACK and s.m.method != M_CANCEL and s.now >= s.policy.grace_until
+                and s.peer.mode[s.policy.reason_rule[RSN_DIALOG_PROOF]] == MODE_ENFORCE):
             return 0                # `dialog` refuses it
         if route_contact(s, &contact) != NO_PEER:
             return 0
