@@ -437,6 +437,8 @@ cdef void engine_pump(Engine engine, int worker, int ep, int *fds, Batch batch, 
     while not ea_get(&engine.stopping):
         n = epoll_wait(ep, ready, 64, 1000)
         ea_count(&w.heartbeat, 1)
+        if w.heartbeat & 0xffff == 0:
+            w.train_limit = TRAIN_BYTES     # routes change: what a path refused may go now
         for i in range(n):
             if ready[i].data.u64 >= 64:
                 continue
