@@ -1,0 +1,189 @@
+"""caller-consistent: every header that names a caller names one of the trunk's, however it is written."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.agent import ACME, CALLED, CLOUD, FOREIGN, OWN, OWN2, MakeAgent, inbound, invite, policy
+from tests.proxy.message import Header
+from tests.rules.modes import check_modes
+from tests.rules.spellings import uris, users
+
+REFUSED = "403 caller-consistent"
+PASS = "forward pass"
+NAMES = ["P-Asserted-Identity", "P-Preferred-Identity", "Remote-Party-ID", "Diversion", "History-Info"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_hit(agent: MakeAgent, name: str) -> None:
+    refused = agent().send(invite(OWN, (name, f"<sip:{FOREIGN}@pbx.example>")))
+    assert (refused.short, refused.to) == (REFUSED, ACME)
+    event = refused.event
+    assert (event.rule, event.reason, event.status) == ("caller-consistent", "caller-consistent", 403)
+    assert (event.peer, event.from_user, event.value, event.limit) == ("acme", OWN, int(FOREIGN), int(OWN))
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("number", [OWN, OWN2, "12125552001", "2125552002"])
+def test_another_number_of_the_trunk(agent: MakeAgent, name: str, number: str) -> None:
+    assert agent().send(invite(OWN, (name, f"<sip:{number}@pbx.example>"))).short == PASS
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("value", ["<sip:reception@pbx.example>", f'"{FOREIGN}" <sip:reception@pbx.example>'])
+def test_a_name_is_no_number(agent: MakeAgent, name: str, value: str) -> None:
+    """What a display name says is another rule's."""
+    assert agent().send(invite(OWN, (name, value))).short == PASS
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        ("Contact", f"<sip:{FOREIGN}@198.51.100.10>"),
+        ("Referred-By", f"<sip:{FOREIGN}@x>"),
+        ("Reply-To", f"<sip:{FOREIGN}@x>"),
+        ("X-P-Asserted-Identity", f"<sip:{FOREIGN}@x>"),
+    ],
+)
+def test_headers_that_name_no_caller(agent: MakeAgent, other: Header) -> None:
+    sent = invite(OWN).set("Contact") if other[0] == "Contact" else invite(OWN)
+    assert agent().send(sent.above(other)).short == PASS
+
+
+@pytest.mark.parametrize("how", uris(FOREIGN))
+def test_a_foreign_number_in_any_spelling(agent: MakeAgent, how: str) -> None:
+    value = uris(FOREIGN)[how]
+    assert agent().send(invite(OWN, ("P-Asserted-Identity", value))).short == REFUSED
+
+
+@pytest.mark.parametrize("how", uris(OWN2))
+def test_an_own_number_in_any_spelling(agent: MakeAgent, how: str) -> None:
+    value = uris(OWN2)[how]
+    assert agent().send(invite(OWN, ("P-Asserted-Identity", value))).short == PASS
+
+
+@pytest.mark.parametrize("how", users(OWN))
+def test_the_same_number_in_two_spellings(agent: MakeAgent, how: str) -> None:
+    """A number that is no trunk's (caller-owned is off): alike in both headers, it contradicts nothing."""
+    party = agent(policy('rules.caller-owned.mode = "off"', owned="+16465552000"))
+    assert party.send(invite(OWN, ("P-Asserted-Identity", f"<sip:{users(OWN)[how]}@x>"))).short == PASS
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["p-asserted-identity", "P-ASSERTED-IDENTITY", "P-Asserted-Identity ", "P-Asserted-Identity\t", "rEmote-party-id"],
+)
+def test_names_in_any_case(agent: MakeAgent, name: str) -> None:
+    assert agent().send(invite(OWN, (name, f"<sip:{FOREIGN}@x>"))).short == REFUSED
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        f"<sip:{OWN}@x>, <tel:{FOREIGN}>",
+        f"<tel:{OWN}>,<sip:{FOREIGN}@x>",
+        f"<tel:{OWN}>\r\n , <sip:{FOREIGN}@x>",
+        f'"a, <tel:{OWN}>" <sip:{FOREIGN}@x>',
+        f'"a\\", <tel:{OWN}>" <sip:{FOREIGN}@x>',
+        f"\r\n\t<sip:{FOREIGN}@x>",
+        f" <sip:{FOREIGN}\r\n @x>".replace("\r\n ", ""),
+    ],
+)
+def test_lists_and_folded_values(agent: MakeAgent, value: str) -> None:
+    assert agent().send(invite(OWN, ("P-Asserted-Identity", value))).short == REFUSED
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [f"<sip:{OWN}@x>", f"<tel:{FOREIGN}>"],
+        [f"<tel:{FOREIGN}>", f"<sip:{OWN}@x>"],
+        ["<sip:reception@x>", f"<tel:{FOREIGN}>"],
+    ],
+)
+def test_several_rows(agent: MakeAgent, rows: list[str]) -> None:
+    assert agent().send(invite(OWN, *(("P-Asserted-Identity", row) for row in rows))).short == REFUSED
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [f"<sip:{OWN}@x>", f"<sip:{FOREIGN}@x>"],
+        [f"<sip:{OWN}@x>, <sip:{OWN}@x>"],
+        [f"<tel:{OWN}>", f"<tel:{OWN}>"],
+        [f"<sip:{OWN}@x>", f"<sips:{OWN}@x>"],
+        [f"<sip:{OWN}@x>, <tel:{OWN}>", f"<tel:{OWN}>"],
+    ],
+)
+def test_two_callers_of_one_scheme_are_malformed(agent: MakeAgent, rows: list[str]) -> None:
+    """RFC 3325 §9.1: at most one sip and one tel URI. Which of two would be meant is never guessed."""
+    sent = invite(OWN, *(("P-Asserted-Identity", row) for row in rows))
+    assert agent().send(sent).short == "400 identity-header"
+
+
+def test_every_row_of_the_lists_counts(agent: MakeAgent) -> None:
+    """A foreign station hides behind many of the trunk's own."""
+    for name in ("Diversion", "History-Info", "Remote-Party-ID"):
+        many = [(name, f"<sip:{OWN}@x>;index={n}, <sip:{OWN2}@x>;index={n}.1") for n in range(1, 4)]
+        assert agent().send(invite(OWN, *many)).short == PASS
+        assert agent().send(invite(OWN, *many, (name, f"<sip:{FOREIGN}@x>"))).short == REFUSED
+
+
+def test_more_identities_than_are_kept_are_refused(agent: MakeAgent) -> None:
+    """Either every one is looked at, or none passes."""
+    many = [("Diversion", ", ".join([f"<sip:{OWN}@x>"] * 8)) for _ in range(8)]
+    told = agent().send(invite(OWN, *many, ("Diversion", f"<sip:{FOREIGN}@x>")))
+    assert told.action == "answer"
+
+
+@pytest.mark.parametrize("number", ["+1234567890123456789", "911", "00", "+0"])
+def test_an_unreadable_number_is_no_number_of_the_trunk(agent: MakeAgent, number: str) -> None:
+    assert agent().send(invite(OWN, ("Remote-Party-ID", f"<sip:{number}@x>"))).short == REFUSED
+
+
+# History-Info also says where the call goes.
+
+
+@pytest.mark.parametrize("to", [CALLED, "011442071838750", "+44-2071838750"])
+def test_the_target_in_history_is_no_caller(agent: MakeAgent, to: str) -> None:
+    history = ("History-Info", f"<sip:{OWN}@x>;index=1, <sip:{CALLED}@cloud.example.net;cause=302>;index=1.1")
+    sent = invite(OWN, history, uri=f"sip:{to}@cloud.example.net")
+    assert agent().send(sent).short == PASS
+    assert agent().send(sent.to(f"sip:{FOREIGN}@cloud.example.net")).short == REFUSED
+
+
+# A proven forwarded call carries its foreign caller and the stations before.
+
+
+def test_forwarded_call(agent: MakeAgent) -> None:
+    party = agent(policy('forwards = "trust"'))
+    by_own = ("Diversion", f"<sip:{OWN}@x>, <sip:+16465550000@x>")
+    asserted = ("P-Asserted-Identity", f"<sip:{FOREIGN}@x>")
+    assert party.send(invite(FOREIGN, by_own, asserted)).short == PASS
+    assert party.send(invite(FOREIGN, by_own, ("P-Asserted-Identity", f"<sip:{OWN}@x>"))).short == PASS
+    assert party.send(invite(FOREIGN, by_own, ("History-Info", "<sip:+16465550000@x>;index=1"))).short == PASS
+    for name in ("P-Asserted-Identity", "P-Preferred-Identity", "Remote-Party-ID"):
+        assert party.send(invite(FOREIGN, by_own, (name, "<sip:+16465550000@x>"))).short == REFUSED
+    # Without forwarding, an earlier station that isn't the trunk's explains nothing.
+    assert party.send(invite(OWN, by_own)).short == REFUSED
+
+
+def test_only_on_calls_of_trunks(agent: MakeAgent) -> None:
+    asserted = ("P-Asserted-Identity", "<sip:+16465550000@x>")
+    assert agent().send(inbound(FOREIGN, OWN, asserted), CLOUD).short == PASS
+
+
+def test_modes() -> None:
+    sent = ("P-Asserted-Identity", f"<sip:{FOREIGN}@x>")
+    check_modes("caller-consistent", lambda agent: agent.send(invite(OWN, sent)), REFUSED)
+
+
+def test_reload(agent: MakeAgent) -> None:
+    party = agent()
+    asserted = ("P-Asserted-Identity", "<sip:+12125552100@x>")
+    assert party.send(invite(OWN, asserted)).short == REFUSED
+    party.reload(policy(owned="+12125552*"))
+    assert party.send(invite(OWN, asserted)).short == PASS
+    party.reload(policy())
+    assert party.send(invite(OWN, asserted)).short == REFUSED
+    assert party.engine.counters()["by_verdict"]["answer", "caller-consistent", "caller-consistent", "acme"] == 2
