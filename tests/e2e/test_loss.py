@@ -23,7 +23,7 @@ def customer_line(scene: Scene, seed: int) -> LossyLine:
 
 
 async def test_calls_survive_loss_on_both_sides(scene: Scene) -> None:
-    calls = 150
+    calls = 100
     answering = free_address(scene.parties["cloud"].host)
     # The agent's target is the line, behind which the cloud answers.
     far = free_address(scene.parties["cloud"].host)
@@ -37,9 +37,9 @@ async def test_calls_survive_loss_on_both_sides(scene: Scene) -> None:
             bind=answering,
             calls=calls,
             keys={"contact": f"cloud@{scene.parties['cloud']}"},
-            seconds=15,
+            seconds=30,
         )
-        caller = scene.caller("uac_loss", "acme", to=line.near, calls=calls, rate=50, seconds=15, arguments=HOLD)
+        caller = scene.caller("uac_loss", "acme", to=line.near, calls=calls, rate=50, seconds=30, arguments=HOLD)
         uac, uas = await asyncio.to_thread(place, caller, called, calls)
     assert line.lost and cloud_line.lost and uac.count("Retransmissions") and uas.count("Retransmissions")
     # All copies of an INVITE left the agent as one and the same message (RFC 3261 §16.11).
