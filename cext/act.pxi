@@ -346,7 +346,9 @@ cdef void act(Screen *s, OutBatch out) noexcept nogil:
         if not act_forward(s, out):
             s.v.action = ACT_DROP
             s.v.reason = RSN_NO_ROOM
+            s.v.status = 0
     elif s.v.action == ACT_ANSWER:
         if not act_answer(s, out):
             # Nobody can be answered without his Via; a stranger never with more than he sent.
             s.v.action = ACT_DROP
+            s.v.status = 0

@@ -404,12 +404,11 @@ cdef void engine_process(Engine engine, PolicyImage *policy, Batch batch, uint64
             ea_count(&w.received, 1)
             if s.peer == NULL:
                 reason = op_source_rate(s)
-                if reason:
+                if screen_stranger(s, reason):
                     # Unknown and over its budget: not even parsed.
                     s.m.kind = KIND_ERROR
                     s.m.reason = <uint16_t>reason
                     s.m.rows = 0
-                    decide(s, ACT_DROP, reason)
                     continue
             s.p += parse_message(s.packet.data, s.packet.len, s.m)
             if s.packet.truncated and s.m.reason == 0:

@@ -217,6 +217,8 @@ cdef class Policy:
             self.image.rows[i].rule = row.rule
             self.image.rows[i].dirs = row.dirs
         self.image.structure_rows = sum(1 for row in t.rows if OP_NAMES.index(row.op) <= OP_DIALOG)
+        for i, mode in enumerate(t.unknown_modes):
+            self.image.unknown_mode[i] = mode
         memset(self.image.reason_rule, 255, sizeof(self.image.reason_rule))
         for reason, rule in t.reason_rules.items():
             self.image.reason_rule[<uint32_t>reason] = rule

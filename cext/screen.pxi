@@ -17,7 +17,7 @@ cdef inline void decide(Screen *s, int action, int reason) noexcept nogil:
     s.v.action = <uint8_t>action
     s.v.reason = <uint16_t>reason
     s.v.rule = s.policy.reason_rule[reason]
-    s.v.status = ea_reasons[reason].status
+    s.v.status = ea_reasons[reason].status if action == ACT_ANSWER else 0
 
 
 # dialog: an in-dialog request must prove its dialog; during `grace` a few may go on as new ones.
@@ -345,6 +345,20 @@ cdef void screen_request(Screen *s) noexcept nogil:
         screen_new(s)
 
 
+# A finding on a stranger's message, by the rule's mode for strangers: it decides, or is only recorded.
+cdef bint screen_stranger(Screen *s, int reason) noexcept nogil:
+    cdef int rule = s.policy.reason_rule[reason]
+    if reason == 0 or s.policy.unknown_mode[rule] == MODE_OFF:
+        return False
+    s.v.value = s.found
+    s.v.limit = s.limit
+    if s.policy.unknown_mode[rule] == MODE_MONITOR:
+        s.v.monitored |= <uint64_t>1 << rule
+        return False
+    decide(s, ACT_DROP, reason)
+    return True
+
+
 # A source that nobody configured: never forwarded. Only an emergency call is told so.
 cdef void screen_unknown(Screen *s) noexcept nogil:
     if s.m.reason:
@@ -356,7 +370,8 @@ cdef void screen_unknown(Screen *s) noexcept nogil:
     if s.m.method == M_INVITE and emergency_match(&s.policy.emergencies[0], s.p, &s.m.uri) == LANE_CALL:
         decide(s, ACT_ANSWER, RSN_EMERGENCY_UNKNOWN)
         return
-    decide(s, ACT_DROP, op_scanner(s) or RSN_UNKNOWN_SOURCE)
+    if not screen_stranger(s, op_scanner(s)):
+        decide(s, ACT_DROP, RSN_UNKNOWN_SOURCE)
 
 
 # The refusal of an INVITE that has a To tag can't carry ours: the cache must tell its ACK.

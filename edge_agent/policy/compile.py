@@ -126,6 +126,8 @@ class Tables:
     grace_until: int
     """Monotonic nanoseconds up to which unproven in-dialog requests may be screened as new ones."""
     signatures: tuple[str, ...]
+    unknown_modes: tuple[int, ...]
+    """Of each rule, on sources that belong to nobody."""
     rules: tuple[str, ...] = field(default=tuple(rule.name for rule in RULES))
     reason_rules: dict[int, int] = field(
         default_factory=lambda: {
@@ -174,6 +176,7 @@ def compile_tables(loaded: Loaded, generation: int, grace_until: int = 0) -> Tab
         emergency_caller_seconds=emergency.per_caller_seconds,
         grace_until=grace_until,
         signatures=tuple(_of(settings, "scanner", ScannerSettings).signatures),
+        unknown_modes=_modes(settings, "X"),
     )
 
 

