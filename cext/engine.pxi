@@ -172,10 +172,10 @@ cdef class Engine:
 
     # ---- the seam ----
 
-    def process(self, batch: Batch, now: int, out: OutBatch, worker: int = 0) -> None:
+    def process(self, Batch batch not None, now: int, OutBatch out, worker: int = 0) -> None:
         """Screens every packet of `batch` at monotonic time `now` (ns); replies and forwarded messages go into `out`.
 
-        `out` is emptied first. RuntimeError before the first publish.
+        `out` is emptied first; None: decide and count, write nothing. RuntimeError before the first publish.
         """
         cdef uint64_t at = now
         cdef int own = worker
@@ -391,8 +391,9 @@ cdef void engine_process(Engine engine, PolicyImage *policy, Batch batch, uint64
     cdef Screen *s
     cdef uint32_t first = 0, n, i
     cdef int reason
-    out.used = 0
-    out.count = 0
+    if out is not None:
+        out.used = 0
+        out.count = 0
     while first < batch.count:
         n = batch.count - first
         if n > GROUP:
@@ -418,7 +419,8 @@ cdef void engine_process(Engine engine, PolicyImage *policy, Batch batch, uint64
             s = &screen[i]
             if s.v.action == ACT_NONE:
                 screen_message(s)
-                act(s, out)
+                if out is not None:
+                    act(s, out)
             account(s)
         first += n
 

@@ -20,20 +20,61 @@ BITS = 8
 # Name, compact form, "1" where the grammar allows one value and one row only
 # (RFC 3261 §7.3.1 and the RFCs of the extensions).
 HEADERS: tuple[tuple[str, str, str], ...] = (
-    ("Via", "v", ""), ("From", "f", "1"), ("To", "t", "1"), ("Call-ID", "i", "1"), ("CSeq", "", "1"),
-    ("Max-Forwards", "", "1"), ("Content-Length", "l", "1"), ("Content-Type", "c", "1"), ("Contact", "m", ""),
-    ("Route", "", ""), ("Record-Route", "", ""), ("Proxy-Require", "", ""), ("User-Agent", "", "1"),
-    ("Server", "", "1"), ("P-Asserted-Identity", "", ""), ("P-Preferred-Identity", "", ""),
-    ("Remote-Party-ID", "", ""), ("Diversion", "", ""), ("History-Info", "", ""), ("Privacy", "", ""),
-    ("Identity", "y", ""), ("Refer-To", "r", "1"), ("Referred-By", "b", "1"), ("Proxy-Authorization", "", ""),
-    ("Authorization", "", ""), ("Date", "", "1"), ("Subject", "s", "1"), ("Expires", "", "1"),
-    ("Session-Expires", "x", "1"), ("Min-SE", "", "1"), ("Priority", "", "1"), ("Organization", "", "1"),
-    ("MIME-Version", "", "1"), ("Timestamp", "", "1"), ("Event", "o", "1"), ("Content-Disposition", "", "1"),
-    ("Min-Expires", "", "1"), ("Reply-To", "", "1"), ("RSeq", "", "1"), ("RAck", "", "1"),
-    ("Target-Dialog", "", "1"), ("Replaces", "", "1"), ("Join", "", "1"), ("Content-Encoding", "e", ""),
-    ("Supported", "k", ""), ("Allow-Events", "u", ""), ("Accept-Contact", "a", ""), ("Reject-Contact", "j", ""),
-    ("Request-Disposition", "d", ""), ("Require", "", ""), ("Allow", "", ""), ("Reason", "", ""),
-    ("P-Charge-Info", "", "1"), ("Resource-Priority", "", ""), ("Retry-After", "", "1"),
+    ("Via", "v", ""),
+    ("From", "f", "1"),
+    ("To", "t", "1"),
+    ("Call-ID", "i", "1"),
+    ("CSeq", "", "1"),
+    ("Max-Forwards", "", "1"),
+    ("Content-Length", "l", "1"),
+    ("Content-Type", "c", "1"),
+    ("Contact", "m", ""),
+    ("Route", "", ""),
+    ("Record-Route", "", ""),
+    ("Proxy-Require", "", ""),
+    ("User-Agent", "", "1"),
+    ("Server", "", "1"),
+    ("P-Asserted-Identity", "", ""),
+    ("P-Preferred-Identity", "", ""),
+    ("Remote-Party-ID", "", ""),
+    ("Diversion", "", ""),
+    ("History-Info", "", ""),
+    ("Privacy", "", ""),
+    ("Identity", "y", ""),
+    ("Refer-To", "r", "1"),
+    ("Referred-By", "b", "1"),
+    ("Proxy-Authorization", "", ""),
+    ("Authorization", "", ""),
+    ("Date", "", "1"),
+    ("Subject", "s", "1"),
+    ("Expires", "", "1"),
+    ("Session-Expires", "x", "1"),
+    ("Min-SE", "", "1"),
+    ("Priority", "", "1"),
+    ("Organization", "", "1"),
+    ("MIME-Version", "", "1"),
+    ("Timestamp", "", "1"),
+    ("Event", "o", "1"),
+    ("Content-Disposition", "", "1"),
+    ("Min-Expires", "", "1"),
+    ("Reply-To", "", "1"),
+    ("RSeq", "", "1"),
+    ("RAck", "", "1"),
+    ("Target-Dialog", "", "1"),
+    ("Replaces", "", "1"),
+    ("Join", "", "1"),
+    ("Content-Encoding", "e", ""),
+    ("Supported", "k", ""),
+    ("Allow-Events", "u", ""),
+    ("Accept-Contact", "a", ""),
+    ("Reject-Contact", "j", ""),
+    ("Request-Disposition", "d", ""),
+    ("Require", "", ""),
+    ("Allow", "", ""),
+    ("Reason", "", ""),
+    ("P-Charge-Info", "", "1"),
+    ("Resource-Priority", "", ""),
+    ("Retry-After", "", "1"),
 )
 
 
@@ -81,12 +122,19 @@ def header_names() -> str:
     lines += [f"    static const EaHeaderName ea_header_names[{1 << BITS}] = {{"]
     for at, (number, name) in enumerate(table):
         if number:
-            lines.append(f'        [{at}] = {{"{name}", {len(name)}, {number}, {fold8(name):#x}ull, {fold8(name[-8:]):#x}ull}},')
+            lines.append(
+                f'        [{at}] = {{"{name}", {len(name)}, {number}, {fold8(name):#x}ull, {fold8(name[-8:]):#x}ull}},'
+            )
     lines += ["    };", f"    static const char *const ea_header_long[{len(HEADERS) + 1}] = {{", '        "",']
     lines += [f'        "{name.lower()}",' for name, _, _ in HEADERS]
     lines += ["    };", '    """']
     lines += ["    uint64_t HEADER_HASH_MULTIPLIER, HEADER_SINGLE", "    int HEADER_HASH_SHIFT"]
-    lines += ["    ctypedef struct EaHeaderName:", "        const char *name", "        uint8_t len, id", "        uint64_t fold, fold_end"]
+    lines += [
+        "    ctypedef struct EaHeaderName:",
+        "        const char *name",
+        "        uint8_t len, id",
+        "        uint64_t fold, fold_end",
+    ]
     lines += ["    const EaHeaderName *ea_header_names", "    const char *const *ea_header_long"]
     return "\n".join(lines) + "\n"
 
@@ -102,7 +150,11 @@ def load(path: Path) -> ModuleType:
 
 def reasons() -> str:
     table = load(HERE.parent / "edge_agent" / "reasons.py").REASONS
-    lines = ["# Written by gen.py from edge_agent/reasons.py: reason ids, and what the wire shows of them.", "", "cdef enum:"]
+    lines = [
+        "# Written by gen.py from edge_agent/reasons.py: reason ids, and what the wire shows of them.",
+        "",
+        "cdef enum:",
+    ]
     lines += [f"    RSN_{ident(r.name)} = {n}" for n, r in enumerate(table)]
     lines += [f"    RSN_COUNT = {len(table)}", "", "cdef extern from *:", '    """']
     lines += ["    typedef struct { const char *name, *phrase; uint16_t status, phrase_len; } EaReason;"]

@@ -200,10 +200,10 @@ class Engine:
     def set_target(self, upstream: str, target: int, up: bool) -> None:
         """The health of an upstream's target, by its place in ``targets``. Unknown ones are passed over."""
 
-    def process(self, batch: Batch, now: int, out: OutBatch, worker: int = 0) -> None:
+    def process(self, batch: Batch, now: int, out: OutBatch | None, worker: int = 0) -> None:
         """Screens every packet of ``batch`` at the time ``now``; what is to be sent goes into ``out``, emptied first.
 
-        ``now`` never goes back. The GIL is released. RuntimeError before the first publish.
+        Without ``out`` it decides and counts, and writes nothing. ``now`` never goes back. The GIL is released. RuntimeError before the first publish.
         """
 
     def pump(self, worker: int, sockets: list[tuple[int, int]]) -> None:

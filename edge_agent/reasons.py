@@ -42,7 +42,9 @@ REASONS: tuple[Reason, ...] = (
     Reason("reply-too-large", "", 0, "", "the reply would be larger than the request of an unknown source"),
     Reason("no-room", "", 0, "", "the batch had no room left for the reply or the rewritten message"),
     # malformed
-    Reason("start-line", "malformed", 400, "Bad Start Line", "the first line is neither a request line nor a status line"),
+    Reason(
+        "start-line", "malformed", 400, "Bad Start Line", "the first line is neither a request line nor a status line"
+    ),
     Reason("line-end", "malformed", 400, "Bad Line End", "a line ends in a bare CR or LF"),
     Reason("control-byte", "malformed", 400, "Control Byte In Header", "a NUL or control byte outside a quoted pair"),
     Reason("header-name", "malformed", 400, "Bad Header Name", "a header line has no name or no colon"),
@@ -50,7 +52,13 @@ REASONS: tuple[Reason, ...] = (
     Reason("no-end", "malformed", 400, "Incomplete Header", "the header has no empty line at its end"),
     Reason("missing-header", "malformed", 400, "Missing Mandatory Header", "Via, From, To, Call-ID or CSeq is missing"),
     Reason("duplicate-header", "malformed", 400, "Duplicate Header", "a header that may stand once stands twice"),
-    Reason("content-length", "malformed", 400, "Bad Content-Length", "Content-Length is no number, or larger than the message"),
+    Reason(
+        "content-length",
+        "malformed",
+        400,
+        "Bad Content-Length",
+        "Content-Length is no number, or larger than the message",
+    ),
     Reason("via", "malformed", 400, "Bad Via", "a Via can't be read, or its branch is empty"),
     Reason("too-many-vias", "malformed", 400, "Too Many Via Headers", "more than 70 Via values"),
     Reason("from", "malformed", 400, "Bad From", "From can't be read"),
@@ -60,29 +68,71 @@ REASONS: tuple[Reason, ...] = (
     Reason("cseq-method", "malformed", 400, "CSeq Method Mismatch", "the method in CSeq is not that of the request"),
     Reason("request-uri", "malformed", 400, "Bad Request-URI", "the Request-URI can't be read"),
     Reason("max-forwards", "malformed", 400, "Bad Max-Forwards", "Max-Forwards is no number up to 255"),
-    Reason("identity-header", "malformed", 400, "Bad Identity Header", "an identity header can't be read, or names two callers of one scheme"),
+    Reason(
+        "identity-header",
+        "malformed",
+        400,
+        "Bad Identity Header",
+        "an identity header can't be read, or names two callers of one scheme",
+    ),
     Reason("contact", "malformed", 400, "Bad Contact", "Contact can't be read"),
     Reason("route", "malformed", 400, "Bad Route", "Route or Record-Route can't be read"),
     Reason("too-large", "malformed", 513, "Message Too Large", "the message is larger than can be forwarded"),
-    Reason("request-changed", "malformed", 400, "Request Changed", "a retransmission whose screened headers differ from its first copy"),
+    Reason(
+        "request-changed",
+        "malformed",
+        400,
+        "Request Changed",
+        "a retransmission whose screened headers differ from its first copy",
+    ),
     # sources, hops, target, interface, dialog
     Reason("unknown-source", "unknown-source", 0, "", "the source address belongs to no trunk and no upstream"),
     Reason("hops", "hops", 483, "Too Many Hops", "Max-Forwards is used up"),
     Reason("loop", "hops", 482, "Loop Detected", "the same request came through this agent before"),
-    Reason("target-host", "target", 403, "Target Not Allowed", "the Request-URI names a host that is no target of this trunk"),
+    Reason(
+        "target-host",
+        "target",
+        403,
+        "Target Not Allowed",
+        "the Request-URI names a host that is no target of this trunk",
+    ),
     Reason("target-route", "target", 403, "Route Not Allowed", "a Route header outside a dialog names another host"),
-    Reason("target-headers", "target", 403, "Headers In URI Not Allowed", "the Request-URI or Refer-To carries escaped headers"),
-    Reason("target-refer", "target", 403, "Refer-To Not Allowed", "Refer-To names a host that is no target of this trunk"),
-    Reason("target-next-hop", "target", 403, "Next Hop Not Allowed", "the next hop inside the dialog is not the other peer"),
+    Reason(
+        "target-headers",
+        "target",
+        403,
+        "Headers In URI Not Allowed",
+        "the Request-URI or Refer-To carries escaped headers",
+    ),
+    Reason(
+        "target-refer", "target", 403, "Refer-To Not Allowed", "Refer-To names a host that is no target of this trunk"
+    ),
+    Reason(
+        "target-next-hop", "target", 403, "Next Hop Not Allowed", "the next hop inside the dialog is not the other peer"
+    ),
     Reason("method", "interface", 405, "Method Not Allowed", "a method that the upstream doesn't offer"),
     Reason("method-unknown", "interface", 501, "Not Implemented", "a method that no SIP standard names"),
     Reason("version", "interface", 505, "Version Not Supported", "not SIP/2.0"),
-    Reason("scheme", "interface", 416, "Unsupported URI Scheme", "the Request-URI is not sip, tel or an emergency service"),
+    Reason(
+        "scheme", "interface", 416, "Unsupported URI Scheme", "the Request-URI is not sip, tel or an emergency service"
+    ),
     Reason("proxy-require", "interface", 420, "Bad Extension", "Proxy-Require names an extension"),
     Reason("body-type", "interface", 415, "Unsupported Media Type", "a body type that the upstream doesn't take"),
     Reason("body-size", "interface", 513, "Message Too Large", "larger than the interface takes"),
-    Reason("dialog-proof", "dialog", 481, "Call/Transaction Does Not Exist", "an in-dialog request without proof of its dialog"),
-    Reason("dialog-grace", "dialog", 481, "Call/Transaction Does Not Exist", "an unproven in-dialog request, above the budget of the grace time"),
+    Reason(
+        "dialog-proof",
+        "dialog",
+        481,
+        "Call/Transaction Does Not Exist",
+        "an in-dialog request without proof of its dialog",
+    ),
+    Reason(
+        "dialog-grace",
+        "dialog",
+        481,
+        "Call/Transaction Does Not Exist",
+        "an unproven in-dialog request, above the budget of the grace time",
+    ),
     # scanner, rates
     Reason("scanner-agent", "scanner", 403, "Forbidden", "a header carries the name of an attack tool"),
     Reason("scanner-shape", "scanner", 403, "Forbidden", "the request has the shape that only an attack tool sends"),
@@ -91,21 +141,69 @@ REASONS: tuple[Reason, ...] = (
     Reason("source-table-full", "source-rate", 486, "Busy Here", "no free rate cell for a new source"),
     Reason("trunk-rate", "trunk-rate", 486, "Busy Here", "more calls per second than the trunk's limit"),
     # caller identity
-    Reason("caller-none", "caller-format", 403, "Caller ID Not A Number", "From holds no number and the call is not anonymous"),
-    Reason("caller-length", "caller-format", 403, "Caller ID Not A Number", "longer or shorter than any number of that country"),
+    Reason(
+        "caller-none",
+        "caller-format",
+        403,
+        "Caller ID Not A Number",
+        "From holds no number and the call is not anonymous",
+    ),
+    Reason(
+        "caller-length",
+        "caller-format",
+        403,
+        "Caller ID Not A Number",
+        "longer or shorter than any number of that country",
+    ),
     Reason("caller-country", "caller-format", 403, "Caller ID Not A Number", "starts with no country code"),
-    Reason("caller-plan", "caller-format", 403, "Caller ID Not Assignable", "a number that the numbering plan can't assign"),
-    Reason("caller-owned", "caller-owned", 403, "Caller ID Not Allowed", "the caller's number is not on the trunk's list"),
-    Reason("caller-forward", "caller-owned", 403, "Forwarded Caller ID Not Proven", "a foreign caller on a forwarded call that nothing proves"),
-    Reason("caller-consistent", "caller-consistent", 403, "Caller ID Mismatch", "two caller headers name different numbers and one is not the trunk's"),
-    Reason("caller-anonymous", "caller-anonymous", 433, "Anonymity Disallowed", "an anonymous call without an asserted number of the trunk"),
+    Reason(
+        "caller-plan", "caller-format", 403, "Caller ID Not Assignable", "a number that the numbering plan can't assign"
+    ),
+    Reason(
+        "caller-owned", "caller-owned", 403, "Caller ID Not Allowed", "the caller's number is not on the trunk's list"
+    ),
+    Reason(
+        "caller-forward",
+        "caller-owned",
+        403,
+        "Forwarded Caller ID Not Proven",
+        "a foreign caller on a forwarded call that nothing proves",
+    ),
+    Reason(
+        "caller-consistent",
+        "caller-consistent",
+        403,
+        "Caller ID Mismatch",
+        "two caller headers name different numbers and one is not the trunk's",
+    ),
+    Reason(
+        "caller-anonymous",
+        "caller-anonymous",
+        433,
+        "Anonymity Disallowed",
+        "an anonymous call without an asserted number of the trunk",
+    ),
     # emergency lane
     Reason("emergency-routed", "emergency", 0, "", "an authorised emergency call, routed to the emergency upstream"),
     Reason("emergency-test", "emergency", 0, "", "an authorised emergency test call, routed to the emergency upstream"),
-    Reason("emergency-not-authorised", "emergency", 403, "Emergency Calling Not Activated", "an emergency call from a trunk that has no emergency route"),
-    Reason("emergency-unknown", "emergency", 403, "Emergency Calling Not Activated", "an emergency call from an unknown source"),
+    Reason(
+        "emergency-not-authorised",
+        "emergency",
+        403,
+        "Emergency Calling Not Activated",
+        "an emergency call from a trunk that has no emergency route",
+    ),
+    Reason(
+        "emergency-unknown",
+        "emergency",
+        403,
+        "Emergency Calling Not Activated",
+        "an emergency call from an unknown source",
+    ),
     Reason("emergency-limit", "emergency", 486, "Busy Here", "more emergency calls than the lane's own limit"),
-    Reason("emergency-refer", "emergency", 403, "Emergency Calling Not Activated", "Refer-To names an emergency service"),
+    Reason(
+        "emergency-refer", "emergency", 403, "Emergency Calling Not Activated", "Refer-To names an emergency service"
+    ),
 )
 
 BY_NAME: dict[str, int] = {reason.name: number for number, reason in enumerate(REASONS)}

@@ -44,6 +44,6 @@ def test_cars_of_a_train_have_one_length() -> None:
 def test_a_path_that_takes_no_long_train_gets_the_cars_singly() -> None:
     """A link with an MTU of 1,280: half of the calls are longer and travel as IP fragments, none is lost."""
     link = 'ip link set lo mtu 1280 up && exec "$@"'
-    result = run(200, "unshare", "--net", "sh", "-c", link, "sh")
+    result = run(200, "unshare", "--map-root-user", "--net", "sh", "-c", link, "sh")
     assert without_blanks(result["arrived"]) == result["expected"]
     assert result["send_errors"] == 0
