@@ -1,0 +1,211 @@
+"""Ways to dial emergency services, and numbers that only look like them. Tables alone; it holds no test.
+
+A user part stands for ``sip:USER@cloud.example.net``. The forms are those that
+telephones, PBXs and gateways are known to send: RFC 5031 (service URNs), RFC
+6881 SP-7 (dial strings), RFC 3966 (local numbers), outside-line digits, service
+codes before the number, pauses and post-dial digits behind it.
+"""
+
+from __future__ import annotations
+
+SERVICES = ["ambulance", "animal-control", "fire", "gas", "marine", "mountain", "physician", "poison", "police"]
+
+# In the US, with 9 for an outside line.
+CALLS = [
+    # the number, behind one or two outside-line digits, the national prefix and the country code
+    "911",
+    "9911",
+    "99911",
+    "1911",
+    "+1911",
+    "112",
+    "9112",  # 9 for a line, then 112
+    "99112",
+    "1112",
+    "+1112",
+    # as a person writes it
+    "9-1-1",
+    "9.1.1",
+    "(911)",
+    "9-911",
+    "+1-911",
+    "911#",
+    "911##",
+    "9911#",
+    # pauses, and what is dialled behind the number
+    "911,",
+    "911,123",
+    "911,,,#1",
+    "911p22",
+    "911w1",
+    "911;postd=22",
+    # a service code before it
+    "*67911",
+    "*679911",
+    "*82911",
+    "*671911",
+    # parameters of the number, of the URI, and a password
+    "911;phone-context=+1",
+    "911;phone-context=pbx.example",
+    "911;npdi;rn=+12125550000",
+    "911;verstat=TN-Validation-Failed",
+    "sip:911@cloud.example.net;user=phone",
+    "sip:911;phone-context=+1@cloud.example.net;user=phone",
+    "sip:911@cloud.example.net;user=dialstring",
+    "sip:911:secret@cloud.example.net",
+    "sip:911;x=y:secret@cloud.example.net",
+    # escapes
+    "%39%31%31",
+    "9%311",
+    "%39911",
+    "%2B1911",
+    "%2b1%2D911",
+    "911%23",
+    "9%2D1%2d1",
+    "911%2C22",
+    "%2A67911",
+    "9%201%201",
+    # schemes, and hosts that would be refused otherwise
+    "sips:911@cloud.example.net",
+    "SIP:911@cloud.example.net",
+    "sip:911@192.0.2.1",
+    "sip:911@sbc.example.net",
+    "sip:911@evil.example",
+    "sip:911@[2001:db8::1]:5070;transport=tcp;maddr=192.0.2.9",
+    "tel:911",
+    "TEL:911",
+    "tel:9-1-1",
+    "tel:+1911",
+    "tel:9911",
+    "tel:911;phone-context=+1",
+    "tel:911;phone-context=pbx.example;postd=1",
+    "tel:911#;phone-context=+1",
+    "tel:*67911;phone-context=+1",
+    # services
+    "sos",
+    "SOS",
+    "sip:Sos@pbx.example",
+    "sips:sos@192.0.2.1:5060",
+    "urn:service:sos",
+    "URN:Service:SOS",
+    *[f"urn:service:sos.{service}" for service in SERVICES],
+    "urn:service:sos.POLICE.municipal",
+]
+
+# The read-back test: a machine tells the caller the address on file.
+TESTS = [
+    "933",
+    "9933",
+    "99933",
+    "1933",
+    "9-3-3",
+    "933#",
+    "*67933",
+    "%3933",
+    "tel:933",
+    "tel:933;phone-context=+1",
+    "sip:933@evil.example",
+    "urn:service:test.sos",
+    "URN:SERVICE:TEST.SOS.fire",
+]
+
+# No emergency call: to take one of these for 911 would cut a customer off, or wake the police.
+ORDINARY = [
+    "+911126543210",  # New Delhi
+    "+91112345678",
+    "+9111",
+    "+911",
+    "+112",
+    "+9112",
+    "+933",
+    "011911126543210",
+    "011911",
+    "9112345678",
+    "9111",
+    "9110",
+    "0911",
+    "91",
+    "9",
+    "91160",
+    "99112345",
+    "991",
+    "19112345678",
+    "+19115551234",
+    "+19112",
+    "19112",
+    "999911",  # three digits for a line are nobody's
+    "8911",  # another outside line
+    "119",
+    "211",
+    "411",
+    "999",
+    "110",
+    "000",
+    "0001120",
+    "0001442079460000",
+    "1120",
+    "11205551234",
+    "1120123",
+    "1125551234",
+    "+442079460911",
+    "+12125550911",
+    "2125550911",
+    "9333",
+    "+1933",
+    "9330",
+    "9331234567",
+    "911x",
+    "x911",
+    "911%2B",
+    "9%3A11",
+    "%2539%2531%2531",  # escaped twice: decoded once it is no number
+    "*911",
+    "*6911",
+    "911*",
+    "#911",
+    "911911",
+    "911.example",
+    "soss",
+    "sos1",
+    "so",
+    "sos.fire",
+    "emergency",
+    "sip:cloud.example.net",
+    "sip:x@911.cloud.example.net",
+    "sip:x:911@cloud.example.net",
+    "sip:x;phone-context=911@cloud.example.net",
+    "sip:x@cloud.example.net;user=911",
+    "tel:+911126543210",
+    "tel:+911;phone-context=+1",
+    "tel:9113;phone-context=+1",
+    "urn:service:sosx",
+    "urn:service:so",
+    "urn:service:counseling",
+    "urn:service:police",
+    "urn:service:911",
+    "urn:services:sos",
+    "urn:sos",
+    "urn:nena:service:sos",
+]
+
+# Country: emergency numbers with their forms, and ordinary ones that begin or end alike.
+COUNTRIES = {
+    "GB": ("999 112 9999 9112 0999 +44999 +44112 tel:999 9-9-9", "911 9990 99 0001 1120 111 +44999123456 +999 01122"),
+    "DE": ("110 112 0110 9112 +49110 +49112 1-1-2", "911 1100 1120 11 +4911012345 115 116117 +112 00112"),
+    "FR": ("15 17 18 112 015 917 +33112 1-8", "1 150 170 911 119 +3315123456 +15 0015 116000"),
+    "AU": ("000 106 112 9000 0000 +61000 0-0-0", "0001 00 00011 0011442079460000 911 1060 +61000123 +000 1300000000"),
+    "JP": ("110 119 9110 0119 +81110", "911 112 1100 118 +81110123 +119 0110123456"),
+    "NZ": ("111 9111 0111 +64111", "911 112 1110 11 +64111222 +111 0111222"),
+    "MX": ("911 060 065 066 068 080 9911 +52911", "999 112 0600 061 +9111 9110 +5206012345"),
+    "BR": ("190 192 193 112 128 911 0190 9190 +55190", "191 1900 19 +551901234 +190 999 01901"),
+    "IN": (
+        "112 100 101 102 108 1298 9112 0112 +91112 +91100",
+        "911 1120 +911126543210 01126543210 +912226543210 10 1081",
+    ),
+    "CN": ("110 119 120 9110 0120 +86110", "911 112 1100 12 +86110123 +120 01012345678"),
+    "CA": ("911 112 9911 +1911", "999 +911 9111 +19115551234"),
+    "IT": ("112 113 115 118 9112 +39112", "911 1120 116 +39112345 +112"),
+    "ZA": ("10111 10177 112 910111 +27112", "911 1011 101110 +2710111234 +112"),
+    "KR": ("112 119 9119 +82119", "911 1199 114 +82119123 +119"),
+    "SG": ("995 999 993 9995 +65995", "911 9950 99 +65995123 +999"),
+}

@@ -1,0 +1,217 @@
+"""emergency: who is let through to the emergency services, by every form of their numbers and by no other number.
+
+acme may not call them, beta may. The lane's own limits and the way of such a
+call are in ``test_emergency_lane.py``.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.agent import (
+    ACME,
+    BETA,
+    BETAS,
+    CALLED,
+    CLOUD,
+    NOBODY,
+    OWN,
+    PSAP,
+    Agent,
+    Decision,
+    MakeAgent,
+    dial,
+    invite,
+    policy,
+    request,
+)
+from tests.proxy.message import Source
+from tests.rules.dialled import CALLS, COUNTRIES, ORDINARY, TESTS
+from tests.rules.modes import check_structural
+
+REFUSED, REFER = "403 emergency-not-authorised", "403 emergency-refer"
+ROUTED, TEST = "forward emergency-routed", "forward emergency-test"
+
+
+@pytest.fixture(scope="module")
+def party() -> Agent:
+    """One agent for the tables: every call is a new one, and the lane's limits are far away."""
+    return Agent(policy(rules="[rules.emergency]\nper_second = 1000000.0\nburst = 1000000"))
+
+
+def call(party: Agent, uri: str, source: Source = ACME) -> Decision:
+    return party.send(dial(uri, BETAS if source == BETA else OWN), source)
+
+
+@pytest.mark.parametrize("uri", CALLS)
+def test_calls(party: Agent, uri: str) -> None:
+    refused = call(party, uri)
+    assert (refused.short, refused.rule, refused.to) == (REFUSED, "emergency", ACME)
+    routed = call(party, uri, BETA)
+    assert (routed.short, routed.rule, routed.to) == (ROUTED, "emergency", PSAP)
+    assert call(party, uri, CLOUD).short == REFUSED
+    party.wait(10)
+    stranger = call(party, uri, NOBODY)
+    assert (stranger.short, stranger.rule) == ("403 emergency-unknown", "emergency")
+
+
+@pytest.mark.parametrize("uri", TESTS)
+def test_test_calls(party: Agent, uri: str) -> None:
+    assert call(party, uri).short == REFUSED
+    routed = call(party, uri, BETA)
+    assert (routed.short, routed.to) == (TEST, PSAP)
+
+
+@pytest.mark.parametrize("uri", ORDINARY)
+def test_ordinary_calls(party: Agent, uri: str) -> None:
+    for source in (ACME, BETA, CLOUD, NOBODY):
+        party.wait(10)
+        told = call(party, uri, source)
+        assert told.rule != "emergency", told.short
+        assert told.to != PSAP
+
+
+@pytest.mark.parametrize("country", COUNTRIES)
+def test_countries(country: str) -> None:
+    """The numbers are those of the trunk's country."""
+    calls, ordinary = COUNTRIES[country]
+    setting = f'country = "{country}"'
+    party = Agent(policy(setting, beta=setting))
+    for uri in calls.split():
+        assert (uri, call(party, uri).short) == (uri, REFUSED)
+        assert (uri, call(party, uri, BETA).to) == (uri, PSAP)
+    for uri in ordinary.split():
+        assert (uri, call(party, uri).rule) != (uri, "emergency")
+        assert call(party, uri, BETA).to != PSAP, uri
+
+
+def test_the_agent_s_country_is_the_default(agent: MakeAgent) -> None:
+    party = agent(policy('country = "US"', agent='country = "GB"'))
+    assert call(party, "999", BETA).short == ROUTED
+    assert call(party, "911", BETA).to == CLOUD
+    assert call(party, "911").short == REFUSED
+    assert call(party, "999").rule != "emergency"
+    assert call(party, "999", NOBODY).short == "403 emergency-unknown"
+
+
+@pytest.mark.parametrize(
+    ("prefixes", "calls", "ordinary"),
+    [
+        ("[]", ["911", "112", "1911", "+1911"], ["9911", "9112", "99911", "8911"]),
+        ('["8"]', ["911", "8911", "88911", "8112"], ["9911", "9112", "98911"]),
+        ('["9", "81"]', ["9911", "81911", "981911", "8181911", "99911"], ["8911", "1811911"]),
+    ],
+)
+def test_outside_line_digits(prefixes: str, calls: list[str], ordinary: list[str]) -> None:
+    setting = f"emergency_prefixes = {prefixes}"
+    party = Agent(policy(setting, beta=setting))
+    for uri in calls:
+        assert (uri, call(party, uri).short, call(party, uri, BETA).to) == (uri, REFUSED, PSAP)
+    for uri in ordinary:
+        assert (uri, call(party, uri).rule) == (uri, "")
+        assert call(party, uri, BETA).to == CLOUD
+
+
+def test_to_is_not_where_a_call_goes(party: Agent) -> None:
+    sent = invite().set("To", "<sip:911@cloud.example.net>")
+    assert party.send(sent).short == "forward pass"
+    assert party.send(dial("911").set("To", f"<sip:{CALLED}@cloud.example.net>")).short == REFUSED
+
+
+@pytest.mark.parametrize("method", ["INVITE", "MESSAGE", "SUBSCRIBE", "REFER", "UPDATE", "BYE", "PUBLISH"])
+def test_every_method(party: Agent, method: str) -> None:
+    sent = request(method, "urn:service:sos", OWN)
+    assert party.send(sent).short == REFUSED
+
+
+# Refer-To: a transfer to the emergency services is a call to them.
+
+
+def refer(party: Agent, to: str, source: Source = ACME, name: str = "Refer-To") -> Decision:
+    whole = to if to.partition(":")[0].lower() in ("sip", "sips", "tel", "urn") else f"sip:{to}@cloud.example.net"
+    caller = BETAS if source == BETA else OWN
+    return party.send(request("REFER", f"sip:{CALLED}@cloud.example.net", caller, (name, f"<{whole}>")), source)
+
+
+@pytest.mark.parametrize("to", CALLS + TESTS)
+def test_refer(party: Agent, to: str) -> None:
+    refused = refer(party, to)
+    assert (refused.short, refused.rule) == (REFER, "emergency")
+
+
+@pytest.mark.parametrize("to", ["911", "9-1-1", "tel:911", "urn:service:sos", "sos"])
+@pytest.mark.parametrize("name", ["refer-to", "REFER-TO ", "r", "R\t"])
+def test_refer_in_any_spelling(party: Agent, to: str, name: str) -> None:
+    assert refer(party, to, name=name).short == REFER
+
+
+@pytest.mark.parametrize("to", ["+911126543210", "9111", "+12125550911", "x"])
+def test_refer_elsewhere(party: Agent, to: str) -> None:
+    assert refer(party, to).short == "forward pass"
+
+
+def test_refer_of_a_trunk_that_may(party: Agent) -> None:
+    assert refer(party, "911", BETA).short == "forward pass"
+
+
+def test_inside_a_dialog(party: Agent) -> None:
+    """The cookie proves where a call came from; it opens no way to the emergency services."""
+    opened = party.send(invite()).message
+    [cookie] = opened.all("Record-Route")
+
+    def inside(method: str, uri: str, *more: tuple[str, str]) -> str:
+        sent = request(method, uri, OWN, ("Route", cookie), *more, to_tag="callee")
+        return party.send(sent.set("Call-ID", opened.one("Call-ID")).set("From", opened.one("From"))).short
+
+    assert inside("INVITE", "sip:b@192.0.2.60") == "forward pass"
+    assert inside("INVITE", "sip:911@192.0.2.60") == REFUSED
+    assert inside("REFER", "sip:b@192.0.2.60", ("Refer-To", "<tel:911>")) == REFER
+    assert inside("REFER", "sip:b@192.0.2.60", ("r", "<urn:service:sos>")) == REFER
+    assert inside("REFER", "sip:911@192.0.2.60", ("Refer-To", f"<tel:{CALLED}>")) == REFUSED
+
+
+def test_an_invented_to_tag_is_no_way_round(party: Agent) -> None:
+    sent = request("INVITE", "sip:911@cloud.example.net", OWN, to_tag="x")
+    assert party.send(sent).short == REFUSED
+
+
+# Records, modes, reload
+
+
+def test_the_answer(agent: MakeAgent) -> None:
+    refused = call(agent(), "911")
+    assert refused.data.startswith(b"SIP/2.0 403 Emergency Calling Not Activated\r\n")
+
+
+def test_events(agent: MakeAgent) -> None:
+    party = agent()
+    event = call(party, "9-911").event
+    assert (event.action, event.rule, event.reason) == ("answer", "emergency", "emergency-not-authorised")
+    assert (event.status, event.peer, event.source, event.from_user) == (403, "acme", ACME, OWN)
+    assert (event.to_user, event.value) == ("9-911", 9911)
+    event = call(party, "911", BETA).event
+    assert (event.action, event.rule, event.reason) == ("forward", "emergency", "emergency-routed")
+    assert (event.status, event.peer, event.from_user, event.to_user) == (0, "beta", BETAS, "911")
+    event = call(party, "urn:service:sos.fire", BETA).event
+    assert (event.reason, event.to_user) == ("emergency-routed", "service:sos.fire")
+    event = call(party, "933", BETA).event
+    assert (event.reason, event.to_user) == ("emergency-test", "933")
+    event = call(party, "911", NOBODY).event
+    assert (event.reason, event.peer, event.source) == ("emergency-unknown", "", NOBODY)
+
+
+def test_it_always_holds() -> None:
+    hits = [(lambda party: call(party, "911"), REFUSED), (lambda party: call(party, "911", BETA), ROUTED)]
+    check_structural("emergency", hits)
+
+
+def test_reload(agent: MakeAgent) -> None:
+    party = agent()
+    assert call(party, "911").short == REFUSED
+    party.reload(policy('emergency = "route"\nemergency_upstream = "psap"'))
+    assert call(party, "911").short == ROUTED
+    party.reload(policy('country = "GB"'))
+    assert [call(party, uri).short for uri in ("999", "911")] == [REFUSED, "forward pass"]
+    counted = party.engine.counters()["by_verdict"]
+    assert counted["answer", "emergency", "emergency-not-authorised", "acme"] == 2
+    assert counted["forward", "emergency", "emergency-routed", "acme"] == 1
