@@ -111,7 +111,10 @@ def test_what_is_no_number_is_nobodys(agent: MakeAgent, user: str) -> None:
 )
 def test_a_foreign_phone_context_makes_it_another_number(agent: MakeAgent, caller: str) -> None:
     """RFC 3966 §5.1.5: a local number belongs to its context; who puts the context before it gets another number."""
-    assert agent().send(invite(caller)).status == 403
+    party = agent(TRUST)
+    assert party.send(invite(caller)).status == 403
+    assert party.send(invite(OWN, ("P-Asserted-Identity", caller))).short == "403 caller-consistent"
+    assert party.send(invite(FOREIGN, ("Diversion", caller))).short == REFUSED
 
 
 def test_two_callers_are_refused_whatever_their_order(agent: MakeAgent) -> None:
