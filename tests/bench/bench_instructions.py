@@ -1,4 +1,4 @@
-"""How many instructions does a message take: parsed, and screened and rewritten?
+"""How many instructions does a message take: parsed, screened, and rewritten or answered?
 
 ``python -m tests.bench.bench_instructions [--json FILE] [--keep FOLDER]``
 
@@ -57,7 +57,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = given.keep or Path(name)
         folder.mkdir(parents=True, exist_ok=True)
-        counts = count(["parse", *KINDS], folder)
+        counts = count(["parse", "screened", *KINDS], folder)
     print(f"{'message':10} {'instructions':>12}")
     for kind, instructions in counts.items():
         asked = ASKED.get(kind)

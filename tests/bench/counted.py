@@ -28,7 +28,7 @@ def main(library: str, kinds: list[str]) -> None:
         decide = engine(NUMBERS, Path(folder))
     batch = Batch(SLOTS)
     for kind in kinds:
-        fill(batch, load("good" if kind == "parse" else kind, SLOTS, NUMBERS))
+        fill(batch, load("good" if kind in ("parse", "screened") else kind, SLOTS, NUMBERS))
         for passes in (1, *PASSES):  # the first only warms up
             marks.mark_on()
             for _ in range(passes):
@@ -36,7 +36,7 @@ def main(library: str, kinds: list[str]) -> None:
                 if kind == "parse":
                     batch.parse()
                 else:
-                    decide.process(batch, now, out)
+                    decide.process(batch, now, None if kind == "screened" else out)
             marks.mark_off()
             marks.mark_dump(f"{kind}:{passes}".encode())
 
