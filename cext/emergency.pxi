@@ -39,7 +39,8 @@ cdef uint64_t emergency_dialled(const uint8_t *p, uint32_t n) noexcept nogil:
         out -= 1
     if out <= start or out - start > 15:
         return 0
-    return parse_number(text + start, out - start)
+    # Decoded once already: what still holds a '%' is no dial string.
+    return 0 if memchr(text, b'%', out) != NULL else parse_number(text + start, out - start)
 
 
 cdef bint label_starts(const uint8_t *p, Slice s, const char *label, uint32_t n) noexcept nogil:

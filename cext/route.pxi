@@ -158,6 +158,8 @@ cdef int route_dialog(Screen *s) noexcept nogil:
     cdef bint v6 = (next_.flags & URI_V6) != 0
     cdef EaAddr address
     other = trunk if s.dir == DIR_UPSTREAM else (peer.emergency_upstream if s.cookie.emergency else peer.upstream)
+    if other == NO_PEER:
+        return RSN_TARGET_NEXT_HOP      # a reload took the emergency route away
     if s.cookie.emergency:
         s.v.route.flags |= ROUTE_EMERGENCY
     if s.m.routes > s.own_routes and not next_.flags & URI_LR and s.m.routes == s.m.routes_total:

@@ -63,8 +63,11 @@ cdef int lane_limits(Screen *s) noexcept nogil:
     cdef PeerCells *cells = &s.state.peers[s.peer.slot]
     cdef uint64_t caller = uri_canonical(s.p, &s.m.from_, &s.policy.plans[s.peer.plan]), mark
     cdef bint owned, fresh = True
-    if s.trace != NULL or s.lane == LANE_TEST:
+    if s.trace != NULL:
         return 0
+    if s.lane == LANE_TEST:
+        # A budget of their own: tests never take an emergency call's place.
+        return 0 if rate_take_own(&cells.emergency_test, s.now, &s.policy.emergency_rate) else RSN_EMERGENCY_LIMIT
     owned = caller != 0 and peer_owns(s.policy, s.peer, caller)
     if caller:
         mark = passed_hash(s.state, s.peer.id, <uint64_t>1 << 63, caller)

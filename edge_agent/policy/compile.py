@@ -245,7 +245,8 @@ def _trunk(loaded: Loaded, trunk: Trunk, index: dict[str, int], regions: _Region
         name=trunk.name,
         upstream_kind=False,
         upstream=index[trunk.upstream],
-        emergency_upstream=index[trunk.emergency_upstream] if route else None,
+        # Kept without the route as well: calls that are up can still be ended after a reload took it away.
+        emergency_upstream=index.get(trunk.emergency_upstream),
         emergency_route=route,
         forwards_trust=trunk.forwards == "trust",
         probed=False,
