@@ -34,6 +34,7 @@ cdef class Engine:
     cdef int worker_count
     cdef void *policy_now               # PolicyImage of `policy`
     cdef object policy
+    cdef object retired                 # the policy before
     cdef dict slots                     # peer name -> slot in State and counters
     cdef list slot_names
     cdef uint64_t stopping
@@ -125,6 +126,8 @@ cdef class Engine:
         for k in range(self.worker_count):
             while ea_get(&self.workers[k].using) not in (0, policy.image.generation):
                 _time.sleep(0.0005)
+        # A worker may have read the old pointer just before the swap and not yet have said so.
+        self.retired = old
         self.policy = policy
 
     # A peer that goes keeps its slot, and so its counters, until the slots run out.
@@ -410,6 +413,7 @@ cdef void engine_process(Engine engine, PolicyImage *policy, Batch batch, uint64
                     s.m.kind = KIND_ERROR
                     s.m.reason = <uint16_t>reason
                     s.m.rows = 0
+                    s.m.method = M_UNKNOWN
                     continue
             s.p += parse_message(s.packet.data, s.packet.len, s.m)
             if s.packet.truncated and s.m.reason == 0:
@@ -440,6 +444,8 @@ cdef void engine_pump(Engine engine, int worker, int ep, int *fds, Batch batch, 
         ea_count(&w.heartbeat, 1)
         if w.heartbeat & 0xffff == 0:
             w.train_limit = TRAIN_BYTES     # routes change: what a path refused may go now
+        cells_sweep(&engine.state.rates, w.heartbeat, ea_now())
+        cells_sweep(&engine.state.leases, w.heartbeat, ea_now())
         for i in range(n):
             if ready[i].data.u64 >= 64:
                 continue

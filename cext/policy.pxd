@@ -159,7 +159,7 @@ cdef struct PolicyImage:
     uint32_t dialog_methods
     uint32_t interface_max_bytes
     uint32_t max_forwards
-    Limit source_rate, prefix_rate, dialog_grace, ack_budget, emergency_rate
+    Limit source_rate, prefix_rate, dialog_grace, dialog_rate, ack_budget, emergency_rate
     uint64_t emergency_caller_ns
     uint64_t grace_until            # monotonic ns; 0: no grace
     uint8_t reason_rule[128]        # rule of each RSN_, 255: none

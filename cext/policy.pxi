@@ -229,6 +229,7 @@ cdef class Policy:
         self.image.source_rate = limit_of(t.source_rate)
         self.image.prefix_rate = limit_of(t.prefix_rate)
         self.image.dialog_grace = limit_of(t.dialog_grace)
+        self.image.dialog_rate = limit_of(t.dialog_rate)
         self.image.ack_budget = limit_of(t.ack_budget)
         self.image.emergency_rate = limit_of(t.emergency_rate)
         self.image.emergency_caller_ns = <uint64_t>(t.emergency_caller_seconds * 1e9)

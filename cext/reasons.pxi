@@ -76,12 +76,14 @@ cdef enum:
     RSN_EMERGENCY_UNKNOWN = 72
     RSN_EMERGENCY_LIMIT = 73
     RSN_EMERGENCY_REFER = 74
-    RSN_COUNT = 75
+    RSN_DIALOG_RATE = 75
+    RSN_COPIES = 76
+    RSN_COUNT = 77
 
 cdef extern from *:
     """
     typedef struct { const char *name, *phrase; uint16_t status, phrase_len; } EaReason;
-    static const EaReason ea_reasons[75] = {
+    static const EaReason ea_reasons[77] = {
         {"pass", "", 0, 0},
         {"keepalive", "", 0, 0},
         {"ack-absorbed", "", 0, 0},
@@ -157,6 +159,8 @@ cdef extern from *:
         {"emergency-unknown", "Emergency Calling Not Activated", 403, 31},
         {"emergency-limit", "Busy Here", 486, 9},
         {"emergency-refer", "Emergency Calling Not Activated", 403, 31},
+        {"dialog-rate", "Busy Here", 486, 9},
+        {"copies", "", 0, 0},
     };
     """
     ctypedef struct EaReason:

@@ -149,6 +149,17 @@ cdef bint cookie_check(Screen *s, Slice user) noexcept nogil:
     return True
 
 
+# May a dialog's next hop have this port? Not one of the system's services, unless a target has it.
+cdef bint route_port(PolicyImage *policy, Peer *peer, uint16_t port) noexcept nogil:
+    cdef uint32_t i
+    if port >= 1024:
+        return True
+    for i in range(peer.target_count):
+        if policy.targets[peer.first_target + i].address.port == port:
+            return True
+    return False
+
+
 # Inside a proven dialog: to the originator's flow as the cookie says, or to the
 # other peer where Route or Request-URI name it. RSN_ when they name another.
 cdef int route_dialog(Screen *s) noexcept nogil:
@@ -172,7 +183,8 @@ cdef int route_dialog(Screen *s) noexcept nogil:
     if uri_is_sip(next_):
         if host_address(s.p, next_.host, v6, &address):
             address.port = next_.port if next_.port else 5060
-            if source_belongs(s.policy, &address, other) and not uri_is_own(s.policy, s.p, next_):
+            if (source_belongs(s.policy, &address, other) and route_port(s.policy, peer, address.port)
+                    and not uri_is_own(s.policy, s.p, next_)):
                 route_to(s, other, 0, &address)
                 return 0
         elif peer.target_count and name_match(s.policy, s.p, next_, other) & NAME_OWNER:

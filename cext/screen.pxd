@@ -39,6 +39,7 @@ cdef struct Cookie:         # proof of a dialog, see cookie.pxi
 cdef struct Caller:         # what the caller rules look at, computed once a call
     bint known              # the fields below are set
     bint anonymous          # nobody is named in From
+    bint verified           # From was looked up by caller-owned, or that rule is off
     bint forwarded          # a foreign caller that a diversion explains
     uint64_t from_          # canonical, 0: none or not readable
     uint64_t asserted       # canonical number of PAI, else PPI; 0: none

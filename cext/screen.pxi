@@ -24,7 +24,12 @@ cdef inline void decide(Screen *s, int action, int reason) noexcept nogil:
 cdef int op_dialog(Screen *s) noexcept nogil:
     s.found = s.cookie_state
     s.limit = COOKIE_GOOD
-    if s.m.to_tag.len == 0 or s.cookie_state == COOKIE_GOOD:
+    if s.cookie_state == COOKIE_GOOD:
+        return 0
+    if s.m.to_tag.len == 0:
+        # These exist inside a dialog only (RFC 3261 §15.1, RFC 3262, RFC 3311, RFC 6086).
+        if s.m.method in (M_BYE, M_PRACK, M_UPDATE, M_INFO):
+            return RSN_DIALOG_PROOF
         return 0
     if s.now >= s.policy.grace_until:
         return RSN_DIALOG_PROOF
@@ -161,28 +166,37 @@ cdef void screen_options(Screen *s) noexcept nogil:
            else RSN_OPTIONS_DOWN)
 
 
+# What follows an INVITE has its Request-URI and Routes (RFC 3261 §9.1, §17.1.1.3), so they pass where those did.
+cdef bint screen_follows(Screen *s, Verdict *was) noexcept nogil:
+    return (was.route.flags & ROUTE_EMERGENCY) != 0 or op_target(s) == 0
+
+
 # ACK is never answered (RFC 3261 §17.1.1.3, §13.2.2.4).
 cdef void screen_ack(Screen *s) noexcept nogil:
     cdef Verdict was
+    cdef bint known
     if s.m.max_forwards == 0:
         decide(s, ACT_DROP, RSN_HOPS)
         return
     if tag_is_own(s.state, s.p, s.m, &s.packet.source, s.now):
         decide(s, ACT_DROP, RSN_ACK_ABSORBED)
         return
-    if txn_peek(&s.state.transactions, s.key, s.now, &was):
-        if was.action == ACT_ANSWER:
-            decide(s, ACT_DROP, RSN_ACK_ABSORBED)
-        elif route_again(s, &was):
-            decide(s, ACT_FORWARD, RSN_PASS)
-        else:
-            decide(s, ACT_DROP, RSN_ACK_UNMATCHED)
+    known = txn_peek(&s.state.transactions, s.key, s.now, &was)
+    if known and was.action == ACT_ANSWER:
+        decide(s, ACT_DROP, RSN_ACK_ABSORBED)
         return
+    # The cookie comes first: some phones send the ACK of a 2xx with its INVITE's branch.
     if s.cookie_state == COOKIE_GOOD:
         if route_dialog(s) == 0:
             decide(s, ACT_FORWARD, RSN_PASS)
         else:
             decide(s, ACT_DROP, RSN_TARGET_NEXT_HOP)
+        return
+    if known:
+        if screen_follows(s, &was) and route_again(s, &was):
+            decide(s, ACT_FORWARD, RSN_PASS)
+        else:
+            decide(s, ACT_DROP, RSN_ACK_UNMATCHED)
         return
     if screen_stateless(s):
         decide(s, ACT_FORWARD, RSN_PASS)
@@ -208,7 +222,7 @@ cdef void screen_cancel(Screen *s) noexcept nogil:
         decide(s, ACT_ANSWER, RSN_HOPS)
         return
     if txn_peek(&s.state.transactions, s.key, s.now, &was):
-        if was.action == ACT_FORWARD and route_again(s, &was):
+        if was.action == ACT_FORWARD and screen_follows(s, &was) and route_again(s, &was):
             decide(s, ACT_FORWARD, RSN_PASS)
         else:
             decide(s, ACT_ANSWER, RSN_CANCEL_UNMATCHED)
@@ -243,10 +257,14 @@ cdef void screen_lane(Screen *s) noexcept nogil:
 cdef void screen_in_dialog(Screen *s) noexcept nogil:
     cdef int reason
     s.ops = OPS_STRUCTURE
-    # The originator chose its caller ID; the other side's From is what it was called.
-    if s.m.method == M_INVITE and not s.cookie.emergency and (s.cookie.from_upstream == 0) == (s.dir == DIR_TRUNK):
-        s.ops |= OPS_CALLER
+    # The originator chose its caller ID; the other side's From is what it was called, but its other headers are its own.
+    if s.m.method in (M_INVITE, M_UPDATE, M_REFER) and not s.cookie.emergency:
+        s.ops |= OPS_CALLER if (s.cookie.from_upstream == 0) == (s.dir == DIR_TRUNK) else 1 << OP_CALLER_CONSISTENT
     if screen_rows(s, 0, s.policy.row_count):
+        return
+    reason = dialog_limit(s)
+    if reason:
+        decide(s, ACT_ANSWER, reason)
         return
     if s.lane != LANE_NONE and not s.cookie.emergency and s.dir == DIR_TRUNK and s.m.method in (M_INVITE, M_REFER):
         if s.peer.emergency != EMERGENCY_ROUTE:
@@ -264,28 +282,36 @@ cdef void screen_in_dialog(Screen *s) noexcept nogil:
 # A new INVITE: the cache, then the rows, then its way.
 cdef void screen_new(Screen *s) noexcept nogil:
     cdef Verdict was
+    cdef uint32_t copies = 0
     cdef int seen
     cdef bint call = s.m.method == M_INVITE
     cdef uint64_t called
-    s.ops = OPS_NEW_CALL if call else OPS_NEW_OTHER
+    # REFER makes a call too, and says who asks for it.
+    s.ops = OPS_NEW_CALL if call or s.m.method == M_REFER else OPS_NEW_OTHER
     if s.lane != LANE_NONE:
         s.ops = 1 << OP_HOPS
     if screen_rows(s, 0, s.policy.structure_rows) and s.trace == NULL:
         return
     if call and s.trace == NULL:
         screen_digest(s)
-        seen = txn_find(&s.state.transactions, s.key, s.digest, s.now, &was, &s.first)
+        seen = txn_find(&s.state.transactions, s.key, s.digest, s.now, &was, &s.first, &copies)
         if seen == TXN_CHANGED:
             decide(s, ACT_ANSWER, RSN_REQUEST_CHANGED)
             return
         if seen == TXN_SAME:
-            screen_repeat(s, &was)
+            if copies > MAX_COPIES:
+                decide(s, ACT_DROP, RSN_COPIES)
+            else:
+                screen_repeat(s, &was)
             return
     if s.lane != LANE_NONE:
         if s.v.action == ACT_NONE:
             screen_lane(s)
     elif not screen_rows(s, s.policy.structure_rows, s.policy.row_count) and s.v.action == ACT_NONE:
-        screen_pass(s)
+        if not call and s.dir == DIR_TRUNK and other_limit(s):
+            decide(s, ACT_ANSWER, RSN_TRUNK_RATE)
+        else:
+            screen_pass(s)
     if call and s.trace == NULL:
         txn_put(&s.state.transactions, s.key, s.digest, s.now, txn_pack(&s.v, s.peer.slot))
         if s.v.action == ACT_FORWARD and s.dir == DIR_UPSTREAM:
@@ -330,7 +356,9 @@ cdef int screen_refer_lane(Screen *s) noexcept nogil:
 cdef void screen_request(Screen *s) noexcept nogil:
     route_own(s)
     s.loop = loop_hash(s.state, s.p, s.m, s.peer.id)
-    s.lane = <uint8_t>emergency_match(&s.policy.emergencies[s.peer.emergency_table], s.p, &s.m.uri)
+    # Inside a dialog an upstream names a trunk's Contact, and an extension may be called 112.
+    if s.dir == DIR_TRUNK or s.m.to_tag.len == 0:
+        s.lane = <uint8_t>emergency_match(&s.policy.emergencies[s.peer.emergency_table], s.p, &s.m.uri)
     if s.m.method == M_ACK:
         screen_ack(s)
     elif s.m.method == M_CANCEL:

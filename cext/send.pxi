@@ -14,7 +14,7 @@ cdef enum:
     CONTROL_BYTES = 24      # CMSG_SPACE of a uint16_t
 
 cdef extern from "hot.h" nogil:
-    int EIO
+    int EIO, EINVAL, EMSGSIZE
     int errno
     void ea_segment(msghdr *, uint8_t *, uint16_t)
 
@@ -119,7 +119,8 @@ cdef void send_batch(OutBatch out, int *fds, Listener *listeners, Worker *w) noe
                 continue
             if firsts[i + 1] - firsts[i] > 1:
                 length = out.datagram[firsts[i]].len
-                w.train_limit = 0 if errno == EIO or length <= TRAIN_SHORTEST else length - 1
+                if errno == EIO or errno == EINVAL or errno == EMSGSIZE:
+                    w.train_limit = 0 if errno == EIO or length <= TRAIN_SHORTEST else length - 1
                 send_singly(out, firsts[i], firsts[i + 1], fds[listener], w)
             else:
                 ea_count(&w.send_errors, 1)

@@ -29,18 +29,23 @@ cdef uint16_t source_peer(PolicyImage *policy, EaAddr *a, bint any_port) noexcep
     cdef uint32_t k, i
     cdef int32_t at
     cdef SourceRow *row
+    cdef bint known
     for k in range(policy.bits_count):
         source_mask(a, policy.source_bits[k], &hi, &lo)
         at = policy.source_heads[source_hash(hi, lo, policy.source_bits[k]) & policy.source_mask]
+        known = False
         while at >= 0:
             row = &policy.sources[at]
             if row.bits == policy.source_bits[k] and row.hi == hi and row.lo == lo:
+                known = True
                 if row.port_count == 0 or any_port:
                     return row.peer
                 for i in range(row.port_count):
                     if row.ports[i] == a.port:
                         return row.peer
             at = row.next
+        if known:
+            return NO_PEER          # its ports are named, and this is none of them: a wider network has no say
     return NO_PEER
 
 

@@ -44,7 +44,8 @@ cdef struct PeerCells:      # a peer's own limits: indexed, never hashed; theore
     uint64_t emergency
     uint64_t emergency_owned
     uint64_t emergency_test
-    uint64_t spare[2]       # one cache line
+    uint64_t other          # requests outside a dialog that open no call
+    uint64_t spare          # one cache line
 
 cdef struct Keys:
     uint8_t table[16]       # keys of tables and digests: never leave the process

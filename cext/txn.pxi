@@ -10,6 +10,8 @@
 # looks at the key, so another thread sees it whole or not at all.
 
 cdef enum:
+    MAX_COPIES = 32         # of one INVITE: T1 doubling up to 64 * T1 makes seven, each perhaps twice on the way
+    TXN_COPIES = 54
     TXN_NEW = 0
     TXN_SAME = 1
     TXN_CHANGED = 2
@@ -21,7 +23,7 @@ cdef extern from *:
     uint64_t TXN_LIFE
 
 
-# action 2 | reason 10 | status 10 | target 12 | peer slot 12 | flags 8, from bit 0 up
+# action 2 | reason 10 | status 10 | target 12 | peer slot 12 | flags 8 | copies 8, from bit 0 up
 cdef inline uint64_t txn_pack(Verdict *v, uint16_t slot) noexcept nogil:
     return (<uint64_t>v.action | <uint64_t>v.reason << 2 | <uint64_t>v.status << 12 | <uint64_t>(v.route.target & 4095) << 22
             | <uint64_t>slot << 34 | <uint64_t>(v.route.flags & 255) << 46 | <uint64_t>1 << 63)
@@ -58,7 +60,7 @@ cdef inline uint64_t txn_key(uint64_t hash) noexcept nogil:
 
 # TXN_NEW, or the first copy's verdict and time and whether the digest is the same.
 cdef int txn_find(TransactionTable *t, uint64_t key, uint64_t digest, uint64_t now, Verdict *v,
-                  uint64_t *first) noexcept nogil:
+                  uint64_t *first, uint32_t *copies) noexcept nogil:
     cdef Transaction *bucket = txn_bucket(t, key)
     cdef Transaction *e
     cdef uint64_t packed, same, at
@@ -76,6 +78,10 @@ cdef int txn_find(TransactionTable *t, uint64_t key, uint64_t digest, uint64_t n
             return TXN_CHANGED
         txn_unpack(packed, v)
         first[0] = at
+        copies[0] = <uint32_t>(packed >> TXN_COPIES & 255) + 1
+        if copies[0] <= MAX_COPIES:
+            # Another thread that counts just now does as well: the number need not be exact.
+            ea_swap(&e.verdict, packed, packed + (<uint64_t>1 << TXN_COPIES))
         return TXN_SAME
     return TXN_NEW
 

@@ -204,6 +204,8 @@ REASONS: tuple[Reason, ...] = (
     Reason(
         "emergency-refer", "emergency", 403, "Emergency Calling Not Activated", "Refer-To names an emergency service"
     ),
+    Reason("dialog-rate", "dialog", 486, "Busy Here", "more requests per second than one dialog may have"),
+    Reason("copies", "", 0, "", "more copies of one request than any retransmission rule sends"),
 )
 
 BY_NAME: dict[str, int] = {reason.name: number for number, reason in enumerate(REASONS)}

@@ -88,7 +88,9 @@ def test_generated_parts_are_current() -> None:
 def test_the_header_compiles_without_a_warning(tmp_path: Path) -> None:
     (tmp_path / "alone.c").write_text('#include "hot.h"\n')
     flags = ["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-Wno-unused-function", "-fsyntax-only"]
-    run = subprocess.run(["gcc", *flags, f"-I{CEXT}", tmp_path / "alone.c"], capture_output=True, text=True, check=False)
+    run = subprocess.run(
+        ["gcc", *flags, f"-I{CEXT}", tmp_path / "alone.c"], capture_output=True, text=True, check=False
+    )
     assert run.returncode == 0, run.stderr
 
 

@@ -17,7 +17,35 @@ cdef bint slice_has_token(const uint8_t *p, Slice value, const char *token, uint
     return False
 
 
+# Seven digits, before any letter, in a user part that is no number, or in a host
+# without a user part: what a sloppy reader would still show as one.
+cdef bint uri_hides_number(const uint8_t *p, Uri *u) noexcept nogil:
+    cdef Slice text = u.user if u.user.len else u.host
+    cdef uint32_t i = 0, digits = 0
+    cdef uint8_t c
+    if u.number:
+        return False
+    if u.scheme == SCHEME_OTHER:
+        i = ea_find(p, u.whole.off, u.whole.off + u.whole.len, b':') + 1 - u.whole.off
+        text = u.whole
+    elif u.user.len == 0 and memchr(p + u.host.off, b'.', u.host.len) != NULL:
+        return False
+    while i < text.len and digits < 7:
+        c = p[text.off + i]
+        if c == b'%' and i + 2 < text.len and EA_IS(p[text.off + i + 1], CLS_HEX) and EA_IS(p[text.off + i + 2], CLS_HEX):
+            c = <uint8_t>(parse_hex_digit(p[text.off + i + 1]) * 16 + parse_hex_digit(p[text.off + i + 2]))
+            i += 2
+        i += 1
+        if 48 <= c <= 57:
+            digits += 1
+        elif 97 <= (c | 0x20) <= 122:
+            return False
+    return digits == 7
+
+
 cdef bint uri_is_anonymous(const uint8_t *p, Uri *u) noexcept nogil:
+    if u.number or uri_hides_number(p, u):
+        return False
     return ((u.host.len == 17 and ea_same_fold(p + u.host.off, b"anonymous.invalid", 17))
             or (u.user.len == 9 and ea_same_fold(p + u.user.off, b"anonymous", 9))
             or (u.display.len == 9 and u.number == 0 and ea_same_fold(p + u.display.off, b"anonymous", 9)))
@@ -45,7 +73,11 @@ cdef void caller_facts(Screen *s) noexcept nogil:
     private = s.m.privacy.len != 0 and (
         slice_has_token(s.p, s.m.privacy, b"id", 2) or slice_has_token(s.p, s.m.privacy, b"user", 4)
         or slice_has_token(s.p, s.m.privacy, b"header", 6))
-    c.anonymous = uri_is_anonymous(s.p, &s.m.from_) or (s.m.from_.number == 0 and private)
+    c.anonymous = uri_is_anonymous(s.p, &s.m.from_) or (
+        private and s.m.from_.number == 0 and not uri_hides_number(s.p, &s.m.from_))
+    # The called side of a dialog has the From that the caller gave it.
+    c.verified = (s.cookie_state != COOKIE_GOOD or (s.cookie.from_upstream == 0) == (s.dir == DIR_TRUNK)
+                  or s.peer.mode[s.policy.reason_rule[RSN_CALLER_OWNED]] != MODE_ENFORCE)
 
 
 # caller-format: a caller that can't exist.
@@ -119,10 +151,13 @@ cdef int op_caller_consistent(Screen *s) noexcept nogil:
     for i in range(s.m.identities):
         it = &s.m.identity[i]
         if it.uri.number == 0:
+            if uri_hides_number(s.p, &it.uri):
+                s.found = 0
+                return RSN_CALLER_CONSISTENT
             continue
         number = uri_canonical(s.p, &it.uri, plan)
         s.found = number_value(it.uri.number)
-        if number and (number == s.caller.from_ or peer_owns(s.policy, s.peer, number)):
+        if number and (number == s.caller.from_ and s.caller.verified or peer_owns(s.policy, s.peer, number)):
             continue
         if it.header == H_HISTORY_INFO:
             # The last entry names where the call goes now (RFC 7044 §5).

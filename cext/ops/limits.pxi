@@ -56,12 +56,39 @@ cdef int op_trunk_rate(Screen *s) noexcept nogil:
     return 0 if rate_take_own(&s.state.peers[s.peer.slot].rate, s.now, &s.peer.rate) else RSN_TRUNK_RATE
 
 
+# A proven dialog's own small rate, so that a cookie is no pass for a flood. ACK and
+# BYE are never held back: that would only prolong the call.
+cdef int dialog_limit(Screen *s) noexcept nogil:
+    cdef EaSip h
+    cdef Slice tag
+    cdef int taken
+    if s.trace != NULL or s.m.method == M_BYE or s.cookie.emergency:
+        return 0
+    tag = s.m.from_tag if (s.cookie.from_upstream != 0) == (s.dir == DIR_UPSTREAM) else s.m.to_tag
+    ea_sip_init(&h, s.state.keys.table)
+    ea_key_word(&h, s.cookie.peer_id | <uint64_t>4 << 40)
+    ea_key_slice(&h, s.p + s.m.call_id.off, s.m.call_id.len)
+    ea_key_slice(&h, s.p + tag.off, tag.len)
+    taken = rate_take(&s.state.rates, ea_key_end(&h, NULL), s.now, &s.policy.dialog_rate)
+    if taken == RATE_FULL:
+        # No cell left for this dialog: it is counted with its peer's other odds and ends.
+        return 0 if other_limit(s) == 0 else RSN_DIALOG_RATE
+    return RSN_DIALOG_RATE if taken == RATE_OVER else 0
+
+
+# A trunk's requests outside a dialog that open no call: OPTIONS to the cloud and the like.
+cdef int other_limit(Screen *s) noexcept nogil:
+    if s.trace != NULL or rate_take_own(&s.state.peers[s.peer.slot].other, s.now, &s.policy.ack_budget):
+        return 0
+    return RSN_TRUNK_RATE
+
+
 # The lane's own limits: 0 to route, or RSN_EMERGENCY_LIMIT. Above the trunk's rate, a
 # caller's first call in `per_caller` from an owned number has a second budget of the
 # same size; a repeated call is never refused while the first budget has room.
 cdef int lane_limits(Screen *s) noexcept nogil:
     cdef PeerCells *cells = &s.state.peers[s.peer.slot]
-    cdef uint64_t caller = uri_canonical(s.p, &s.m.from_, &s.policy.plans[s.peer.plan]), mark
+    cdef uint64_t caller = uri_canonical(s.p, &s.m.from_, &s.policy.plans[s.peer.plan]), mark = 0
     cdef bint owned, fresh = True
     if s.trace != NULL:
         return 0
@@ -72,10 +99,9 @@ cdef int lane_limits(Screen *s) noexcept nogil:
     if caller:
         mark = passed_hash(s.state, s.peer.id, <uint64_t>1 << 63, caller)
         fresh = not mark_live(&s.state.leases, mark, s.now, False)
-        if fresh:
-            mark_set(&s.state.leases, mark, s.now, s.policy.emergency_caller_ns)
-    if rate_take_own(&cells.emergency, s.now, &s.policy.emergency_rate):
-        return 0
-    if fresh and owned and rate_take_own(&cells.emergency_owned, s.now, &s.policy.emergency_rate):
-        return 0
-    return RSN_EMERGENCY_LIMIT
+    if not rate_take_own(&cells.emergency, s.now, &s.policy.emergency_rate):
+        if not (fresh and owned and rate_take_own(&cells.emergency_owned, s.now, &s.policy.emergency_rate)):
+            return RSN_EMERGENCY_LIMIT
+    if caller and fresh:
+        mark_set(&s.state.leases, mark, s.now, s.policy.emergency_caller_ns)
+    return 0

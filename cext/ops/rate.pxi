@@ -12,6 +12,7 @@ cdef enum:
     RATE_OVER = 1
     RATE_FULL = 2
     CELL_SHIFT = 10         # ns to cell units
+    SWEEP = 8               # buckets a wake: at one wake a second, 16 MiB take nine hours
     CELL_TAG_SHIFT = 40
 
 cdef extern from *:
@@ -121,6 +122,19 @@ cdef bint mark_live(CellTable *t, uint64_t hash, uint64_t now_ns, bint take) noe
         if word >> CELL_TAG_SHIFT == tag and cell_ahead(word, now):
             return ea_swap(&bucket[i], word, 0) if take else True
     return False
+
+
+# Empties the cells of a few buckets whose time has passed. A pump does it at every
+# wake, so every bucket is seen long before the clock of 40 bits (13 days) comes round
+# and would make an old cell look live again.
+cdef void cells_sweep(CellTable *t, uint64_t turn, uint64_t now_ns) noexcept nogil:
+    cdef uint64_t *cell = t.cell + (turn * SWEEP & t.mask) * CELLS
+    cdef uint64_t word
+    cdef int i
+    for i in range(SWEEP * CELLS):
+        word = ea_get_relaxed(&cell[i])
+        if word and cell_ahead(word, now_ns >> CELL_SHIFT) == 0:
+            ea_swap(&cell[i], word, 0)
 
 
 cdef bint cells_init(CellTable *t, uint64_t bytes) noexcept nogil:

@@ -120,6 +120,7 @@ class Tables:
     source_rate: Rate
     prefix_rate: Rate
     dialog_grace: Rate
+    dialog_rate: Rate
     ack_budget: Rate
     emergency_rate: Rate
     emergency_caller_seconds: float
@@ -171,6 +172,7 @@ def compile_tables(loaded: Loaded, generation: int, grace_until: int = 0) -> Tab
         source_rate=(source_rate.per_second, source_rate.burst),
         prefix_rate=(source_rate.prefix_per_second, source_rate.prefix_burst),
         dialog_grace=(dialog.per_second, dialog.burst),
+        dialog_rate=(dialog.dialog_per_second, dialog.dialog_burst),
         ack_budget=(dialog.ack_per_second, dialog.ack_burst),
         emergency_rate=(emergency.per_second, emergency.burst),
         emergency_caller_seconds=emergency.per_caller_seconds,

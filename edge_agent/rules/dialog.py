@@ -16,6 +16,10 @@ class DialogSettings(RuleSettings):
         default=5.0, description="Unproven in-dialog requests per second of one trunk or upstream in the grace time."
     )
     burst: Burst = Field(default=20, description="Unproven in-dialog requests that may come at once in the grace time.")
+    dialog_per_second: PerSecond = Field(
+        default=10.0, description="Requests per second of one proven dialog; BYE and ACK are never held back."
+    )
+    dialog_burst: Burst = Field(default=40, description="Requests of one proven dialog that may come at once.")
     ack_per_second: PerSecond = Field(
         default=50.0, description="ACKs of unknown calls per second that one trunk or upstream may have forwarded."
     )

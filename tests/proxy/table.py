@@ -66,7 +66,7 @@ OPTIONS to us        unknown   drop      drop      drop       drop      drop
 OPTIONS onwards      trunk     pass      pass      pass       pass      pass
 OPTIONS onwards      upstream  200       200       200        200       200
 OPTIONS onwards      unknown   drop      drop      drop       drop      drop
-REFER new            trunk     pass      pass      pass       pass      pass
+REFER new            trunk     pass      pass      403        pass      pass
 REFER new            upstream  pass      pass      404        pass      pass
 REFER new            unknown   drop      drop      drop       drop      drop
 180                  trunk     drop      pass      -          pass      pass

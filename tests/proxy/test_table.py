@@ -27,6 +27,7 @@ NOBODYS = "+12125557777"
 REASONS = {
     "400": "400 Request Changed",
     "403 again": "403 Caller ID Not Allowed",
+    "403": "403 Caller ID Not Allowed",
     "404 again": "404 Not Found",
     "404": "404 Not Found",
     "481": "481 Call/Transaction Does Not Exist",

@@ -42,13 +42,21 @@ def use_up(world: World) -> None:
 
 def test_a_copy_is_counted_once() -> None:
     world, call = World(), Call.outbound()
-    for _ in range(3 * BURST):
+    for _ in range(BURST + 5):
         assert world.send(call.invite(), ACME).action == "forward"
-    assert (world.count("pass"), world.count("retransmission")) == (1, 3 * BURST - 1)
+    assert (world.count("pass"), world.count("retransmission")) == (1, BURST + 4)
     # And what it left of the burst is all there.
     for _ in range(BURST - 1):
         assert world.send(Call.outbound().invite(), ACME).reason == "pass"
     assert world.send(Call.outbound().invite(), ACME).reason == "trunk-rate"
+
+
+def test_copies_have_an_end() -> None:
+    """T1 doubling up to 64 * T1 makes seven; a flood of equal packets is no retransmission."""
+    world, call = World(), Call.outbound()
+    told = [world.send(call.invite(), ACME).action for _ in range(40)]
+    assert told == ["forward"] * 33 + ["drop"] * 7
+    assert world.count("copies") == 7
 
 
 def test_a_passed_call_passes_again_above_the_limit() -> None:

@@ -36,7 +36,6 @@ def test_hit(agent: MakeAgent) -> None:
         "<sip:ANONYMOUS@Anonymous.Invalid>",
         "<sip:unknown@anonymous.invalid>",
         "<sip:c8oqz84zk7z@anonymous.invalid:5060>",
-        f"<sip:{OWN}@anonymous.invalid>",
         "<sips:anonymous@pbx.example>",
         "<sip:anonymous@198.51.100.10>",
         "<sip:Anonymous;x=y@pbx.example;user=phone>",
@@ -49,6 +48,23 @@ def test_hit(agent: MakeAgent) -> None:
 def test_ways_to_say_it(agent: MakeAgent, caller: str) -> None:
     assert agent().send(invite(caller)).short == REFUSED
     assert agent().send(invite(caller, ("P-Asserted-Identity", f"<sip:{OWN}@x>"))).short == PASS
+
+
+@pytest.mark.parametrize("user", [FOREIGN, "+1415555267%31", "+14155552671%20", "+1/415/555/2671", "4155552671&"])
+def test_a_number_is_no_nobody(agent: MakeAgent, user: str) -> None:
+    """Evasion: a host, a display name or Privacy that say anonymous beside a user part that shows a number."""
+    vouched = ("P-Asserted-Identity", f"<sip:{OWN}@x>")
+    for caller in (
+        f"<sip:{user}@anonymous.invalid>",
+        f'"Anonymous" <sip:{user}@pbx.example>',
+        f"<sip:{user}@pbx.example>",
+    ):
+        told = agent().send(invite(caller, vouched, ID))
+        assert (told.action, told.rule in ("caller-format", "caller-owned")) == ("answer", True), told
+
+
+def test_an_owned_number_needs_no_name(agent: MakeAgent) -> None:
+    assert agent().send(invite(f"<sip:{OWN}@anonymous.invalid>")).short == PASS
 
 
 @pytest.mark.parametrize("how", FROM_LINES)

@@ -122,11 +122,22 @@ def test_a_new_agent_knows_the_dialogs_of_the_last(agent: MakeAgent) -> None:
 
 
 def test_a_dialog_is_no_new_call(agent: MakeAgent) -> None:
-    """No trunk-rate inside a dialog, however many."""
+    """No trunk-rate inside a dialog."""
     party = agent(policy("calls_per_second = 1\nburst = 1"))
     opened = party.send(invite()).message
     assert party.send(invite()).short == "486 trunk-rate"
-    assert {party.send(bye(opened, "INVITE").set("CSeq", f"{n} INVITE")).short for n in range(2, 60)} == {PASS}
+    assert {party.send(bye(opened, "INVITE").set("CSeq", f"{n} INVITE")).short for n in range(2, 40)} == {PASS}
+
+
+def test_a_dialog_has_a_small_rate_of_its_own(agent: MakeAgent) -> None:
+    """A cookie is no pass for a flood; BYE ends the call all the same, and another call isn't held back."""
+    party = agent()
+    opened = party.send(invite()).message
+    other = party.send(invite()).message
+    told = [party.send(bye(opened, "UPDATE").set("CSeq", f"{n} UPDATE")).short for n in range(2, 52)]
+    assert told == [PASS] * 40 + ["486 dialog-rate"] * 10
+    assert party.send(bye(other, "UPDATE")).short == PASS
+    assert party.send(bye(opened).set("CSeq", "99 BYE")).short == PASS
 
 
 def test_a_re_invite_names_no_other_caller(agent: MakeAgent) -> None:

@@ -12,9 +12,14 @@ PASS = "forward pass"
 METHOD, UNKNOWN, TYPE = "405 method", "501 method-unknown", "415 body-type"
 
 
-@pytest.mark.parametrize("method", ["INVITE", "OPTIONS", "REFER", "UPDATE", "PRACK"])
+@pytest.mark.parametrize("method", ["INVITE", "OPTIONS", "REFER"])
 def test_methods_that_pass(agent: MakeAgent, method: str) -> None:
     assert agent().send(request(method, URI, OWN)).short == PASS
+
+
+@pytest.mark.parametrize("method", ["BYE", "UPDATE", "PRACK"])
+def test_methods_that_need_a_dialog(agent: MakeAgent, method: str) -> None:
+    assert agent().send(request(method, URI, OWN)).short == "481 dialog-proof"
 
 
 @pytest.mark.parametrize("method", ["REGISTER", "SUBSCRIBE", "MESSAGE", "PUBLISH", "NOTIFY", "INFO"])
