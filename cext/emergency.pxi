@@ -32,15 +32,36 @@ cdef uint64_t emergency_dialled(const uint8_t *p, uint32_t n) noexcept nogil:
         if c not in b" -.()":
             text[out] = c
             out += 1
-    # A vertical service code: '*' and two digits.
-    if out > 3 and text[0] == b'*' and EA_IS(text[1], CLS_DIGIT) and EA_IS(text[2], CLS_DIGIT):
-        start = 3
+    # A service code: *67 and its like, and #31# as mobile phones have it.
+    if out > 3 and (text[0] == b'*' or text[0] == b'#') and EA_IS(text[1], CLS_DIGIT) and EA_IS(text[2], CLS_DIGIT):
+        start = 4 if text[3] == b'#' else 3
     while out > start and text[out - 1] == b'#':
         out -= 1
     if out <= start or out - start > 15:
         return 0
     # Decoded once already: what still holds a '%' is no dial string.
     return 0 if memchr(text, b'%', out) != NULL else parse_number(text + start, out - start)
+
+
+# The digits alone, where no letter and none of + * # stands: a sloppy reader may take 911! or 9,911 for 911. 0: none or too many.
+cdef uint64_t emergency_digits(const uint8_t *p, uint32_t n) noexcept nogil:
+    cdef uint64_t value = 0
+    cdef uint32_t i = 0, digits = 0
+    cdef uint8_t c
+    while i < n:
+        c = p[i]
+        if c == b'%' and i + 2 < n and EA_IS(p[i + 1], CLS_HEX) and EA_IS(p[i + 2], CLS_HEX):
+            c = <uint8_t>(parse_hex_digit(p[i + 1]) * 16 + parse_hex_digit(p[i + 2]))
+            i += 2
+        i += 1
+        if 48 <= c <= 57:
+            value = value * 10 + (c - 48)
+            digits += 1
+            if digits > 15:
+                return 0
+        elif c in b"+*#" or 97 <= (c | 0x20) <= 122:
+            return 0
+    return number_pack(value, digits) if digits else 0
 
 
 cdef bint label_starts(const uint8_t *p, Slice s, const char *label, uint32_t n) noexcept nogil:
@@ -66,4 +87,8 @@ cdef int emergency_match(EmergencyTable *t, const uint8_t *p, Uri *u) noexcept n
     if u.user.len > 120:
         return LANE_NONE
     number = emergency_dialled(p + u.user.off, u.user.len)
+    lane = emergency_number(t, number) if number else LANE_NONE
+    if lane != LANE_NONE:
+        return lane
+    number = emergency_digits(p + u.user.off, u.user.len)
     return emergency_number(t, number) if number else LANE_NONE

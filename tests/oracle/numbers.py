@@ -135,10 +135,12 @@ def emergency(uri: Uri, dial: DialStrings) -> str:
         return "sos"
     dialled = re.split(rb"[,pPwW]", user)[0]  # what follows a pause is dialled later
     dialled = SEPARATORS.sub(b"", dialled.replace(b" ", b"")).rstrip(b"#")
-    dialled = re.sub(rb"^\*[0-9]{2}", b"", dialled)  # *67 and its like stand before the number
+    dialled = re.sub(rb"^[*#][0-9]{2}#?", b"", dialled)  # *67, #31# and their like stand before the number
     text = dialled.decode("latin-1")
     if text.startswith("+"):
         return "sos" if text[1:] in dial.plus else ""
-    if text in dial.tests:
+    # Where no letter stands, a sloppy reader may drop whatever is no digit: 911! and 9,911 are 911 to it.
+    bare = "" if re.search(rb"[A-Za-z+*#]", user) else re.sub(rb"[^0-9]", b"", user).decode()
+    if text in dial.tests or bare in dial.tests:
         return "test"
-    return "sos" if text in dial.exact else ""
+    return "sos" if text in dial.exact or bare in dial.exact else ""

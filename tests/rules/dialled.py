@@ -44,6 +44,15 @@ CALLS = [
     "*679911",
     "*82911",
     "*671911",
+    "*31#911",
+    "%2331%23911",
+    # what a sloppy reader drops
+    "9%3A11",
+    "911!",
+    "911&",
+    "911%00",
+    "9,911",
+    "91/1",
     # parameters of the number, of the URI, and a password
     "911;phone-context=+1",
     "911;phone-context=pbx.example",
@@ -157,7 +166,6 @@ ORDINARY = [
     "911x",
     "x911",
     "911%2B",
-    "9%3A11",
     "%2539%2531%2531",  # escaped twice: decoded once it is no number
     "*911",
     "*6911",

@@ -187,3 +187,27 @@ def test_reload(agent: MakeAgent) -> None:
     party.reload(policy())
     assert party.send(invite(OWN, asserted)).short == REFUSED
     assert party.engine.counters()["by_verdict"]["answer", "caller-consistent", "caller-consistent", "acme"] == 2
+
+
+@pytest.mark.parametrize(
+    "asserted",
+    [
+        f"<sip:{FOREIGN}%20@x>",
+        f"<sip:{FOREIGN}%00@x>",
+        f"<sip:{FOREIGN}&@x>",
+        "<sip:+1/415/555/2671@x>",
+        f"<tel:{FOREIGN}#>",
+        f"<callto:{FOREIGN}>",
+        "<sip:14155552671>",
+    ],
+)
+def test_a_number_that_only_a_sloppy_reader_sees(agent: MakeAgent, asserted: str) -> None:
+    told = agent().send(invite(f"<sip:{OWN}@x>", ("P-Asserted-Identity", asserted)))
+    assert told.short == "403 caller-consistent"
+
+
+@pytest.mark.parametrize(
+    "asserted", ["<sip:acct12345678@x>", "<sip:1b2c3d4e-0000-4000-8000-123456789abc@x>", "<sip:pbx@x>"]
+)
+def test_a_name_with_digits_in_it_is_a_name(agent: MakeAgent, asserted: str) -> None:
+    assert agent().send(invite(f"<sip:{OWN}@x>", ("P-Asserted-Identity", asserted))).short == "forward pass"

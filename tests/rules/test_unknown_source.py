@@ -66,6 +66,12 @@ def test_ports_of_a_trunk() -> None:
         assert party.send(invite(), ("198.51.100.10", port)).short == short
 
 
+def test_a_port_that_is_not_named_is_not_looked_up_in_a_wider_network() -> None:
+    """Else a stranger on acme's host would be whoever owns the network around it."""
+    text = policy("ports = [5060]").replace("198.51.100.11/32", "198.51.100.0/24")
+    assert Agent(text).send(invite(), ("198.51.100.10", 5061)).short == DROP
+
+
 def test_what_the_message_says_of_itself_counts_for_nothing(agent: MakeAgent) -> None:
     sent = invite().set("Via", "SIP/2.0/UDP 198.51.100.10;received=198.51.100.10;rport=5060;branch=z9hG4bKx")
     for more in (("X-Forwarded-For", "198.51.100.10"), ("Route", "<sip:198.51.100.10;lr>"), ("User-Agent", "acme")):
