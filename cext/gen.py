@@ -107,6 +107,7 @@ def header_names() -> str:
         forms.append((name.lower(), number))
         if compact:
             forms.append((compact, number))
+    assert all(len(name) <= 24 for name, _ in forms), "three words hold a name"
     multiplier = find_multiplier([name for name, _ in forms])
     table = [(0, "")] * (1 << BITS)
     for name, number in forms:
@@ -118,12 +119,13 @@ def header_names() -> str:
     lines += [f"    H_COUNT = {len(HEADERS) + 1}", ""]
     lines += ["cdef extern from *:", '    """', f"    #define HEADER_HASH_MULTIPLIER {multiplier:#x}ull"]
     lines += [f"    #define HEADER_HASH_SHIFT {64 - BITS}", f"    #define HEADER_SINGLE {single:#x}ull"]
-    lines += ["    typedef struct { const char *name; uint8_t len, id; uint64_t fold, fold_end; } EaHeaderName;"]
+    lines += ["    typedef struct { uint64_t fold, fold_middle, fold_end; uint8_t len, id; } EaHeaderName;"]
     lines += [f"    static const EaHeaderName ea_header_names[{1 << BITS}] = {{"]
     for at, (number, name) in enumerate(table):
         if number:
             lines.append(
-                f'        [{at}] = {{"{name}", {len(name)}, {number}, {fold8(name):#x}ull, {fold8(name[-8:]):#x}ull}},'
+                f"        [{at}] = {{{fold8(name):#x}ull, {fold8(name[8:16]):#x}ull, {fold8(name[-8:]):#x}ull,"
+                f" {len(name)}, {number}}}, /* {name} */"
             )
     lines += ["    };", f"    static const char *const ea_header_long[{len(HEADERS) + 1}] = {{", '        "",']
     lines += [f'        "{name.lower()}",' for name, _, _ in HEADERS]
@@ -131,9 +133,8 @@ def header_names() -> str:
     lines += ["    uint64_t HEADER_HASH_MULTIPLIER, HEADER_SINGLE", "    int HEADER_HASH_SHIFT"]
     lines += [
         "    ctypedef struct EaHeaderName:",
-        "        const char *name",
+        "        uint64_t fold, fold_middle, fold_end",
         "        uint8_t len, id",
-        "        uint64_t fold, fold_end",
     ]
     lines += ["    const EaHeaderName *ea_header_names", "    const char *const *ea_header_long"]
     return "\n".join(lines) + "\n"

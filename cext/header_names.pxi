@@ -64,82 +64,82 @@ cdef extern from *:
     #define HEADER_HASH_MULTIPLIER 0x3c27b303a6c45227ull
     #define HEADER_HASH_SHIFT 56
     #define HEADER_SINGLE 0xa00ffffcc061fcull
-    typedef struct { const char *name; uint8_t len, id; uint64_t fold, fold_end; } EaHeaderName;
+    typedef struct { uint64_t fold, fold_middle, fold_end; uint8_t len, id; } EaHeaderName;
     static const EaHeaderName ea_header_names[256] = {
-        [6] = {"route", 5, 10, 0x6574756f72ull, 0x6574756f72ull},
-        [15] = {"j", 1, 48, 0x6aull, 0x6aull},
-        [16] = {"remote-party-id", 15, 17, 0x702d65746f6d6572ull, 0x64692d7974726170ull},
-        [22] = {"proxy-require", 13, 12, 0x65722d79786f7270ull, 0x657269757165722dull},
-        [23] = {"authorization", 13, 25, 0x7a69726f68747561ull, 0x6e6f6974617a6972ull},
-        [25] = {"max-forwards", 12, 6, 0x77726f662d78616dull, 0x7364726177726f66ull},
-        [27] = {"organization", 12, 32, 0x617a696e6167726full, 0x6e6f6974617a696eull},
-        [28] = {"privacy", 7, 20, 0x79636176697270ull, 0x79636176697270ull},
-        [30] = {"f", 1, 2, 0x66ull, 0x66ull},
-        [38] = {"min-expires", 11, 37, 0x697078652d6e696dull, 0x736572697078652dull},
-        [44] = {"s", 1, 27, 0x73ull, 0x73ull},
-        [46] = {"b", 1, 23, 0x62ull, 0x62ull},
-        [49] = {"rack", 4, 40, 0x6b636172ull, 0x6b636172ull},
-        [53] = {"p-preferred-identity", 20, 16, 0x7265666572702d70ull, 0x797469746e656469ull},
-        [54] = {"subject", 7, 27, 0x7463656a627573ull, 0x7463656a627573ull},
-        [55] = {"server", 6, 14, 0x726576726573ull, 0x726576726573ull},
-        [57] = {"referred-by", 11, 23, 0x6465727265666572ull, 0x79622d6465727265ull},
-        [58] = {"priority", 8, 31, 0x797469726f697270ull, 0x797469726f697270ull},
-        [60] = {"o", 1, 35, 0x6full, 0x6full},
-        [62] = {"user-agent", 10, 13, 0x6567612d72657375ull, 0x746e6567612d7265ull},
-        [66] = {"retry-after", 11, 55, 0x66612d7972746572ull, 0x72657466612d7972ull},
-        [75] = {"k", 1, 45, 0x6bull, 0x6bull},
-        [76] = {"via", 3, 1, 0x616976ull, 0x616976ull},
-        [83] = {"proxy-authorization", 19, 24, 0x75612d79786f7270ull, 0x6e6f6974617a6972ull},
-        [89] = {"x", 1, 29, 0x78ull, 0x78ull},
-        [92] = {"call-id", 7, 4, 0x64692d6c6c6163ull, 0x64692d6c6c6163ull},
-        [97] = {"history-info", 12, 19, 0x2d79726f74736968ull, 0x6f666e692d79726full},
-        [104] = {"t", 1, 3, 0x74ull, 0x74ull},
-        [105] = {"p-asserted-identity", 19, 15, 0x7472657373612d70ull, 0x797469746e656469ull},
-        [106] = {"c", 1, 8, 0x63ull, 0x63ull},
-        [108] = {"diversion", 9, 18, 0x6f69737265766964ull, 0x6e6f697372657669ull},
-        [110] = {"from", 4, 2, 0x6d6f7266ull, 0x6d6f7266ull},
-        [111] = {"timestamp", 9, 34, 0x6d617473656d6974ull, 0x706d617473656d69ull},
-        [112] = {"require", 7, 50, 0x65726975716572ull, 0x65726975716572ull},
-        [115] = {"contact", 7, 9, 0x746361746e6f63ull, 0x746361746e6f63ull},
-        [116] = {"content-type", 12, 8, 0x2d746e65746e6f63ull, 0x657079742d746e65ull},
-        [120] = {"rseq", 4, 39, 0x71657372ull, 0x71657372ull},
-        [126] = {"supported", 9, 45, 0x6574726f70707573ull, 0x646574726f707075ull},
-        [128] = {"reason", 6, 52, 0x6e6f73616572ull, 0x6e6f73616572ull},
-        [130] = {"reject-contact", 14, 48, 0x632d7463656a6572ull, 0x746361746e6f632dull},
-        [132] = {"p-charge-info", 13, 53, 0x6567726168632d70ull, 0x6f666e692d656772ull},
-        [135] = {"l", 1, 7, 0x6cull, 0x6cull},
-        [136] = {"resource-priority", 17, 54, 0x656372756f736572ull, 0x797469726f697270ull},
-        [142] = {"event", 5, 35, 0x746e657665ull, 0x746e657665ull},
-        [143] = {"reply-to", 8, 38, 0x6f742d796c706572ull, 0x6f742d796c706572ull},
-        [145] = {"replaces", 8, 42, 0x736563616c706572ull, 0x736563616c706572ull},
-        [149] = {"y", 1, 21, 0x79ull, 0x79ull},
-        [165] = {"u", 1, 46, 0x75ull, 0x75ull},
-        [166] = {"d", 1, 49, 0x64ull, 0x64ull},
-        [172] = {"allow-events", 12, 46, 0x76652d776f6c6c61ull, 0x73746e6576652d77ull},
-        [173] = {"target-dialog", 13, 41, 0x642d746567726174ull, 0x676f6c6169642d74ull},
-        [180] = {"date", 4, 26, 0x65746164ull, 0x65746164ull},
-        [184] = {"content-encoding", 16, 44, 0x2d746e65746e6f63ull, 0x676e69646f636e65ull},
-        [185] = {"join", 4, 43, 0x6e696f6aull, 0x6e696f6aull},
-        [189] = {"min-se", 6, 30, 0x65732d6e696dull, 0x65732d6e696dull},
-        [190] = {"session-expires", 15, 29, 0x2d6e6f6973736573ull, 0x736572697078652dull},
-        [194] = {"content-length", 14, 7, 0x2d746e65746e6f63ull, 0x6874676e656c2d74ull},
-        [195] = {"m", 1, 9, 0x6dull, 0x6dull},
-        [198] = {"to", 2, 3, 0x6f74ull, 0x6f74ull},
-        [199] = {"accept-contact", 14, 47, 0x632d747065636361ull, 0x746361746e6f632dull},
-        [203] = {"request-disposition", 19, 49, 0x2d74736575716572ull, 0x6e6f697469736f70ull},
-        [211] = {"i", 1, 4, 0x69ull, 0x69ull},
-        [216] = {"expires", 7, 28, 0x73657269707865ull, 0x73657269707865ull},
-        [217] = {"record-route", 12, 11, 0x722d64726f636572ull, 0x6574756f722d6472ull},
-        [223] = {"content-disposition", 19, 36, 0x2d746e65746e6f63ull, 0x6e6f697469736f70ull},
-        [225] = {"v", 1, 1, 0x76ull, 0x76ull},
-        [226] = {"e", 1, 44, 0x65ull, 0x65ull},
-        [231] = {"identity", 8, 21, 0x797469746e656469ull, 0x797469746e656469ull},
-        [232] = {"refer-to", 8, 22, 0x6f742d7265666572ull, 0x6f742d7265666572ull},
-        [237] = {"allow", 5, 51, 0x776f6c6c61ull, 0x776f6c6c61ull},
-        [240] = {"r", 1, 22, 0x72ull, 0x72ull},
-        [241] = {"cseq", 4, 5, 0x71657363ull, 0x71657363ull},
-        [242] = {"a", 1, 47, 0x61ull, 0x61ull},
-        [248] = {"mime-version", 12, 33, 0x7265762d656d696dull, 0x6e6f69737265762dull},
+        [6] = {0x6574756f72ull, 0x0ull, 0x6574756f72ull, 5, 10}, /* route */
+        [15] = {0x6aull, 0x0ull, 0x6aull, 1, 48}, /* j */
+        [16] = {0x702d65746f6d6572ull, 0x64692d79747261ull, 0x64692d7974726170ull, 15, 17}, /* remote-party-id */
+        [22] = {0x65722d79786f7270ull, 0x6572697571ull, 0x657269757165722dull, 13, 12}, /* proxy-require */
+        [23] = {0x7a69726f68747561ull, 0x6e6f697461ull, 0x6e6f6974617a6972ull, 13, 25}, /* authorization */
+        [25] = {0x77726f662d78616dull, 0x73647261ull, 0x7364726177726f66ull, 12, 6}, /* max-forwards */
+        [27] = {0x617a696e6167726full, 0x6e6f6974ull, 0x6e6f6974617a696eull, 12, 32}, /* organization */
+        [28] = {0x79636176697270ull, 0x0ull, 0x79636176697270ull, 7, 20}, /* privacy */
+        [30] = {0x66ull, 0x0ull, 0x66ull, 1, 2}, /* f */
+        [38] = {0x697078652d6e696dull, 0x736572ull, 0x736572697078652dull, 11, 37}, /* min-expires */
+        [44] = {0x73ull, 0x0ull, 0x73ull, 1, 27}, /* s */
+        [46] = {0x62ull, 0x0ull, 0x62ull, 1, 23}, /* b */
+        [49] = {0x6b636172ull, 0x0ull, 0x6b636172ull, 4, 40}, /* rack */
+        [53] = {0x7265666572702d70ull, 0x6e6564692d646572ull, 0x797469746e656469ull, 20, 16}, /* p-preferred-identity */
+        [54] = {0x7463656a627573ull, 0x0ull, 0x7463656a627573ull, 7, 27}, /* subject */
+        [55] = {0x726576726573ull, 0x0ull, 0x726576726573ull, 6, 14}, /* server */
+        [57] = {0x6465727265666572ull, 0x79622dull, 0x79622d6465727265ull, 11, 23}, /* referred-by */
+        [58] = {0x797469726f697270ull, 0x0ull, 0x797469726f697270ull, 8, 31}, /* priority */
+        [60] = {0x6full, 0x0ull, 0x6full, 1, 35}, /* o */
+        [62] = {0x6567612d72657375ull, 0x746eull, 0x746e6567612d7265ull, 10, 13}, /* user-agent */
+        [66] = {0x66612d7972746572ull, 0x726574ull, 0x72657466612d7972ull, 11, 55}, /* retry-after */
+        [75] = {0x6bull, 0x0ull, 0x6bull, 1, 45}, /* k */
+        [76] = {0x616976ull, 0x0ull, 0x616976ull, 3, 1}, /* via */
+        [83] = {0x75612d79786f7270ull, 0x74617a69726f6874ull, 0x6e6f6974617a6972ull, 19, 24}, /* proxy-authorization */
+        [89] = {0x78ull, 0x0ull, 0x78ull, 1, 29}, /* x */
+        [92] = {0x64692d6c6c6163ull, 0x0ull, 0x64692d6c6c6163ull, 7, 4}, /* call-id */
+        [97] = {0x2d79726f74736968ull, 0x6f666e69ull, 0x6f666e692d79726full, 12, 19}, /* history-info */
+        [104] = {0x74ull, 0x0ull, 0x74ull, 1, 3}, /* t */
+        [105] = {0x7472657373612d70ull, 0x746e6564692d6465ull, 0x797469746e656469ull, 19, 15}, /* p-asserted-identity */
+        [106] = {0x63ull, 0x0ull, 0x63ull, 1, 8}, /* c */
+        [108] = {0x6f69737265766964ull, 0x6eull, 0x6e6f697372657669ull, 9, 18}, /* diversion */
+        [110] = {0x6d6f7266ull, 0x0ull, 0x6d6f7266ull, 4, 2}, /* from */
+        [111] = {0x6d617473656d6974ull, 0x70ull, 0x706d617473656d69ull, 9, 34}, /* timestamp */
+        [112] = {0x65726975716572ull, 0x0ull, 0x65726975716572ull, 7, 50}, /* require */
+        [115] = {0x746361746e6f63ull, 0x0ull, 0x746361746e6f63ull, 7, 9}, /* contact */
+        [116] = {0x2d746e65746e6f63ull, 0x65707974ull, 0x657079742d746e65ull, 12, 8}, /* content-type */
+        [120] = {0x71657372ull, 0x0ull, 0x71657372ull, 4, 39}, /* rseq */
+        [126] = {0x6574726f70707573ull, 0x64ull, 0x646574726f707075ull, 9, 45}, /* supported */
+        [128] = {0x6e6f73616572ull, 0x0ull, 0x6e6f73616572ull, 6, 52}, /* reason */
+        [130] = {0x632d7463656a6572ull, 0x746361746e6full, 0x746361746e6f632dull, 14, 48}, /* reject-contact */
+        [132] = {0x6567726168632d70ull, 0x6f666e692dull, 0x6f666e692d656772ull, 13, 53}, /* p-charge-info */
+        [135] = {0x6cull, 0x0ull, 0x6cull, 1, 7}, /* l */
+        [136] = {0x656372756f736572ull, 0x7469726f6972702dull, 0x797469726f697270ull, 17, 54}, /* resource-priority */
+        [142] = {0x746e657665ull, 0x0ull, 0x746e657665ull, 5, 35}, /* event */
+        [143] = {0x6f742d796c706572ull, 0x0ull, 0x6f742d796c706572ull, 8, 38}, /* reply-to */
+        [145] = {0x736563616c706572ull, 0x0ull, 0x736563616c706572ull, 8, 42}, /* replaces */
+        [149] = {0x79ull, 0x0ull, 0x79ull, 1, 21}, /* y */
+        [165] = {0x75ull, 0x0ull, 0x75ull, 1, 46}, /* u */
+        [166] = {0x64ull, 0x0ull, 0x64ull, 1, 49}, /* d */
+        [172] = {0x76652d776f6c6c61ull, 0x73746e65ull, 0x73746e6576652d77ull, 12, 46}, /* allow-events */
+        [173] = {0x642d746567726174ull, 0x676f6c6169ull, 0x676f6c6169642d74ull, 13, 41}, /* target-dialog */
+        [180] = {0x65746164ull, 0x0ull, 0x65746164ull, 4, 26}, /* date */
+        [184] = {0x2d746e65746e6f63ull, 0x676e69646f636e65ull, 0x676e69646f636e65ull, 16, 44}, /* content-encoding */
+        [185] = {0x6e696f6aull, 0x0ull, 0x6e696f6aull, 4, 43}, /* join */
+        [189] = {0x65732d6e696dull, 0x0ull, 0x65732d6e696dull, 6, 30}, /* min-se */
+        [190] = {0x2d6e6f6973736573ull, 0x73657269707865ull, 0x736572697078652dull, 15, 29}, /* session-expires */
+        [194] = {0x2d746e65746e6f63ull, 0x6874676e656cull, 0x6874676e656c2d74ull, 14, 7}, /* content-length */
+        [195] = {0x6dull, 0x0ull, 0x6dull, 1, 9}, /* m */
+        [198] = {0x6f74ull, 0x0ull, 0x6f74ull, 2, 3}, /* to */
+        [199] = {0x632d747065636361ull, 0x746361746e6full, 0x746361746e6f632dull, 14, 47}, /* accept-contact */
+        [203] = {0x2d74736575716572ull, 0x7469736f70736964ull, 0x6e6f697469736f70ull, 19, 49}, /* request-disposition */
+        [211] = {0x69ull, 0x0ull, 0x69ull, 1, 4}, /* i */
+        [216] = {0x73657269707865ull, 0x0ull, 0x73657269707865ull, 7, 28}, /* expires */
+        [217] = {0x722d64726f636572ull, 0x6574756full, 0x6574756f722d6472ull, 12, 11}, /* record-route */
+        [223] = {0x2d746e65746e6f63ull, 0x7469736f70736964ull, 0x6e6f697469736f70ull, 19, 36}, /* content-disposition */
+        [225] = {0x76ull, 0x0ull, 0x76ull, 1, 1}, /* v */
+        [226] = {0x65ull, 0x0ull, 0x65ull, 1, 44}, /* e */
+        [231] = {0x797469746e656469ull, 0x0ull, 0x797469746e656469ull, 8, 21}, /* identity */
+        [232] = {0x6f742d7265666572ull, 0x0ull, 0x6f742d7265666572ull, 8, 22}, /* refer-to */
+        [237] = {0x776f6c6c61ull, 0x0ull, 0x776f6c6c61ull, 5, 51}, /* allow */
+        [240] = {0x72ull, 0x0ull, 0x72ull, 1, 22}, /* r */
+        [241] = {0x71657363ull, 0x0ull, 0x71657363ull, 4, 5}, /* cseq */
+        [242] = {0x61ull, 0x0ull, 0x61ull, 1, 47}, /* a */
+        [248] = {0x7265762d656d696dull, 0x6e6f6973ull, 0x6e6f69737265762dull, 12, 33}, /* mime-version */
     };
     static const char *const ea_header_long[56] = {
         "",
@@ -203,8 +203,7 @@ cdef extern from *:
     uint64_t HEADER_HASH_MULTIPLIER, HEADER_SINGLE
     int HEADER_HASH_SHIFT
     ctypedef struct EaHeaderName:
-        const char *name
+        uint64_t fold, fold_middle, fold_end
         uint8_t len, id
-        uint64_t fold, fold_end
     const EaHeaderName *ea_header_names
     const char *const *ea_header_long

@@ -75,40 +75,128 @@ static void ea_class_init(void)
 
 #define EA_IS(c, bits) (ea_class[(uint8_t)(c)] & (bits))
 
-/* Offset of the first control byte other than TAB (so CR and LF too) in p[0..n),
- * or n. Reads up to 15 bytes past n: slots are padded for it. One pass finds the
- * line's end and proves that nothing hides in the line. */
-__attribute__((no_sanitize("address")))
-static inline uint32_t ea_scan_line(const uint8_t *p, uint32_t n)
-{
-    uint32_t i = 0;
-#ifdef __SSE2__
-    const __m128i low = _mm_set1_epi8(0x1f), tab = _mm_set1_epi8('\t'), del = _mm_set1_epi8(0x7f);
-    for (; i < n; i += 16) {
-        __m128i v = _mm_loadu_si128((const __m128i *)(p + i));
-        __m128i control = _mm_cmpeq_epi8(_mm_min_epu8(v, low), v);
-        control = _mm_andnot_si128(_mm_cmpeq_epi8(v, tab), control);
-        control = _mm_or_si128(control, _mm_cmpeq_epi8(v, del));
-        uint32_t mask = (uint32_t)_mm_movemask_epi8(control);
-        if (mask) {
-            i += (uint32_t)__builtin_ctz(mask);
-            return i < n ? i : n;
-        }
-    }
-    return n;
-#else
-    for (; i < n; i++)
-        if ((p[i] < 0x20 && p[i] != '\t') || p[i] == 0x7f)
-            return i;
-    return n;
-#endif
-}
-
 static inline uint64_t ea_load64(const uint8_t *p)
 {
     uint64_t x;
     memcpy(&x, p, 8);
     return x;
+}
+
+static inline uint32_t ea_load32(const uint8_t *p)
+{
+    uint32_t x;
+    memcpy(&x, p, 4);
+    return x;
+}
+
+static inline uint16_t ea_load16(const uint8_t *p)
+{
+    uint16_t x;
+    memcpy(&x, p, 2);
+    return x;
+}
+
+/* ---- the scan: 64 bytes at a time, each block once ----
+ *
+ * Every run of the grammar (a name, a host, a parameter) is mostly letters,
+ * digits, '-' and '.'. A byte that is none of these is a stop. The stops of a
+ * block are kept as bits, so that finding the end of a run is a shift and a count,
+ * with no loop over its bytes. Control bytes are stops, hence so is the end of
+ * every line, and no search passes it.
+ */
+
+enum { EA_SCAN_WORDS = 65536 / 64 + 2 };
+
+typedef struct {
+    const uint8_t *p;
+    size_t n;
+    size_t end;         /* scanned so far: whole blocks */
+    uint64_t odd;       /* of the last block: control bytes, and with them TAB and bytes above 0x7f */
+    uint64_t stop[EA_SCAN_WORDS]; /* valid up to `end` */
+} EaScan;
+
+/* The stops among 64 bytes. */
+__attribute__((no_sanitize("address")))
+static inline uint64_t ea_scan_block(const uint8_t *p, uint64_t *odd)
+{
+    uint64_t plain = 0, even = 0;
+#ifdef __SSE2__
+    for (int k = 0; k < 64; k += 16) {
+        __m128i v = _mm_loadu_si128((const __m128i *)(p + k));
+        /* Both ranges end at 127 after the addition, so that one signed comparison bounds them. */
+        __m128i letter = _mm_add_epi8(_mm_or_si128(v, _mm_set1_epi8(0x20)), _mm_set1_epi8(127 - 'z'));
+        __m128i number = _mm_add_epi8(v, _mm_set1_epi8(127 - '9'));
+        letter = _mm_cmpgt_epi8(letter, _mm_set1_epi8(127 - 26));
+        number = _mm_cmpgt_epi8(number, _mm_set1_epi8(127 - '9' + '-' - 1));
+        number = _mm_andnot_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('/')), number);
+        plain |= (uint64_t)(uint32_t)_mm_movemask_epi8(_mm_or_si128(letter, number)) << k;
+        v = _mm_add_epi8(v, _mm_set1_epi8(1)); /* DEL becomes the lowest of all */
+        even |= (uint64_t)(uint32_t)_mm_movemask_epi8(_mm_cmpgt_epi8(v, _mm_set1_epi8(0x20))) << k;
+    }
+#else
+    for (int k = 0; k < 64; k++) {
+        plain |= (uint64_t)(EA_IS(p[k], CLS_HOST) && p[k] != '_') << k;
+        even |= (uint64_t)(p[k] >= 0x20 && p[k] < 0x7f) << k;
+    }
+#endif
+    *odd = ~even;
+    return ~plain;
+}
+
+/* Slots are padded, so the last block may reach behind n. */
+static inline void ea_scan_start(EaScan *s, const uint8_t *p, size_t n)
+{
+    s->p = p;
+    s->n = n;
+    s->end = 0;
+    s->odd = 0;
+}
+
+/* The first odd byte from i on, or one behind n when there is none. Goes forward
+ * only: i lies in the last block, or at most one byte behind it. */
+static inline size_t ea_scan_odd(EaScan *s, size_t i)
+{
+    uint64_t odd = i < s->end ? s->odd >> (i & 63) : 0;
+    while (EA_UNLIKELY(!odd)) {
+        size_t block = s->end;
+        if (block >= s->n)
+            return s->n;
+        s->stop[block / 64] = ea_scan_block(s->p + block, &s->odd);
+        s->end = block + 64;
+        if (i < block)
+            i = block;
+        odd = s->odd >> (i & 63);
+    }
+    return i + (size_t)__builtin_ctzll(odd);
+}
+
+/* The same, of control bytes other than TAB. */
+static inline size_t ea_scan_control(EaScan *s, size_t i)
+{
+    while ((i = ea_scan_odd(s, i)) < s->n && (s->p[i] == '\t' || s->p[i] >= 0x80))
+        i++;
+    return i;
+}
+
+/* The first stop from i on. There is one: i lies in a line whose end has been scanned. */
+static inline size_t ea_stop(const uint64_t *stop, size_t i)
+{
+    uint64_t word = stop[i / 64] >> (i & 63);
+    if (EA_LIKELY(word))
+        return i + (size_t)__builtin_ctzll(word);
+    do
+        i = (i | 63) + 1;
+    while (!stop[i / 64]);
+    return i + (size_t)__builtin_ctzll(stop[i / 64]);
+}
+
+/* Behind the characters of a class that holds all plain ones (token, host, value,
+ * word, param). n itself is a stop, or the end of what was scanned. */
+static inline size_t ea_scan_run(const uint8_t *p, const uint64_t *stop, size_t i, size_t n, int bits)
+{
+    while ((i = ea_stop(stop, i)) < n && EA_IS(p[i], bits))
+        i++;
+    return i;
 }
 
 /* Offset of the first `c` in p[i..n), or n. Reads up to 15 bytes past n. */
@@ -132,53 +220,61 @@ static inline uint32_t ea_find(const uint8_t *p, uint32_t i, uint32_t n, uint8_t
 #endif
 }
 
-/* Behind the letters, digits, '-', '.' and '_' from p[i] on. Reads up to 15 bytes past n. */
-__attribute__((no_sanitize("address")))
-static inline uint32_t ea_plain_run(const uint8_t *p, uint32_t i, uint32_t n)
+/* Behind the characters of a class, where nothing has been scanned. */
+static inline uint32_t ea_run(const uint8_t *p, uint32_t i, uint32_t n, int bits)
 {
-#ifdef __SSE2__
-    for (; i < n; i += 16) {
-        __m128i v = _mm_loadu_si128((const __m128i *)(p + i));
-        __m128i letter = _mm_sub_epi8(_mm_or_si128(v, _mm_set1_epi8(0x20)), _mm_set1_epi8('a'));
-        __m128i digit = _mm_sub_epi8(v, _mm_set1_epi8('0'));
-        __m128i plain = _mm_cmpeq_epi8(_mm_min_epu8(letter, _mm_set1_epi8(25)), letter);
-        plain = _mm_or_si128(plain, _mm_cmpeq_epi8(_mm_min_epu8(digit, _mm_set1_epi8(9)), digit));
-        plain = _mm_or_si128(plain, _mm_cmpeq_epi8(_mm_sub_epi8(v, _mm_set1_epi8('-')),
-                                                   _mm_and_si128(_mm_sub_epi8(v, _mm_set1_epi8('-')), _mm_set1_epi8(1))));
-        plain = _mm_or_si128(plain, _mm_cmpeq_epi8(v, _mm_set1_epi8('_')));
-        uint32_t mask = (uint32_t)_mm_movemask_epi8(plain) ^ 0xffff;
-        if (mask) {
-            i += (uint32_t)__builtin_ctz(mask);
-            return i < n ? i : n;
-        }
-    }
-    return n;
-#else
-    while (i < n && EA_IS(p[i], CLS_HOST))
+    while (i < n && EA_IS(p[i], bits))
         i++;
     return i;
+}
+
+/* n (1..16) digits at p to their value, or -1 when one is none. Reads 16 bytes. */
+__attribute__((no_sanitize("address")))
+static inline int64_t ea_digits(const uint8_t *p, size_t n)
+{
+#ifdef __SSE2__
+    /* The digits go to the end of two words, zeros before them; then neighbours are joined, three times. */
+    unsigned shift = (unsigned)(128 - 8 * n) & 63;
+    uint64_t high = ea_load64(p) ^ 0x3030303030303030ull, low = high << shift;
+    if (EA_LIKELY(n > 8)) {
+        low = ea_load64(p + 8) ^ 0x3030303030303030ull;
+        if (n < 16) {
+            low = low << shift | high >> (64 - shift);
+            high <<= shift;
+        }
+    } else {
+        high = 0;
+    }
+    const __m128i nine = _mm_set1_epi8(9);
+    __m128i v = _mm_set_epi64x((long long)low, (long long)high);
+    if (EA_UNLIKELY(_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_max_epu8(v, nine), nine)) != 0xffff))
+        return -1;
+    __m128i tens = _mm_mullo_epi16(_mm_and_si128(v, _mm_set1_epi16(0xff)), _mm_set1_epi16(10));
+    v = _mm_madd_epi16(_mm_add_epi16(tens, _mm_srli_epi16(v, 8)), _mm_set1_epi32(1 << 16 | 100));
+    v = _mm_madd_epi16(_mm_packs_epi32(v, v), _mm_set1_epi32(1 << 16 | 10000));
+    uint64_t halves = (uint64_t)_mm_cvtsi128_si64(v);
+    return (int64_t)((halves & 0xffffffff) * 100000000 + (halves >> 32));
+#else
+    int64_t value = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!EA_IS(p[i], CLS_DIGIT))
+            return -1;
+        value = value * 10 + (p[i] - '0');
+    }
+    return value;
 #endif
 }
 
-/* Behind the characters of a class that holds all plain ones (token, host, value, word, param). */
-static inline uint32_t ea_run(const uint8_t *p, uint32_t i, uint32_t n, int bits)
+/* memset to 0 by plain stores: what the compiler makes of a memset of this size takes longer to start than to run. */
+static inline void ea_clear(void *start, size_t n)
 {
-    while ((i = ea_plain_run(p, i, n)) < n && EA_IS(p[i], bits))
-        i++;
-    return i;
-}
-
-/* Eight digits at p to their value, or -1 when one is none (SWAR, as in simdjson's number parsing). */
-static inline int64_t ea_digits8(const uint8_t *p)
-{
-    uint64_t x = ea_load64(p);
-    uint64_t bad = ((x + 0x4646464646464646ull) | (x - 0x3030303030303030ull)) & 0x8080808080808080ull;
-    if (bad)
-        return -1;
-    x -= 0x3030303030303030ull;
-    x = x * 10 + (x >> 8);
-    return (int64_t)(((x & 0x000000ff000000ffull) * 0x000f424000000064ull
-                      + ((x >> 16) & 0x000000ff000000ffull) * 0x0000271000000001ull) >> 32);
+    uint8_t *p = (uint8_t *)start;
+    for (; n >= 16; n -= 16, p += 16) {
+        memset(p, 0, 16);
+        __asm__ volatile("" : : "r"(p) : "memory"); /* else the loop becomes that memset */
+    }
+    if (n)
+        memset(p, 0, n);
 }
 
 /* The first min(n, 8) bytes as a word, letters folded to lower case. Reads 8. */

@@ -11,14 +11,24 @@ cdef extern from "hot.h" nogil:
     void ea_text_init()
     uint64_t ea_name_hash(const uint8_t *, uint32_t)
     int EA_IS(uint8_t, int)
-    uint32_t ea_scan_line(const uint8_t *, uint32_t)
     uint64_t ea_load64(const uint8_t *)
+    uint32_t ea_load32(const uint8_t *)
+    uint16_t ea_load16(const uint8_t *)
     uint64_t ea_fold8(const uint8_t *, uint32_t)
     bint ea_same_fold(const uint8_t *, const char *, uint32_t)
 
     uint32_t ea_find(const uint8_t *, uint32_t, uint32_t, uint8_t)
     uint32_t ea_run(const uint8_t *, uint32_t, uint32_t, int)
-    int64_t ea_digits8(const uint8_t *)
+    int64_t ea_digits(const uint8_t *, size_t)
+    void ea_clear(void *, size_t)
+
+    ctypedef struct EaScan:
+        uint64_t *stop
+    void ea_scan_start(EaScan *, const uint8_t *, size_t)
+    size_t ea_scan_odd(EaScan *, size_t)
+    size_t ea_scan_control(EaScan *, size_t)
+    size_t ea_scan_run(const uint8_t *, const uint64_t *, size_t, size_t, int)
+    size_t ea_stop(const uint64_t *, size_t)
 
     ctypedef struct EaSip:
         pass

@@ -1,7 +1,8 @@
 # parse.pxi: bytes to SipMsg, in one bounded pass over the lines.
 #
-# Each line is found by one scan that also proves it free of control bytes; its
-# name is looked up in a perfect hash; the values that screening or forwarding
+# Each line is found by one scan that also proves it free of control bytes and
+# marks the stops that the reading of its value then goes by (hot.h); its name is
+# looked up in a perfect hash; the values that screening or forwarding
 # reads are parsed at once, the others are only kept as rows. The first fault
 # stays in `reason`, and the scan goes on, so that a refusal can still be
 # addressed with the rows that are sound. Nothing is copied, nothing is guessed:
@@ -12,6 +13,7 @@
 
 cdef enum:
     OWN_BRANCH_LEN = 52     # cookie.pxi writes it
+    NAME_BAD = 256          # beside a H_: the line has no header name
 
 
 cdef inline void parse_fault(SipMsg *m, int reason) noexcept nogil:
@@ -19,16 +21,16 @@ cdef inline void parse_fault(SipMsg *m, int reason) noexcept nogil:
         m.reason = <uint16_t>reason
 
 
-cdef bint parse_via_row(const uint8_t *p, uint32_t i, uint32_t n, SipMsg *m) noexcept nogil:
+cdef bint parse_via_row(const uint8_t *p, const uint64_t *stop, size_t i, size_t n, SipMsg *m) noexcept nogil:
     cdef Via further
     cdef Via *v
-    cdef int32_t next_
+    cdef int64_t next_
     while True:
         if m.vias >= MAX_VIAS:
             parse_fault(m, RSN_TOO_MANY_VIAS)
             return True
         v = &m.via[m.vias] if m.vias < 2 else &further
-        next_ = parse_via(p, i, n, v)
+        next_ = parse_via(p, stop, i, n, v)
         if next_ < 0:
             return False
         m.vias += 1
@@ -36,39 +38,41 @@ cdef bint parse_via_row(const uint8_t *p, uint32_t i, uint32_t n, SipMsg *m) noe
                 and m.own_vias < MAX_OWN_VIAS):
             m.own_via[m.own_vias] = v.branch
             m.own_vias += 1
-        if <uint32_t>next_ >= n:
+        if <size_t>next_ >= n:
             return True
-        i = <uint32_t>next_ + 1
+        i = <size_t>next_ + 1
 
 
-cdef bint parse_route_row(const uint8_t *p, uint32_t i, uint32_t n, SipMsg *m, int header) noexcept nogil:
+cdef bint parse_route_row(const uint8_t *p, const uint64_t *stop, size_t i, size_t n, SipMsg *m,
+                          int header) noexcept nogil:
     cdef Uri spare
     cdef Uri *u
-    cdef int32_t next_
-    cdef uint32_t start
+    cdef int64_t next_
+    cdef size_t start
     cdef bint keep
     while True:
         start = parse_blanks(p, i, n)
         keep = header == H_ROUTE and m.routes < MAX_ROUTES
         u = &m.route[m.routes] if keep else &spare
-        next_ = parse_addr(p, i, n, u, NULL)
+        next_ = parse_addr(p, stop, i, n, u, NULL)
         # RFC 3261 §20.34: name-addr only; without <> nobody knows whose ;lr it is.
         if next_ < 0 or p[u.whole.off - 1] != b'<':
             return False
         if keep:
-            m.route_value[m.routes] = slice_of(start, <uint32_t>next_)
+            m.route_value[m.routes] = slice_of(start, <size_t>next_)
             m.route_row[m.routes] = m.rows
             m.routes += 1
         if header == H_ROUTE:
             m.routes_total += 1
-        if <uint32_t>next_ >= n:
+        if <size_t>next_ >= n:
             return True
-        i = <uint32_t>next_ + 1
+        i = <size_t>next_ + 1
 
 
-cdef bint parse_identity_row(const uint8_t *p, uint32_t i, uint32_t n, SipMsg *m, int header) noexcept nogil:
+cdef bint parse_identity_row(const uint8_t *p, const uint64_t *stop, size_t i, size_t n, SipMsg *m,
+                             int header) noexcept nogil:
     cdef Identity *it
-    cdef int32_t next_
+    cdef int64_t next_
     cdef uint8_t order = 0
     cdef int k
     for k in range(m.identities):
@@ -78,7 +82,7 @@ cdef bint parse_identity_row(const uint8_t *p, uint32_t i, uint32_t n, SipMsg *m
         if m.identities >= MAX_IDENTITIES:
             return False
         it = &m.identity[m.identities]
-        next_ = parse_addr(p, i, n, &it.uri, NULL)
+        next_ = parse_addr(p, stop, i, n, &it.uri, NULL)
         if next_ < 0:
             return False
         it.header = <uint8_t>header
@@ -91,46 +95,46 @@ cdef bint parse_identity_row(const uint8_t *p, uint32_t i, uint32_t n, SipMsg *m
                     return False
         m.identities += 1
         order += 1
-        if <uint32_t>next_ >= n:
+        if <size_t>next_ >= n:
             return True
-        i = <uint32_t>next_ + 1
+        i = <size_t>next_ + 1
 
 
-cdef bint parse_contact_row(const uint8_t *p, uint32_t i, uint32_t n, SipMsg *m) noexcept nogil:
+cdef bint parse_contact_row(const uint8_t *p, const uint64_t *stop, size_t i, size_t n, SipMsg *m) noexcept nogil:
     cdef Uri further
-    cdef int32_t next_
+    cdef int64_t next_
     if n - i == 1 and p[i] == b'*':
         return True
     while True:
-        next_ = parse_addr(p, i, n, &m.contact if m.contacts == 0 else &further, NULL)
+        next_ = parse_addr(p, stop, i, n, &m.contact if m.contacts == 0 else &further, NULL)
         if next_ < 0:
             return False
         m.contacts += 1
-        if <uint32_t>next_ >= n:
+        if <size_t>next_ >= n:
             return True
-        i = <uint32_t>next_ + 1
+        i = <size_t>next_ + 1
 
 
-cdef bint parse_cseq(const uint8_t *p, uint32_t i, uint32_t n, SipMsg *m) noexcept nogil:
-    cdef uint32_t k = parse_digits(p, i, n)
+cdef bint parse_cseq(const uint8_t *p, const uint64_t *stop, size_t i, size_t n, SipMsg *m) noexcept nogil:
+    cdef size_t k = ea_stop(stop, i)
     cdef uint64_t number
     # RFC 3261 §8.1.1.5: less than 2**31.
     if not parse_uint(p, i, k, 0x7fffffff, &number):
         return False
     i = parse_blanks(p, k, n)
-    if i == k or ea_run(p, i, n, CLS_TOKEN) != n or i == n:
+    if i == k or ea_scan_run(p, stop, i, n, CLS_TOKEN) != n or i == n:
         return False
     m.cseq = <uint32_t>number
     m.cseq_method = slice_of(i, n)
     return True
 
 
-cdef bint parse_call_id(const uint8_t *p, uint32_t i, uint32_t n, SipMsg *m) noexcept nogil:
-    cdef uint32_t k = ea_run(p, i, n, CLS_WORD)
+cdef bint parse_call_id(const uint8_t *p, const uint64_t *stop, size_t i, size_t n, SipMsg *m) noexcept nogil:
+    cdef size_t k = ea_scan_run(p, stop, i, n, CLS_WORD)
     if k == i or n - i > MAX_CALL_ID:
         return False
     if k < n:
-        if p[k] != b'@' or k + 1 == n or ea_run(p, k + 1, n, CLS_WORD) != n:
+        if p[k] != b'@' or k + 1 == n or ea_scan_run(p, stop, k + 1, n, CLS_WORD) != n:
             return False
     m.call_id = slice_of(i, n)
     return True
@@ -176,33 +180,38 @@ cdef int parse_method(const uint8_t *p, Slice s) noexcept nogil:
     return M_UNKNOWN
 
 
-cdef void parse_start_line(const uint8_t *p, uint32_t n, SipMsg *m) noexcept nogil:
-    cdef uint32_t i, k
+cdef void parse_start_line(const uint8_t *p, const uint64_t *stop, size_t n, SipMsg *m) noexcept nogil:
+    cdef size_t i, k
     cdef uint64_t status
-    if n >= 4 and ea_same_fold(p, b"sip/", 4):
+    cdef bint plain
+    # No control byte stands in the line, so that only letters have a second form that folds to these words.
+    if n >= 4 and ea_load32(p) | 0x20202020 == WORD_SIP_SLASH:
         m.kind = KIND_RESPONSE
         if n < 12 or p[7] != b' ' or p[11] != b' ' or not parse_uint(p, 8, 11, 699, &status) or status < 100:
             parse_fault(m, RSN_START_LINE)
-        elif not ea_same_fold(p, b"sip/2.0", 7):
+        elif ea_fold8(p, 7) != WORD_VERSION:
             parse_fault(m, RSN_VERSION)
         else:
             m.status = <uint16_t>status
         return
     m.kind = KIND_REQUEST
-    i = ea_run(p, 0, n, CLS_TOKEN)
+    i = ea_scan_run(p, stop, 0, n, CLS_TOKEN)
     m.method_name = slice_of(0, i)
     if i == 0 or i >= n or p[i] != b' ' or i > 64:
         parse_fault(m, RSN_START_LINE)
         return
     m.method = <uint8_t>parse_method(p, m.method_name)
     k = i + 1
-    i = ea_find(p, k, n, b' ')
-    if i == k or i >= n or p[i] != b' ' or n - i < 8 or not ea_same_fold(p + i + 1, b"sip/", 4):
+    i = parse_plain_uri(p, stop, k, b' ', &m.uri)
+    plain = i != 0
+    if not plain:
+        i = ea_find(p, k, n, b' ')
+    if i == k or i >= n or p[i] != b' ' or n - i < 8 or ea_load32(p + i + 1) | 0x20202020 != WORD_SIP_SLASH:
         parse_fault(m, RSN_START_LINE)
         return
-    if not parse_uri(p, k, i, &m.uri):
+    if not plain and not parse_uri(p, stop, k, i, &m.uri):
         parse_fault(m, RSN_REQUEST_URI)
-    if n - i != 8 or not ea_same_fold(p + i + 1, b"sip/2.0", 7):
+    if n - i != 8 or ea_fold8(p + i + 1, 7) != WORD_VERSION:
         k = i + 5
         i = parse_digits(p, k, n)
         if i > k and i < n and p[i] == b'.' and i + 1 < n and parse_digits(p, i + 1, n) == n:
@@ -212,7 +221,7 @@ cdef void parse_start_line(const uint8_t *p, uint32_t n, SipMsg *m) noexcept nog
 
 
 # True when every control byte of the line is a quoted pair inside a quoted string (RFC 3261 §25.1).
-cdef bint parse_controls_quoted(const uint8_t *p, uint32_t i, uint32_t end) noexcept nogil:
+cdef bint parse_controls_quoted(const uint8_t *p, size_t i, size_t end) noexcept nogil:
     cdef bint quoted = False
     while i < end:
         if quoted and p[i] == b'\\' and i + 1 < end:
@@ -226,26 +235,26 @@ cdef bint parse_controls_quoted(const uint8_t *p, uint32_t i, uint32_t end) noex
     return True
 
 
-cdef void parse_value(const uint8_t *p, uint32_t i, uint32_t n, SipMsg *m, int id) noexcept nogil:
+cdef inline void parse_value(const uint8_t *p, const uint64_t *stop, size_t i, size_t n, SipMsg *m, int id) noexcept nogil:
     cdef uint64_t number
-    cdef int32_t next_
+    cdef int64_t next_
     if id == H_VIA:
-        if not parse_via_row(p, i, n, m):
+        if not parse_via_row(p, stop, i, n, m):
             parse_fault(m, RSN_VIA)
     elif id == H_FROM:
-        next_ = parse_addr(p, i, n, &m.from_, &m.from_tag)
-        if next_ < 0 or <uint32_t>next_ != n:
+        next_ = parse_addr(p, stop, i, n, &m.from_, &m.from_tag)
+        if next_ < 0 or <size_t>next_ != n:
             parse_fault(m, RSN_FROM)
     elif id == H_TO:
         m.to_value = slice_of(i, n)
-        next_ = parse_addr(p, i, n, &m.to, &m.to_tag)
-        if next_ < 0 or <uint32_t>next_ != n:
+        next_ = parse_addr(p, stop, i, n, &m.to, &m.to_tag)
+        if next_ < 0 or <size_t>next_ != n:
             parse_fault(m, RSN_TO)
     elif id == H_CALL_ID:
-        if not parse_call_id(p, i, n, m):
+        if not parse_call_id(p, stop, i, n, m):
             parse_fault(m, RSN_CALL_ID)
     elif id == H_CSEQ:
-        if not parse_cseq(p, i, n, m):
+        if not parse_cseq(p, stop, i, n, m):
             parse_fault(m, RSN_CSEQ)
     elif id == H_MAX_FORWARDS:
         if not parse_uint(p, i, n, 255, &number):
@@ -261,13 +270,14 @@ cdef void parse_value(const uint8_t *p, uint32_t i, uint32_t n, SipMsg *m, int i
     elif id == H_CONTENT_TYPE:
         m.content_type = slice_of(i, n)
     elif id == H_CONTACT:
-        if not parse_contact_row(p, i, n, m):
+        if not parse_contact_row(p, stop, i, n, m):
             parse_fault(m, RSN_CONTACT)
     elif id == H_ROUTE or id == H_RECORD_ROUTE:
-        if not parse_route_row(p, i, n, m, id):
+        if not parse_route_row(p, stop, i, n, m, id):
             parse_fault(m, RSN_ROUTE)
-    elif H_P_ASSERTED_IDENTITY <= id <= H_HISTORY_INFO:
-        if not parse_identity_row(p, i, n, m, id):
+    elif (id == H_P_ASSERTED_IDENTITY or id == H_P_PREFERRED_IDENTITY or id == H_REMOTE_PARTY_ID
+            or id == H_DIVERSION or id == H_HISTORY_INFO):
+        if not parse_identity_row(p, stop, i, n, m, id):
             parse_fault(m, RSN_IDENTITY_HEADER)
     elif id == H_USER_AGENT:
         m.user_agent = slice_of(i, n)
@@ -275,104 +285,136 @@ cdef void parse_value(const uint8_t *p, uint32_t i, uint32_t n, SipMsg *m, int i
         if m.privacy.len == 0:
             m.privacy = slice_of(i, n)
     elif id == H_REFER_TO:
-        next_ = parse_addr(p, i, n, &m.refer_to, NULL)
-        if next_ < 0 or <uint32_t>next_ != n:
+        next_ = parse_addr(p, stop, i, n, &m.refer_to, NULL)
+        if next_ < 0 or <size_t>next_ != n:
             parse_fault(m, RSN_IDENTITY_HEADER)
 
 
 # The header of a name, H_OTHER for one that the engine doesn't know. A hit proves
 # every byte of the name: the first and the last eight are compared as words.
-cdef inline int parse_name(const uint8_t *p, uint32_t i, uint32_t end) noexcept nogil:
-    cdef uint32_t n = end - i
+cdef inline int parse_name(const uint8_t *p, size_t i, size_t end) noexcept nogil:
+    cdef size_t n = end - i
     cdef uint64_t fold = ea_fold8(p + i, n)
     cdef const EaHeaderName *name = &ea_header_names[
         ((fold ^ (<uint64_t>n << 56)) * HEADER_HASH_MULTIPLIER) >> HEADER_HASH_SHIFT]
-    if name.len != n or name.fold != fold or n == 0:
+    if name.fold != fold or name.len != n:      # an empty slot's id is H_OTHER
         return H_OTHER
     if n > 8 and ea_fold8(p + end - 8, 8) != name.fold_end:
         return H_OTHER
-    if n > 16 and not ea_same_fold(p + i + 8, name.name + 8, n - 16):
+    if n > 16 and ea_fold8(p + i + 8, 8) != name.fold_middle:
         return H_OTHER
     return name.id
 
 
-# The line that starts at i to a row. Returns the first byte behind it, or 0 when the datagram ends first.
-cdef uint32_t parse_line(const uint8_t *p, uint32_t i, uint32_t n, SipMsg *m) noexcept nogil:
-    cdef uint32_t j = i, k, end, next_
-    cdef bint controls = False
-    cdef Row *row = &m.row[m.rows]
+# The same for a name that no ':' follows at once, or that isn't of plain characters alone; *colon is where its ':' stands.
+cdef int parse_odd_name(const uint8_t *p, const uint64_t *stop, size_t i, size_t end, size_t *colon) noexcept nogil:
+    cdef size_t k = ea_find(p, i, end, b':'), j = k
     cdef int id
-    row.bad = 0
+    colon[0] = k
+    while j > i and (p[j - 1] == b' ' or p[j - 1] == b'\t'):
+        j -= 1
+    id = parse_name(p, i, j)
+    if k >= end or id == H_OTHER and (j == i or ea_scan_run(p, stop, i, j, CLS_TOKEN) != j):
+        id |= NAME_BAD
+    return id
+
+
+# The end of the line that starts at i when it isn't a CRLF that no fold follows: j is the first control byte in it.
+# Returns the first byte behind it, or 0 when the datagram ends first. A line that must not be echoed is `bad`.
+cdef size_t parse_odd_line(const uint8_t *p, EaScan *scan, size_t i, size_t j, size_t n, SipMsg *m,
+                             size_t *end, uint16_t *bad) noexcept nogil:
+    cdef size_t next_
+    cdef bint controls = False
     while True:
-        j += ea_scan_line(p + j, n - j)
-        if EA_UNLIKELY(j >= n):
+        if j >= n:
             parse_fault(m, RSN_NO_END)
             return 0
-        if EA_LIKELY(p[j] == b'\r' and j + 1 < n and p[j + 1] == b'\n'):
-            end = j
+        if p[j] == b'\r' and j + 1 < n and p[j + 1] == b'\n':
+            end[0] = j
             next_ = j + 2
         elif p[j] == b'\n':
             parse_fault(m, RSN_LINE_END)
-            end = j
+            end[0] = j
             next_ = j + 1
         else:
             if p[j] == b'\r':
                 parse_fault(m, RSN_LINE_END)
-                row.bad = 1
+                bad[0] = 1
             controls = True
-            j += 1
+            j = ea_scan_control(scan, j + 1)
             continue
         if next_ < n and (p[next_] == b' ' or p[next_] == b'\t'):
-            j = next_
+            j = ea_scan_control(scan, next_)
             continue
         break
-    if controls and not parse_controls_quoted(p, i, end):
+    if controls and not parse_controls_quoted(p, i, end[0]):
         parse_fault(m, RSN_CONTROL_BYTE)
-        row.bad = 1
+        bad[0] = 1
+    return next_
+
+
+# The line that starts at i to a row. Returns the first byte behind it, or 0 when the datagram ends first.
+cdef inline size_t parse_line(const uint8_t *p, EaScan *scan, size_t i, size_t n, SipMsg *m,
+                              uint64_t *present) noexcept nogil:
+    cdef const uint64_t *stop = scan.stop
+    cdef size_t end = ea_scan_odd(scan, i), next_ = end + 2, k
+    cdef uint16_t bad = 0
+    cdef Row *row = &m.row[m.rows]
+    cdef int id
+    if EA_UNLIKELY(next_ > n or ea_load16(p + end) != 0x0a0d
+                   or (p[next_] <= 32 and next_ < n and (p[next_] == b' ' or p[next_] == b'\t'))):
+        next_ = parse_odd_line(p, scan, i, ea_scan_control(scan, end), n, m, &end, &bad)
+        if next_ == 0:
+            return 0
     row.off = i
     row.end = next_
-    k = ea_find(p, i, end, b':')
-    j = k
-    while j > i and (p[j - 1] == b' ' or p[j - 1] == b'\t'):
-        j -= 1
-    id = parse_name(p, i, j)
-    row.id = <uint16_t>id
-    if EA_UNLIKELY(k >= end or id == H_OTHER and ( j == i or ea_run(p, i, j, CLS_TOKEN) != j)):
-        parse_fault(m, RSN_HEADER_NAME)
-        row.value = end
-        row.value_len = 0
-        m.rows += 1
-        return next_
+    row.bad = bad
+    k = ea_stop(stop, i)
+    if EA_LIKELY(p[k] == b':' and k != i):
+        id = parse_name(p, i, k)
+        row.id = <uint16_t>id
+    else:
+        id = parse_odd_name(p, stop, i, end, &k)
+        row.id = <uint16_t>(id & 0xff)
+        if id & NAME_BAD:
+            parse_fault(m, RSN_HEADER_NAME)
+            row.value = <uint32_t>end
+            row.value_len = 0
+            m.rows += 1
+            return next_
+    # Behind the ':', at `end` at the latest, where a CR or LF stands.
     k += 1
-    if EA_LIKELY(k + 1 < end and p[k] == b' ' and p[k + 1] > 32):
+    if EA_LIKELY(p[k] == b' ' and p[k + 1] > 32):
         k += 1
     else:
         k = parse_blanks(p, k, end)
-    while end > k and p[end - 1] <= 32:
-        end -= 1
+    if EA_UNLIKELY(p[end - 1] <= 32):
+        while end > k and p[end - 1] <= 32:
+            end -= 1
     row.value = k
     row.value_len = end - k
-    if id != H_OTHER:
-        if (m.present & HEADER_SINGLE) >> id & 1:
-            parse_fault(m, RSN_DUPLICATE_HEADER)
-        m.present |= <uint64_t>1 << id
-        if not row.bad:
-            parse_value(p, k, end, m, id)
+    if EA_UNLIKELY((present[0] & HEADER_SINGLE) >> id & 1):
+        parse_fault(m, RSN_DUPLICATE_HEADER)
+    present[0] |= <uint64_t>1 << id
+    if EA_LIKELY(not bad):
+        parse_value(p, stop, k, end, m, id)
     m.rows += 1
     return next_
 
 
 cdef inline void parse_reset(SipMsg *m) noexcept nogil:
     # Everything before `uri` is small; the arrays behind it are valid only as far as their counts.
-    memset(m, 0, <size_t>(<uint8_t *>&m.uri - <uint8_t *>m))
+    ea_clear(m, <size_t>(<uint8_t *>&m.uri - <uint8_t *>m))
     m.max_forwards = -1
     m.content_length = -1
 
 
 # n bytes at p, of which the slot holds 64 more that may be read but never mean anything.
 # Returns how many leading bytes to cut; all offsets count from there.
-cdef uint32_t parse_message(const uint8_t *p, uint32_t n, SipMsg *m) noexcept nogil:
-    cdef uint32_t skip = 0, i, end, next_
+cdef size_t parse_message(const uint8_t *p, size_t n, SipMsg *m) noexcept nogil:
+    cdef size_t skip = 0, i, end, next_
+    cdef EaScan scan
+    cdef uint64_t present = 0
     parse_reset(m)
     if n > SLOT_BYTES - 2 * MAX_GROWTH:
         m.reason = RSN_TOO_LARGE
@@ -385,7 +427,8 @@ cdef uint32_t parse_message(const uint8_t *p, uint32_t n, SipMsg *m) noexcept no
         m.kind = KIND_KEEPALIVE
         m.reason = RSN_KEEPALIVE
         return skip
-    i = ea_scan_line(p, n)
+    ea_scan_start(&scan, p, n)
+    i = ea_scan_control(&scan, 0)
     if i >= n:
         m.reason = RSN_START_LINE
         return skip
@@ -393,9 +436,9 @@ cdef uint32_t parse_message(const uint8_t *p, uint32_t n, SipMsg *m) noexcept no
     next_ = i + 1
     if p[i] == b'\r' and i + 1 < n and p[i + 1] == b'\n':
         next_ = i + 2
-        parse_start_line(p, end, m)
+        parse_start_line(p, scan.stop, end, m)
     elif p[i] == b'\n':
-        parse_start_line(p, end, m)
+        parse_start_line(p, scan.stop, end, m)
         parse_fault(m, RSN_LINE_END)
     else:
         m.reason = RSN_START_LINE
@@ -405,26 +448,28 @@ cdef uint32_t parse_message(const uint8_t *p, uint32_t n, SipMsg *m) noexcept no
     if i < n and (p[i] == b' ' or p[i] == b'\t'):
         parse_fault(m, RSN_START_LINE)
     while True:
-        if i + 1 >= n:
-            parse_fault(m, RSN_NO_END)
-            m.header_end = n
-            break
-        if p[i] == b'\r' and p[i + 1] == b'\n':
-            m.header_end = i + 2
-            break
-        if p[i] == b'\n':
-            parse_fault(m, RSN_LINE_END)
-            m.header_end = i + 1
-            break
+        if EA_UNLIKELY(p[i] <= 32 or i + 1 >= n):
+            if i + 1 >= n:
+                parse_fault(m, RSN_NO_END)
+                m.header_end = n
+                break
+            if p[i] == b'\r' and p[i + 1] == b'\n':
+                m.header_end = i + 2
+                break
+            if p[i] == b'\n':
+                parse_fault(m, RSN_LINE_END)
+                m.header_end = i + 1
+                break
         if m.rows == MAX_ROWS:
             parse_fault(m, RSN_TOO_MANY_HEADERS)
             m.header_end = n
             break
-        i = parse_line(p, i, n, m)
+        i = parse_line(p, &scan, i, n, m, &present)
         if i == 0:
             m.header_end = n
             break
     m.length = n
+    m.present = present & ~<uint64_t>(1 << H_OTHER)
     parse_whole(p, n, m)
     if m.reason:
         m.method = m.method if m.kind == KIND_REQUEST else M_UNKNOWN
@@ -432,7 +477,7 @@ cdef uint32_t parse_message(const uint8_t *p, uint32_t n, SipMsg *m) noexcept no
 
 
 # What no single line can tell: mandatory headers, CSeq against the start line, the body's length.
-cdef void parse_whole(const uint8_t *p, uint32_t n, SipMsg *m) noexcept nogil:
+cdef void parse_whole(const uint8_t *p, size_t n, SipMsg *m) noexcept nogil:
     cdef uint64_t mandatory = (<uint64_t>1 << H_VIA | <uint64_t>1 << H_FROM | <uint64_t>1 << H_TO
                                | <uint64_t>1 << H_CALL_ID | <uint64_t>1 << H_CSEQ)
     if m.header_end > MAX_HEADER_BYTES:

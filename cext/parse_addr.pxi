@@ -4,58 +4,59 @@
 # row, or PARSE_END on a fault.
 
 # Behind the closing quote of the quoted string that opens at i, or PARSE_END.
-cdef inline int32_t parse_quoted(const uint8_t *p, uint32_t i, uint32_t n) noexcept nogil:
-    i += 1
+cdef inline int64_t parse_quoted(const uint8_t *p, const uint64_t *stop, size_t i, size_t n) noexcept nogil:
+    i = ea_stop(stop, i + 1)
     while i < n:
         if p[i] == b'\\':
             # quoted-pair leaves out CR and LF, so a fold is none (RFC 3261 §25.1).
             if i + 1 < n and (p[i + 1] == b'\r' or p[i + 1] == b'\n'):
                 return PARSE_END
-            i += 2
-        elif p[i] == b'"':
-            return <int32_t>(i + 1)
-        else:
             i += 1
+        elif p[i] == b'"':
+            return <int64_t>(i + 1)
+        i += 1
+        if i < n:
+            i = ea_stop(stop, i)
     return PARSE_END
 
 
 # Behind a parameter's value: a quoted string, or token characters and those of host. PARSE_END when there is none.
-cdef inline int32_t parse_param_value(const uint8_t *p, uint32_t i, uint32_t n) noexcept nogil:
-    cdef uint32_t end
+cdef inline int64_t parse_param_value(const uint8_t *p, const uint64_t *stop, size_t i, size_t n) noexcept nogil:
+    cdef size_t end
     if i < n and p[i] == b'"':
-        return parse_quoted(p, i, n)
-    end = ea_run(p, i, n, CLS_VALUE)
-    return PARSE_END if end == i else <int32_t>end
+        return parse_quoted(p, stop, i, n)
+    end = ea_scan_run(p, stop, i, n, CLS_VALUE)
+    return PARSE_END if end == i else <int64_t>end
 
 
 # *( ; name [ = value ] ) of a header value. Keeps the value of `tag`.
-cdef int32_t parse_params(const uint8_t *p, uint32_t i, uint32_t n, Slice *tag) noexcept nogil:
-    cdef uint32_t name, name_end
-    cdef int32_t end
+cdef int64_t parse_params(const uint8_t *p, const uint64_t *stop, size_t i, size_t n, Slice *tag) noexcept nogil:
+    cdef size_t name, name_end
+    cdef int64_t end
     cdef bint is_tag
     while True:
         i = parse_blanks(p, i, n)
         if i >= n or p[i] == b',':
-            return <int32_t>i
+            return <int64_t>i
         if p[i] != b';':
             return PARSE_END
         name = parse_blanks(p, i + 1, n)
-        name_end = ea_run(p, name, n, CLS_TOKEN)
+        name_end = ea_scan_run(p, stop, name, n, CLS_TOKEN)
         if name == name_end:
             return PARSE_END
-        is_tag = tag != NULL and name_end - name == 3 and ea_same_fold(p + name, b"tag", 3)
+        is_tag = tag != NULL and name_end - name == 3 and ea_fold8(p + name, 3) == WORD_TAG
         i = parse_blanks(p, name_end, n)
         if i >= n or p[i] != b'=':
             if is_tag:
                 return PARSE_END
             continue
         name = parse_blanks(p, i + 1, n)
-        end = parse_param_value(p, name, n)
+        end = parse_param_value(p, stop, name, n)
         if end < 0:
             return PARSE_END
-        i = <uint32_t>end
+        i = <size_t>end
         if is_tag:
-            if tag.len or ea_run(p, name, i, CLS_TOKEN) != i:
+            if tag.len or ea_scan_run(p, stop, name, i, CLS_TOKEN) != i:
                 return PARSE_END
             tag[0] = slice_of(name, i)
 
@@ -63,10 +64,10 @@ cdef int32_t parse_params(const uint8_t *p, uint32_t i, uint32_t n, Slice *tag) 
 # Behind an unquoted display name that ends at '<', or i when there is none. Phones
 # write escaped quotes there (\"name\"); a reader that took one for a quoted string
 # would find no end, so it has one reading only.
-cdef inline uint32_t parse_display(const uint8_t *p, uint32_t i, uint32_t n) noexcept nogil:
-    cdef uint32_t k = i
+cdef inline size_t parse_display(const uint8_t *p, const uint64_t *stop, size_t i, size_t n) noexcept nogil:
+    cdef size_t k = i
     while True:
-        k = ea_run(p, k, n, CLS_TOKEN | CLS_LWS)
+        k = ea_scan_run(p, stop, k, n, CLS_TOKEN | CLS_LWS)
         if k + 1 < n and p[k] == b'\\' and p[k + 1] > 32:
             k += 2
             continue
@@ -74,9 +75,9 @@ cdef inline uint32_t parse_display(const uint8_t *p, uint32_t i, uint32_t n) noe
 
 
 # One name-addr or addr-spec with its parameters.
-cdef int32_t parse_addr(const uint8_t *p, uint32_t i, uint32_t n, Uri *u, Slice *tag) noexcept nogil:
-    cdef uint32_t start, k
-    cdef int32_t closed
+cdef int64_t parse_addr(const uint8_t *p, const uint64_t *stop, size_t i, size_t n, Uri *u, Slice *tag) noexcept nogil:
+    cdef size_t start, k
+    cdef int64_t closed
     cdef Slice display
     display.off = 0
     display.len = 0
@@ -85,66 +86,75 @@ cdef int32_t parse_addr(const uint8_t *p, uint32_t i, uint32_t n, Uri *u, Slice 
     if i >= n:
         return PARSE_END
     if p[i] == b'"':
-        closed = parse_quoted(p, i, n)
+        closed = parse_quoted(p, stop, i, n)
         if closed < 0:
             return PARSE_END
-        display = slice_of(start + 1, <uint32_t>closed - 1)
-        i = parse_blanks(p, <uint32_t>closed, n)
+        display = slice_of(start + 1, <size_t>closed - 1)
+        i = parse_blanks(p, <size_t>closed, n)
         if i >= n or p[i] != b'<':
             return PARSE_END
     elif p[i] != b'<':
-        i = parse_display(p, i, n)
+        i = parse_display(p, stop, i, n)
         k = i
         while k > start and EA_IS(p[k - 1], CLS_LWS):
             k -= 1
         display = slice_of(start, k)
     if p[i] == b'<':
         start = i + 1
-        k = ea_find(p, start, n, b'>')
-        if k >= n or not parse_uri(p, start, k, u):
-            return PARSE_END
+        k = parse_plain_uri(p, stop, start, b'>', u)
+        if k == 0:
+            k = ea_find(p, start, n, b'>')
+            if k >= n or not parse_uri(p, stop, start, k, u):
+                return PARSE_END
         u.display = display
-        return <int32_t>n if k + 1 == n else parse_params(p, k + 1, n, tag)
+        return <int64_t>n if k + 1 == n else parse_params(p, stop, k + 1, n, tag)
     # Without <> the parameters are the header's, and '?' and ',' can't be the URI's (§20).
     k = i
     while k < n and not EA_IS(p[k], CLS_LWS) and p[k] != b';' and p[k] != b',':
         if p[k] == b'?' or p[k] == b'<' or p[k] == b'"':
             return PARSE_END
         k += 1
-    if not parse_uri(p, i, k, u):
+    if not parse_uri(p, stop, i, k, u):
         return PARSE_END
-    return parse_params(p, k, n, tag)
+    return parse_params(p, stop, k, n, tag)
 
 
 # sent-protocol and sent-by. Returns the offset of what follows, 0 on a fault.
-cdef inline uint32_t parse_sent(const uint8_t *p, uint32_t i, uint32_t n, Via *v) noexcept nogil:
-    cdef uint32_t k
+cdef inline size_t parse_sent(const uint8_t *p, const uint64_t *stop, size_t i, size_t n, Via *v) noexcept nogil:
+    cdef size_t k
     cdef uint64_t number
-    if n - i < 11 or not ea_same_fold(p + i, b"sip", 3):
+    if n - i < 11:
         return 0
-    i = parse_blanks(p, i + 3, n)
-    if i >= n or p[i] != b'/':
-        return 0
-    i = parse_blanks(p, i + 1, n)
-    if i + 3 > n or p[i] != b'2' or p[i + 1] != b'.' or p[i + 2] != b'0':
-        return 0
-    i = parse_blanks(p, i + 3, n)
-    if i >= n or p[i] != b'/':
-        return 0
-    i = parse_blanks(p, i + 1, n)
-    k = ea_run(p, i, n, CLS_TOKEN)
-    v.transport = slice_of(i, k)
-    i = parse_blanks(p, k, n)
-    if v.transport.len == 0 or i == k:
-        return 0
+    # "SIP/2.0/UDP " and no further blank, as nearly every Via opens.
+    if ea_load64(p + i) == WORD_SIP_2_0 and ea_load32(p + i + 8) == WORD_UDP and p[i + 12] > 32:
+        v.transport = slice_of(i + 8, i + 11)
+        i += 12
+    else:
+        if not ea_same_fold(p + i, b"sip", 3):
+            return 0
+        i = parse_blanks(p, i + 3, n)
+        if i >= n or p[i] != b'/':
+            return 0
+        i = parse_blanks(p, i + 1, n)
+        if i + 3 > n or p[i] != b'2' or p[i + 1] != b'.' or p[i + 2] != b'0':
+            return 0
+        i = parse_blanks(p, i + 3, n)
+        if i >= n or p[i] != b'/':
+            return 0
+        i = parse_blanks(p, i + 1, n)
+        k = ea_scan_run(p, stop, i, n, CLS_TOKEN)
+        v.transport = slice_of(i, k)
+        i = parse_blanks(p, k, n)
+        if v.transport.len == 0 or i == k:
+            return 0
     v.sent_by.off = i
-    if not parse_host(p, &i, n, &v.host, &v.v6):
+    if not parse_host(p, stop, &i, n, &v.host, &v.v6):
         return 0
     v.sent_by.len = i - v.sent_by.off
     k = parse_blanks(p, i, n)
     if k < n and p[k] == b':':
         k = parse_blanks(p, k + 1, n)
-        i = parse_digits(p, k, n)
+        i = ea_stop(stop, k)
         if not parse_uint(p, k, i, 65535, &number) or number == 0:
             return 0
         v.port = <uint16_t>number
@@ -162,21 +172,23 @@ cdef bint parse_received(const uint8_t *p, Slice s) noexcept nogil:
     return ea_parse_v4(p + s.off, s.len, &v4) or ea_parse_v6(p + s.off, s.len, v6)
 
 
-cdef bint parse_via_param(const uint8_t *p, uint32_t name, uint32_t length, Slice value, Via *v) noexcept nogil:
+cdef bint parse_via_param(const uint8_t *p, const uint64_t *stop, size_t name, size_t length, Slice value,
+                          Via *v) noexcept nogil:
     cdef uint64_t number
-    if length == 6 and ea_same_fold(p + name, b"branch", 6):
-        if value.len == 0 or v.branch.len or ea_run(p, value.off, value.off + value.len, CLS_TOKEN) != value.off + value.len:
+    cdef size_t end = value.off + value.len
+    if length == 6 and ea_fold8(p + name, 6) == WORD_BRANCH:
+        if value.len == 0 or v.branch.len or ea_scan_run(p, stop, value.off, end, CLS_TOKEN) != end:
             return False
         v.branch = value
         # RFC 3261 §8.1.1.7: a branch is the cookie and more; the bare cookie names no transaction.
         return not (value.len == 7 and ea_same_fold(p + value.off, b"z9hg4bk", 7))
-    if length == 5 and ea_same_fold(p + name, b"rport", 5):
+    if length == 5 and ea_fold8(p + name, 5) == WORD_RPORT:
         if v.rport >= 0:
             return False
         v.rport = 0
         v.rport_value = slice_of(name + length, name + length)
         if value.len:
-            if not parse_uint(p, value.off, value.off + value.len, 65535, &number) or number == 0:
+            if not parse_uint(p, value.off, end, 65535, &number) or number == 0:
                 return False
             v.rport = <int32_t>number
             v.rport_value = value
@@ -188,9 +200,9 @@ cdef bint parse_via_param(const uint8_t *p, uint32_t name, uint32_t length, Slic
 
 
 # One Via value.
-cdef int32_t parse_via(const uint8_t *p, uint32_t i, uint32_t n, Via *v) noexcept nogil:
-    cdef uint32_t k, name, name_end
-    cdef int32_t end
+cdef int64_t parse_via(const uint8_t *p, const uint64_t *stop, size_t i, size_t n, Via *v) noexcept nogil:
+    cdef size_t k, name, name_end
+    cdef int64_t end
     cdef Slice value
     memset(v, 0, sizeof(Via))
     v.rport = -1
@@ -198,17 +210,17 @@ cdef int32_t parse_via(const uint8_t *p, uint32_t i, uint32_t n, Via *v) noexcep
     v.value.off = i
     if i >= n:
         return PARSE_END
-    i = parse_sent(p, i, n, v)
+    i = parse_sent(p, stop, i, n, v)
     if i == 0:
         return PARSE_END
     v.value.len = v.sent_by.off + v.sent_by.len - v.value.off
     while True:
         if i >= n or p[i] == b',':
-            return <int32_t>i
+            return <int64_t>i
         if p[i] != b';':
             return PARSE_END
         name = parse_blanks(p, i + 1, n)
-        name_end = ea_run(p, name, n, CLS_TOKEN)
+        name_end = ea_scan_run(p, stop, name, n, CLS_TOKEN)
         if name_end == name:
             return PARSE_END
         value = slice_of(name_end, name_end)
@@ -216,12 +228,12 @@ cdef int32_t parse_via(const uint8_t *p, uint32_t i, uint32_t n, Via *v) noexcep
         k = parse_blanks(p, i, n)
         if k < n and p[k] == b'=':
             k = parse_blanks(p, k + 1, n)
-            end = parse_param_value(p, k, n)
+            end = parse_param_value(p, stop, k, n)
             if end < 0:
                 return PARSE_END
-            value = slice_of(k, <uint32_t>end)
-            i = <uint32_t>end
+            value = slice_of(k, <size_t>end)
+            i = <size_t>end
         v.value.len = i - v.value.off
-        if not parse_via_param(p, name, name_end - name, value, v):
+        if not parse_via_param(p, stop, name, name_end - name, value, v):
             return PARSE_END
         i = parse_blanks(p, i, n)

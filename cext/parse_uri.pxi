@@ -1,36 +1,61 @@
 # parse_uri.pxi: URIs and the numbers in them: sip and sips (RFC 3261 §19.1), tel (RFC 3966), service URNs (RFC 5031).
 #
 # Every function reads only [i, end) of p; slots are padded, so a vector load may
-# touch what lies behind, and no result depends on it.
+# touch what lies behind, and no result depends on it. `stop` are the stops of the
+# scan (hot.h); what a function is given ends at one of them.
 
-cdef inline uint32_t parse_blanks(const uint8_t *p, uint32_t i, uint32_t n) noexcept nogil:
+# Words of the grammar as a little-endian load gives them, letters folded where case doesn't matter.
+cdef extern from *:
+    """
+    #define WORD_SIP 0x3a706973u                /* "sip:" */
+    #define WORD_TEL 0x3a6c6574u                /* "tel:" */
+    #define WORD_SIPS 0x73706973u               /* "sips" */
+    #define WORD_SIP_SLASH 0x2f706973u          /* "sip/" */
+    #define WORD_VERSION 0x302e322f706973ull    /* "sip/2.0" */
+    #define WORD_LR 0x726cu
+    #define WORD_MADDR 0x726464616dull
+    #define WORD_TAG 0x676174u
+    #define WORD_BRANCH 0x68636e617262ull
+    #define WORD_RPORT 0x74726f7072ull
+    #define WORD_SIP_2_0 0x2f302e322f504953ull  /* "SIP/2.0/" */
+    #define WORD_UDP 0x20504455u                /* "UDP " */
+    """
+    uint32_t WORD_SIP, WORD_TEL, WORD_SIPS, WORD_SIP_SLASH, WORD_LR, WORD_TAG, WORD_UDP
+    uint64_t WORD_VERSION, WORD_MADDR, WORD_BRANCH, WORD_RPORT, WORD_SIP_2_0
+
+
+cdef inline size_t parse_blanks(const uint8_t *p, size_t i, size_t n) noexcept nogil:
+    if EA_LIKELY(p[i] > 32):    # n may be read: at the least a line end stands there
+        return i
     while i < n and EA_IS(p[i], CLS_LWS):
         i += 1
     return i
 
 
-cdef inline uint32_t parse_digits(const uint8_t *p, uint32_t i, uint32_t n) noexcept nogil:
+cdef inline size_t parse_digits(const uint8_t *p, size_t i, size_t n) noexcept nogil:
     while i < n and EA_IS(p[i], CLS_DIGIT):
         i += 1
     return i
 
 
-cdef inline Slice slice_of(uint32_t start, uint32_t end) noexcept nogil:
+cdef inline Slice slice_of(size_t start, size_t end) noexcept nogil:
     cdef Slice s
-    s.off = start
-    s.len = end - start
+    s.off = <uint32_t>start
+    s.len = <uint32_t>(end - start)
     return s
 
 
 # Decimal digits in [i, end) to *value; False when none, another byte, or more than `limit`.
-cdef inline bint parse_uint(const uint8_t *p, uint32_t i, uint32_t end, uint64_t limit, uint64_t *value) noexcept nogil:
+cdef inline bint parse_uint(const uint8_t *p, size_t i, size_t end, uint64_t limit, uint64_t *value) noexcept nogil:
     cdef uint64_t x = 0
+    cdef unsigned int digit
     if i >= end or end - i > 32:
         return False
     while i < end:
-        if not EA_IS(p[i], CLS_DIGIT):
+        digit = p[i] - <unsigned int>48
+        if digit > 9:
             return False
-        x = x * 10 + (p[i] - 48)
+        x = x * 10 + digit
         if x > limit:
             return False
         i += 1
@@ -46,9 +71,9 @@ cdef inline int parse_hex_digit(uint8_t c) noexcept nogil:
 
 # A user part to a packed number: an optional '+', digits, visual separators
 # (RFC 3966 §5.1.1), percent escapes decoded once. Anything else: 0.
-cdef uint64_t parse_number_slow(const uint8_t *p, uint32_t n) noexcept nogil:
+cdef uint64_t parse_number_slow(const uint8_t *p, size_t n) noexcept nogil:
     cdef uint64_t value = 0, plus = 0
-    cdef uint32_t i = 0, digits = 0
+    cdef size_t i = 0, digits = 0
     cdef uint8_t c
     while i < n:
         c = p[i]
@@ -73,31 +98,24 @@ cdef uint64_t parse_number_slow(const uint8_t *p, uint32_t n) noexcept nogil:
     return value | <uint64_t>digits << NUM_LEN_SHIFT | plus
 
 
-# The same; nearly every number is '+' and 8 to 15 digits in a row.
-cdef inline uint64_t parse_number(const uint8_t *p, uint32_t n) noexcept nogil:
-    cdef uint32_t i = 0, digits
+# The same; nearly every number is an optional '+' and up to 15 digits in a row.
+cdef inline uint64_t parse_number(const uint8_t *p, size_t n) noexcept nogil:
+    cdef size_t i = 0, digits
     cdef uint64_t plus = 0
     cdef int64_t value
     if n and p[0] == b'+':
         plus = NUM_PLUS
         i = 1
     digits = n - i
-    if digits < 8 or digits > 15:
+    value = ea_digits(p + i, digits) if 0 < digits <= 15 else -1
+    if EA_UNLIKELY(value < 0):
         return parse_number_slow(p, n)
-    value = ea_digits8(p + i)
-    if value < 0:
-        return parse_number_slow(p, n)
-    i += 8
-    while i < n:
-        if not EA_IS(p[i], CLS_DIGIT):
-            return parse_number_slow(p, n)
-        value = value * 10 + (p[i] - 48)
-        i += 1
     return <uint64_t>value | <uint64_t>digits << NUM_LEN_SHIFT | plus
 
 
-cdef inline bint parse_host(const uint8_t *p, uint32_t *at, uint32_t end, Slice *host, bint *v6) noexcept nogil:
-    cdef uint32_t i = at[0], start = i
+cdef inline bint parse_host(const uint8_t *p, const uint64_t *stop, size_t *at, size_t end, Slice *host,
+                            bint *v6) noexcept nogil:
+    cdef size_t i = at[0], start = i
     cdef uint8_t address[16]
     if i < end and p[i] == b'[':
         start = i + 1
@@ -108,7 +126,7 @@ cdef inline bint parse_host(const uint8_t *p, uint32_t *at, uint32_t end, Slice 
         v6[0] = True
         at[0] = i + 1
         return True
-    i = ea_run(p, i, end, CLS_HOST)
+    i = ea_scan_run(p, stop, i, end, CLS_HOST)
     if i == start or i - start > 255:
         return False
     host[0] = slice_of(start, i)
@@ -118,11 +136,12 @@ cdef inline bint parse_host(const uint8_t *p, uint32_t *at, uint32_t end, Slice 
 
 
 # paramchar or hnv-char up to one that is neither; a '%' must open an escape. PARSE_END when it doesn't.
-cdef inline int32_t parse_param_chars(const uint8_t *p, uint32_t i, uint32_t end) noexcept nogil:
+cdef inline int64_t parse_param_chars(const uint8_t *p, const uint64_t *stop, size_t i,
+                                      size_t end) noexcept nogil:
     while True:
-        i = ea_run(p, i, end, CLS_PARAM)
+        i = ea_scan_run(p, stop, i, end, CLS_PARAM)
         if i >= end or p[i] != b'%':
-            return <int32_t>i
+            return <int64_t>i
         if i + 2 >= end or not EA_IS(p[i + 1], CLS_HEX) or not EA_IS(p[i + 2], CLS_HEX):
             return PARSE_END
         i += 3
@@ -130,26 +149,26 @@ cdef inline int32_t parse_param_chars(const uint8_t *p, uint32_t i, uint32_t end
 
 # ;name[=value] of a URI, up to '?' or the end. Marks lr and maddr. A blank behind
 # the ';' is read over: it stands in Routes of the field and has one reading only.
-cdef bint parse_uri_params(const uint8_t *p, uint32_t i, uint32_t end, Uri *u) noexcept nogil:
-    cdef uint32_t start = i, name, length
-    cdef int32_t k
+cdef bint parse_uri_params(const uint8_t *p, const uint64_t *stop, size_t i, size_t end, Uri *u) noexcept nogil:
+    cdef size_t start = i, name, length
+    cdef int64_t k
     u.params.off = start
     while i < end and p[i] == b';':
         name = i + 1
         while name < end and p[name] == b' ':
             name += 1
-        k = parse_param_chars(p, name, end)
+        k = parse_param_chars(p, stop, name, end)
         if k < 0:
             return False
-        length = <uint32_t>k - name
+        length = <size_t>k - name
         if length == 0:
             return False
-        i = <uint32_t>k
+        i = <size_t>k
         if i < end and p[i] == b'=':
-            k = parse_param_chars(p, i + 1, end)
-            if k < 0 or <uint32_t>k == i + 1:
+            k = parse_param_chars(p, stop, i + 1, end)
+            if k < 0 or <size_t>k == i + 1:
                 return False
-            i = <uint32_t>k
+            i = <size_t>k
         if length == 2 and ea_same_fold(p + name, b"lr", 2):
             u.flags |= URI_LR
         elif length == 5 and ea_same_fold(p + name, b"maddr", 5):
@@ -164,19 +183,19 @@ cdef bint parse_uri_params(const uint8_t *p, uint32_t i, uint32_t end, Uri *u) n
             if p[i] == b'=' or p[i] == b'?':
                 i += 1
                 continue
-            k = parse_param_chars(p, i, end)
-            if k < 0 or <uint32_t>k == i:
+            k = parse_param_chars(p, stop, i, end)
+            if k < 0 or <size_t>k == i:
                 return False
-            i = <uint32_t>k
+            i = <size_t>k
     return i == end
 
 
-cdef bint parse_userinfo(const uint8_t *p, uint32_t i, uint32_t end, Uri *u) noexcept nogil:
-    cdef uint32_t at = i, cut = end
+cdef bint parse_userinfo(const uint8_t *p, const uint64_t *stop, size_t i, size_t end, Uri *u) noexcept nogil:
+    cdef size_t at = i, cut = end
     if at < end and p[at] == b'+':
         at += 1
     while True:
-        at = ea_run(p, at, end, CLS_HOST)
+        at = ea_scan_run(p, stop, at, end, CLS_HOST)
         if at >= end:
             break
         if p[at] == b'%':
@@ -197,31 +216,31 @@ cdef bint parse_userinfo(const uint8_t *p, uint32_t i, uint32_t end, Uri *u) noe
     return True
 
 
-cdef bint parse_sip_uri(const uint8_t *p, uint32_t i, uint32_t end, Uri *u) noexcept nogil:
+cdef bint parse_sip_uri(const uint8_t *p, const uint64_t *stop, size_t i, size_t end, Uri *u) noexcept nogil:
     # '@' is legal nowhere else in the URI, so the first one ends the userinfo.
-    cdef uint32_t k = ea_find(p, i, end, b'@')
+    cdef size_t k = ea_find(p, i, end, b'@')
     cdef uint64_t port
     cdef bint v6 = False
     if k < end:
-        if not parse_userinfo(p, i, k, u):
+        if not parse_userinfo(p, stop, i, k, u):
             return False
         i = k + 1
-    if not parse_host(p, &i, end, &u.host, &v6):
+    if not parse_host(p, stop, &i, end, &u.host, &v6):
         return False
     if v6:
         u.flags |= URI_V6
     if i < end and p[i] == b':':
         i += 1
-        k = parse_digits(p, i, end)
+        k = ea_stop(stop, i)        # a plain character that is no digit is a fault either way
         if not parse_uint(p, i, k, 65535, &port) or port == 0:
             return False
         u.port = <uint16_t>port
         i = k
-    return i == end or parse_uri_params(p, i, end, u)
+    return i == end or parse_uri_params(p, stop, i, end, u)
 
 
-cdef bint parse_tel_uri(const uint8_t *p, uint32_t i, uint32_t end, Uri *u) noexcept nogil:
-    cdef uint32_t start = i
+cdef bint parse_tel_uri(const uint8_t *p, const uint64_t *stop, size_t i, size_t end, Uri *u) noexcept nogil:
+    cdef size_t start = i
     while i < end and p[i] != b';':
         if not EA_IS(p[i], CLS_HEX) and p[i] not in b"+-.()*#%":
             return False
@@ -230,27 +249,27 @@ cdef bint parse_tel_uri(const uint8_t *p, uint32_t i, uint32_t end, Uri *u) noex
         return False
     u.user = slice_of(start, i)
     u.number = parse_number(p + start, i - start)
-    return parse_uri_params(p, i, end, u)
+    return parse_uri_params(p, stop, i, end, u)
 
 
 # [off, end) to Uri; False when it can't be read. Schemes that SIP doesn't route
 # are kept whole as SCHEME_OTHER.
-cdef bint parse_uri(const uint8_t *p, uint32_t off, uint32_t end, Uri *u) noexcept nogil:
-    cdef uint32_t i = off, k
+cdef bint parse_uri(const uint8_t *p, const uint64_t *stop, size_t off, size_t end, Uri *u) noexcept nogil:
+    cdef size_t i = off, k
     cdef uint64_t word
     memset(u, 0, sizeof(Uri))
     u.whole = slice_of(off, end)
     if end - off >= 5:
         word = ea_fold8(p + off, 4)
-        if word == 0x3a706973:                          # "sip:"
+        if word == WORD_SIP:
             u.scheme = SCHEME_SIP
-            return parse_sip_uri(p, off + 4, end, u)
-        if word == 0x3a6c6574:                          # "tel:"
+            return parse_sip_uri(p, stop, off + 4, end, u)
+        if word == WORD_TEL:
             u.scheme = SCHEME_TEL
-            return parse_tel_uri(p, off + 4, end, u)
-        if word == 0x73706973 and p[off + 4] == b':':   # "sips:"
+            return parse_tel_uri(p, stop, off + 4, end, u)
+        if word == WORD_SIPS and p[off + 4] == b':':
             u.scheme = SCHEME_SIPS
-            return parse_sip_uri(p, off + 5, end, u)
+            return parse_sip_uri(p, stop, off + 5, end, u)
     while i < end and (EA_IS(p[i], CLS_HOST) or p[i] == b'+') and p[i] != b'_':
         i += 1
     if i == off or i >= end or p[i] != b':' or not (97 <= (p[off] | 0x20) <= 122):
@@ -267,3 +286,57 @@ cdef bint parse_uri(const uint8_t *p, uint32_t off, uint32_t end, Uri *u) noexce
             return False
         k += 1
     return True
+
+
+# sip:user@host[:port]*(;name[=value]) of plain characters, as nearly every URI is, in one go from stop to stop.
+# Returns where `closing` stands behind it; 0: another URI or none, read it the general way.
+cdef inline size_t parse_plain_uri(const uint8_t *p, const uint64_t *stop, size_t i, uint8_t closing,
+                                   Uri *u) noexcept nogil:
+    cdef size_t start = i, k, length
+    cdef uint8_t flags = 0
+    cdef uint64_t port = 0
+    if ea_load32(p + i) | 0x20202020 != WORD_SIP:
+        return 0
+    i += 4
+    k = ea_stop(stop, i + (p[i] == b'+'))
+    if k == i or p[k] != b'@':
+        return 0
+    u.user = slice_of(i, k)
+    u.number = parse_number(p + i, k - i)
+    i = k + 1
+    k = ea_stop(stop, i)
+    if k == i or k - i > 255:
+        return 0
+    u.host = slice_of(i, k)
+    u.scheme = SCHEME_SIP
+    if p[k] == b':':
+        i = k + 1
+        k = ea_stop(stop, i)
+        if not parse_uint(p, i, k, 65535, &port) or port == 0:
+            return 0
+    u.port = <uint16_t>port
+    u.params = slice_of(0, 0)
+    if p[k] == b';':
+        u.params.off = k
+        while p[k] == b';':
+            i = k + 1
+            k = ea_stop(stop, i)
+            length = k - i
+            if length == 0:
+                return 0
+            if length == 2 and ea_fold8(p + i, 2) == WORD_LR:
+                flags |= URI_LR
+            elif length == 5 and ea_fold8(p + i, 5) == WORD_MADDR:
+                flags |= URI_MADDR
+            if p[k] == b'=':
+                i = k + 1
+                k = ea_stop(stop, i)
+                if k == i:
+                    return 0
+        u.params.len = k - u.params.off
+    if p[k] != closing:
+        return 0
+    u.flags = flags
+    u.whole = slice_of(start, k)
+    u.display = slice_of(0, 0)
+    return k
