@@ -10,7 +10,7 @@ from edge_agent.rules._shape import Burst, Mode, PerSecond, RateSettings, Row, R
 
 
 class SourceRateSettings(RateSettings):
-    """Budgets of one source, and of its /24 (IPv4) or /64, /56 and /48 (IPv6)."""
+    """Budgets of one source, and of its /24 (IPv4) or /64 and /48 (IPv6)."""
 
     per_second: PerSecond = Field(default=30.0, description="Messages per second of one source address.")
     burst: Burst = Field(default=60, description="Messages of one source address that may come at once.")
