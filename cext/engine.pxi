@@ -34,7 +34,6 @@ cdef class Engine:
     cdef int worker_count
     cdef void *policy_now               # PolicyImage of `policy`
     cdef object policy
-    cdef object retired                 # the policy before
     cdef dict slots                     # peer name -> slot in State and counters
     cdef list slot_names
     cdef uint64_t stopping
@@ -126,8 +125,6 @@ cdef class Engine:
         for k in range(self.worker_count):
             while ea_get(&self.workers[k].using) not in (0, policy.image.generation):
                 _time.sleep(0.0005)
-        # A worker may have read the old pointer just before the swap and not yet have said so.
-        self.retired = old
         self.policy = policy
 
     # A peer that goes keeps its slot, and so its counters, until the slots run out.
@@ -377,15 +374,16 @@ cdef inline void engine_classify(Screen *s) noexcept nogil:
 
 
 # The policy in force, which stays whole until the worker sets `using` to 0: a
-# publisher waits until no worker names the old generation.
+# publisher waits until no worker names another generation than the new one. The
+# worker says that it is about to look before it looks, so either the publisher sees
+# that, or the worker sees the new policy (the two fences, as in hazard pointers).
 cdef inline PolicyImage *engine_enter(Engine engine, Worker *w) noexcept nogil:
     cdef PolicyImage *policy
-    while True:
-        policy = <PolicyImage *>ea_get_ptr(&engine.policy_now)
-        ea_set(&w.using, policy.generation)
-        ea_fence()
-        if <PolicyImage *>ea_get_ptr(&engine.policy_now) == policy:
-            return policy
+    ea_set(&w.using, ~<uint64_t>0)
+    ea_fence()
+    policy = <PolicyImage *>ea_get_ptr(&engine.policy_now)
+    ea_set(&w.using, policy.generation)
+    return policy
 
 
 cdef void engine_process(Engine engine, PolicyImage *policy, Batch batch, uint64_t now, OutBatch out,
