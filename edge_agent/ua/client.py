@@ -114,7 +114,7 @@ class UserAgent:
     async def call(self, caller: str, callee: str, headers: Mapping[str, str] | None = None) -> Call:
         """Start a call from one URI to another."""
         found = await self._command("call", **{"from": caller, "to": callee}, headers=dict(headers or {}))
-        call = self._known(found["call"])
+        call: Call = found["known"]
         call.call_id = found["call_id"]
         return call
 
@@ -209,7 +209,11 @@ class UserAgent:
         if "error" in told:
             answer.set_exception(UserAgentError(told["error"]))
         else:
-            answer.set_result(told["ok"])
+            found = told["ok"]
+            if "call" in found:
+                # Now, not when the command goes on: a refusal may stand in the next line and forget the number.
+                found["known"] = self._known(found["call"])
+            answer.set_result(found)
 
     def _known(self, number: int) -> Call:
         return self._live.get(number) or self._open(number)
