@@ -235,7 +235,8 @@ cdef bint parse_controls_quoted(const uint8_t *p, size_t i, size_t end) noexcept
     return True
 
 
-cdef inline void parse_value(const uint8_t *p, const uint64_t *stop, size_t i, size_t n, SipMsg *m, int id) noexcept nogil:
+cdef inline void parse_value(const uint8_t *p, const uint64_t *stop, size_t i, size_t n, SipMsg *m,
+                             int id) noexcept nogil:
     cdef uint64_t number
     cdef int64_t next_
     if id == H_VIA:
@@ -291,7 +292,7 @@ cdef inline void parse_value(const uint8_t *p, const uint64_t *stop, size_t i, s
 
 
 # The header of a name, H_OTHER for one that the engine doesn't know. A hit proves
-# every byte of the name: the first and the last eight are compared as words.
+# every byte of the name: the first, the middle and the last eight are compared as words.
 cdef inline int parse_name(const uint8_t *p, size_t i, size_t end) noexcept nogil:
     cdef size_t n = end - i
     cdef uint64_t fold = ea_fold8(p + i, n)
@@ -306,7 +307,7 @@ cdef inline int parse_name(const uint8_t *p, size_t i, size_t end) noexcept nogi
     return name.id
 
 
-# The same for a name that no ':' follows at once, or that isn't of plain characters alone; *colon is where its ':' stands.
+# The same for a name with a blank before its ':', or with other than plain characters. *colon is where that stands.
 cdef int parse_odd_name(const uint8_t *p, const uint64_t *stop, size_t i, size_t end, size_t *colon) noexcept nogil:
     cdef size_t k = ea_find(p, i, end, b':'), j = k
     cdef int id
@@ -322,7 +323,7 @@ cdef int parse_odd_name(const uint8_t *p, const uint64_t *stop, size_t i, size_t
 # The end of the line that starts at i when it isn't a CRLF that no fold follows: j is the first control byte in it.
 # Returns the first byte behind it, or 0 when the datagram ends first. A line that must not be echoed is `bad`.
 cdef size_t parse_odd_line(const uint8_t *p, EaScan *scan, size_t i, size_t j, size_t n, SipMsg *m,
-                             size_t *end, uint16_t *bad) noexcept nogil:
+                           size_t *end, uint16_t *bad) noexcept nogil:
     cdef size_t next_
     cdef bint controls = False
     while True:
@@ -378,7 +379,7 @@ cdef inline size_t parse_line(const uint8_t *p, EaScan *scan, size_t i, size_t n
         row.id = <uint16_t>(id & 0xff)
         if id & NAME_BAD:
             parse_fault(m, RSN_HEADER_NAME)
-            row.value = <uint32_t>end
+            row.value = end
             row.value_len = 0
             m.rows += 1
             return next_
