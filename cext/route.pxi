@@ -218,7 +218,8 @@ cdef bint via_address(const uint8_t *p, Via *via, EaAddr *to) noexcept nogil:
 cdef int route_response(Screen *s) noexcept nogil:
     cdef SipMsg *m = s.m
     cdef const uint8_t *branch = s.p + m.via[0].branch.off
-    cdef uint64_t listener, peer_id, loop, mac, hash_[2]
+    cdef uint64_t listener, peer_id, loop, mac
+    cdef uint64_t hash_[2]
     cdef uint16_t peer, trunk
     if m.via[0].branch.len != OWN_BRANCH_LEN or memcmp(branch, b"z9hG4bKea1", 10) != 0:
         return RSN_RESPONSE_UNMATCHED
