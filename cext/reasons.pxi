@@ -78,12 +78,24 @@ cdef enum:
     RSN_EMERGENCY_REFER = 74
     RSN_DIALOG_RATE = 75
     RSN_COPIES = 76
-    RSN_COUNT = 77
+    RSN_BANNED = 77
+    RSN_DENIED = 78
+    RSN_SOURCE_HOPS = 79
+    RSN_TRUNK_CALLS = 80
+    RSN_METHOD_RATE = 81
+    RSN_ANSWER_LIMIT = 82
+    RSN_CALLER_RATE = 83
+    RSN_CALLEE_RATE = 84
+    RSN_SWEEP = 85
+    RSN_AUTH_ABUSE = 86
+    RSN_OVERLOAD = 87
+    RSN_OVERLOAD_UPSTREAM = 88
+    RSN_COUNT = 89
 
 cdef extern from *:
     """
     typedef struct { const char *name, *phrase; uint16_t status, phrase_len; } EaReason;
-    static const EaReason ea_reasons[77] = {
+    static const EaReason ea_reasons[89] = {
         {"pass", "", 0, 0},
         {"keepalive", "", 0, 0},
         {"ack-absorbed", "", 0, 0},
@@ -161,6 +173,18 @@ cdef extern from *:
         {"emergency-refer", "Emergency Calling Not Activated", 403, 31},
         {"dialog-rate", "Busy Here", 486, 9},
         {"copies", "", 0, 0},
+        {"banned", "", 0, 0},
+        {"denied", "", 0, 0},
+        {"source-hops", "", 0, 0},
+        {"trunk-calls", "Busy Here", 486, 9},
+        {"method-rate", "Busy Here", 486, 9},
+        {"answer-limit", "", 0, 0},
+        {"caller-rate", "Busy Here", 486, 9},
+        {"callee-rate", "Busy Here", 486, 9},
+        {"sweep", "", 0, 0},
+        {"auth-abuse", "", 0, 0},
+        {"overload", "Service Unavailable", 503, 19},
+        {"overload-upstream", "Service Unavailable", 503, 19},
     };
     """
     ctypedef struct EaReason:

@@ -206,6 +206,25 @@ REASONS: tuple[Reason, ...] = (
     ),
     Reason("dialog-rate", "dialog", 486, "Busy Here", "more requests per second than one dialog may have"),
     Reason("copies", "", 0, "", "more copies of one request than any retransmission rule sends"),
+    # floods, bans, concurrency
+    Reason("banned", "banned", 0, "", "the source is on the ban list"),
+    Reason("denied", "banned", 0, "", "the source's network is on the deny list"),
+    Reason("source-hops", "unknown-source", 0, "", "a peer's address, but from another distance than the peer's own"),
+    Reason("trunk-calls", "trunk-calls", 486, "Busy Here", "more concurrent calls than the trunk may have"),
+    Reason("method-rate", "trunk-rate", 486, "Busy Here", "more requests of this method per second than its budget"),
+    Reason("answer-limit", "", 0, "", "more answers per second than the agent gives one peer outside of calls"),
+    Reason("caller-rate", "caller-rate", 486, "Busy Here", "more calls per second than one caller may make"),
+    Reason("callee-rate", "callee-rate", 486, "Busy Here", "more calls per second than one called number may get"),
+    Reason("sweep", "sweep", 0, "", "many targets that don't exist, tried one after the other"),
+    Reason("auth-abuse", "auth-abuse", 0, "", "challenge after challenge without a success, or changing users"),
+    Reason("overload", "overload", 503, "Service Unavailable", "the agent's own queue is too long"),
+    Reason(
+        "overload-upstream",
+        "overload",
+        503,
+        "Service Unavailable",
+        "the upstream asked for fewer calls (RFC 7339)",
+    ),
 )
 
 BY_NAME: dict[str, int] = {reason.name: number for number, reason in enumerate(REASONS)}
