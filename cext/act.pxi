@@ -6,7 +6,10 @@
 
 cdef enum:
     MAX_EDITS = 16
-    SCRATCH = 2048
+    SCRATCH = 128           # received, rport and Max-Forwards, and 16 bytes for ea_copy
+
+cdef const char *ROUTE_OPEN = b"Route: <\0\0\0\0\0\0\0\0"     # padded for ea_copy
+cdef const char *ROUTE_CLOSE = b">\r\n\0\0\0\0\0\0\0\0\0\0\0\0\0"
 
 cdef struct Edit:           # replace [off, off + cut) by text
     uint32_t off
@@ -55,10 +58,10 @@ cdef uint8_t *edits_copy(uint8_t *to, const uint8_t *p, uint32_t start, uint32_t
         one = &e.edit[i]
         if one.off < start or one.off > end:
             continue
-        to = ea_put(to, p + start, one.off - start)
-        to = ea_put(to, one.text, one.len)
+        to = ea_copy(to, p + start, one.off - start)
+        to = ea_copy(to, one.text, one.len)
         start = one.off + one.cut
-    return ea_put(to, p + start, end - start)
+    return ea_copy(to, p + start, end - start)
 
 
 # received and rport of the topmost Via (RFC 3261 §18.2.1, RFC 3581 §4): what the
@@ -125,9 +128,9 @@ cdef Slice uri_authority(const uint8_t *p, Uri *u) noexcept nogil:
 cdef uint8_t *put_record_route(uint8_t *to, Screen *s, uint16_t listener, const uint8_t *cookie, uint32_t n) noexcept nogil:
     cdef Listener *l = &s.policy.listeners[listener]
     to = ea_put(to, b"Record-Route: <sip:", 19)
-    to = ea_put(to, cookie, n)
+    to = ea_copy(to, cookie, n)
     to = ea_put(to, b"@", 1)
-    to = ea_put(to, s.policy.text + l.sent_by.off, l.sent_by.len)
+    to = ea_copy(to, s.policy.text + l.sent_by.off, l.sent_by.len)
     return ea_put(to, b";lr>\r\n", 6)
 
 
@@ -136,10 +139,10 @@ cdef uint8_t *put_own_headers(uint8_t *to, Screen *s) noexcept nogil:
     cdef Peer *peer = &s.policy.peers[r.peer]
     cdef Listener *l = &s.policy.listeners[r.listener]
     cdef Cookie cookie
-    cdef uint8_t text[COOKIE_TEXT + 2]
+    cdef uint8_t text[COOKIE_TEXT + 16]
     cdef uint32_t n
     to = ea_put(to, b"Via: SIP/2.0/UDP ", 17)
-    to = ea_put(to, s.policy.text + l.sent_by.off, l.sent_by.len)
+    to = ea_copy(to, s.policy.text + l.sent_by.off, l.sent_by.len)
     to = ea_put(to, b";branch=", 8)
     to = branch_put(to, s.packet.listener, peer.id, s.loop,
                     branch_mac(s.state, s.via_hash, s.loop, peer.id, s.packet.listener))
@@ -166,27 +169,44 @@ cdef uint8_t *put_own_headers(uint8_t *to, Screen *s) noexcept nogil:
     return to
 
 
+# The start line, with the Request-URI that the next hop must see.
+cdef uint8_t *put_start_line(uint8_t *to, Screen *s) noexcept nogil:
+    cdef Route *r = &s.v.route
+    cdef SipMsg *m = s.m
+    cdef Peer *peer = &s.policy.peers[r.peer]
+    cdef Slice cut, text
+    cdef const uint8_t *source = s.p
+    if r.flags & ROUTE_STRICT_IN:
+        cut = s.uri_written
+        text = m.uri.whole
+    elif r.flags & ROUTE_STRICT_OUT:
+        # RFC 3261 §16.6 step 6: the strict router's URI goes into the start line, the target behind the Routes.
+        cut = m.uri.whole
+        text = m.route[r.pop].whole
+    elif r.flags & ROUTE_URI_HOST and peer.domain.len:
+        cut = uri_authority(s.p, &m.uri)
+        text = peer.domain
+        source = s.policy.text
+    else:
+        return ea_copy(to, s.p, m.first_row)
+    to = ea_copy(to, s.p, cut.off)
+    to = ea_copy(to, source + text.off, text.len)
+    return ea_copy(to, s.p + cut.off + cut.len, m.first_row - cut.off - cut.len)
+
+
+# Everything behind our own headers.
 cdef void edit_request(Edits *e, Screen *s) noexcept nogil:
     cdef Route *r = &s.v.route
     cdef SipMsg *m = s.m
-    cdef Slice part
-    cdef Peer *peer = &s.policy.peers[r.peer]
     cdef uint8_t *to
     cdef uint32_t next_ = r.pop
     if r.flags & ROUTE_STRICT_IN:
-        edit_add(e, s.uri_written.off, s.uri_written.len, s.p + m.uri.whole.off, m.uri.whole.len)
         edit_routes(e, s, m.routes, m.routes + 1)
     elif r.flags & ROUTE_STRICT_OUT:
-        # RFC 3261 §16.6 step 6: the strict router's URI goes into the start line, the target behind the Routes.
-        edit_add(e, m.uri.whole.off, m.uri.whole.len, s.p + m.route[next_].whole.off, m.route[next_].whole.len)
-        edit_add(e, m.header_end - 2, 0, b"Route: <", 8)
+        edit_add(e, m.header_end - 2, 0, <const uint8_t *>ROUTE_OPEN, 8)
         edit_add(e, m.header_end - 2, 0, s.p + m.uri.whole.off, m.uri.whole.len)
-        edit_add(e, m.header_end - 2, 0, b">\r\n", 3)
+        edit_add(e, m.header_end - 2, 0, <const uint8_t *>ROUTE_CLOSE, 3)
         next_ += 1
-    elif r.flags & ROUTE_URI_HOST and peer.domain.len:
-        part = uri_authority(s.p, &m.uri)
-        edit_add(e, part.off, part.len, s.policy.text + peer.domain.off, peer.domain.len)
-    edit_scratch(e, m.first_row, 0, put_own_headers(e.free, s))
     edit_via(e, s)
     if next_:
         edit_routes(e, s, 0, next_)
@@ -227,21 +247,20 @@ cdef void out_end(OutBatch out, uint8_t *end, uint32_t blank, uint16_t listener,
 
 cdef bint act_forward(Screen *s, OutBatch out) noexcept nogil:
     cdef Edits e
-    cdef uint32_t blank = 0, i
+    cdef uint8_t *to = out.arena + out.used
+    cdef uint32_t blank = 0, copied = 0
     if not out_begin(out, s.m.length + MAX_GROWTH):
         return False
     edits_init(&e)
     if s.v.route.flags & ROUTE_RESPONSE:
         edit_response(&e, s)
     else:
+        to = put_start_line(to, s)
+        copied = s.m.first_row
+        blank = <uint32_t>(to - out.arena) - out.used + 4       # behind the colon of our own Via
+        to = put_own_headers(to, s)
         edit_request(&e, s)
-        # Behind the colon of our own Via, wherever the edits of the start line moved it.
-        blank = s.m.first_row + 4
-        for i in range(e.count):
-            if e.edit[i].off < s.m.first_row:
-                blank += e.edit[i].len - e.edit[i].cut
-    out_end(out, edits_copy(out.arena + out.used, s.p, 0, s.m.length, &e), blank, s.v.route.listener,
-            &s.v.route.address)
+    out_end(out, edits_copy(to, s.p, copied, s.m.length, &e), blank, s.v.route.listener, &s.v.route.address)
     return True
 
 

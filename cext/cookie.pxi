@@ -50,8 +50,7 @@ cdef uint64_t branch_mac(State *state, uint64_t *via, uint64_t loop, uint32_t pe
 
 cdef uint8_t *branch_put(uint8_t *to, uint16_t listener, uint32_t peer_id, uint64_t loop, uint64_t mac) noexcept nogil:
     to = ea_put(to, b"z9hG4bKea1", 10)
-    to = ea_put_hex(to, listener, 2)
-    to = ea_put_hex(to, peer_id, 8)
+    to = ea_put_hex16(to, <uint64_t>listener << 56 | <uint64_t>peer_id << 24) - 6
     to = ea_put_hex16(to, loop)
     return ea_put_hex16(to, mac)
 

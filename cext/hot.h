@@ -287,14 +287,29 @@ static inline uint64_t ea_fold8(const uint8_t *p, uint32_t n)
     return n >= 8 ? x : x & ((1ull << (n * 8)) - 1);
 }
 
+/* Eight bytes with letters, and nothing else, folded to lower case. */
+static inline uint64_t ea_lower8(uint64_t x)
+{
+    uint64_t seven = x & 0x7f7f7f7f7f7f7f7full;
+    uint64_t from_a = seven + 0x3f3f3f3f3f3f3f3full, past_z = seven + 0x2525252525252525ull;
+    return x | ((from_a ^ past_z) & ~x & 0x8080808080808080ull) >> 2;
+}
+
 /* Equal when letters are folded; `low` is written in lower case. */
 static inline int ea_same_fold(const uint8_t *p, const char *low, uint32_t n)
 {
+    const uint8_t *q = (const uint8_t *)low;
+    if (n >= 8) {
+        for (uint32_t i = 0; i + 8 < n; i += 8)
+            if (ea_lower8(ea_load64(p + i)) != ea_load64(q + i))
+                return 0;
+        return ea_lower8(ea_load64(p + n - 8)) == ea_load64(q + n - 8);
+    }
     for (uint32_t i = 0; i < n; i++) {
         uint8_t c = p[i];
         if (c >= 'A' && c <= 'Z')
             c |= 0x20;
-        if (c != (uint8_t)low[i])
+        if (c != q[i])
             return 0;
     }
     return 1;
@@ -425,16 +440,30 @@ static inline uint8_t *ea_put(uint8_t *to, const void *from, uint32_t n)
     return to + n;
 }
 
+/* The same where both sides have 16 more bytes, which may be read and overwritten: short texts go in blocks. */
+__attribute__((no_sanitize("address")))
+static inline uint8_t *ea_copy(uint8_t *to, const uint8_t *from, uint32_t n)
+{
+    if (n > 128)
+        return (uint8_t *)memcpy(to, from, n) + n;
+    for (uint32_t i = 0; i < n; i += 16)
+        memcpy(to + i, from + i, 16);
+    return to + n;
+}
+
+static uint16_t ea_two_digits[100];
+static uint32_t ea_byte_text[256];   /* a byte in decimal: three characters, and how many count */
+
+/* Decimal; up to three bytes behind it are overwritten. */
 static inline uint8_t *ea_put_uint(uint8_t *to, uint64_t value)
 {
-    uint8_t digits[20];
-    int n = 0;
-    do
-        digits[n++] = (uint8_t)('0' + value % 10);
-    while (value /= 10);
-    while (n)
-        *to++ = digits[--n];
-    return to;
+    if (value < 256) {
+        memcpy(to, &ea_byte_text[value], 4);
+        return to + to[3];
+    }
+    to = ea_put_uint(to, value / 100);
+    memcpy(to, &ea_two_digits[value % 100], 2);
+    return to + 2;
 }
 
 static inline uint8_t *ea_put_hex(uint8_t *to, uint64_t value, int digits)
@@ -480,7 +509,6 @@ static inline int ea_get_hex(const uint8_t *p, int digits, uint64_t *value)
 static const char ea_b64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 static uint16_t ea_b64_pair[4096];   /* two characters for twelve bits */
-static uint32_t ea_byte_text[256];   /* a byte in decimal: three characters, and how many count */
 
 static void ea_text_init(void)
 {
@@ -489,9 +517,12 @@ static void ea_text_init(void)
         memcpy(&ea_b64_pair[i], pair, 2);
     }
     for (int i = 0; i < 256; i++) {
-        uint8_t text[4] = {0, 0, 0, 0};
-        text[3] = (uint8_t)(ea_put_uint(text, (uint64_t)i) - text);
+        uint8_t digits[3] = {(uint8_t)('0' + i / 100), (uint8_t)('0' + i / 10 % 10), (uint8_t)('0' + i % 10)};
+        uint8_t n = i < 10 ? 1 : i < 100 ? 2 : 3, text[4] = {0, 0, 0, n};
+        memcpy(text, digits + 3 - n, n);
         memcpy(&ea_byte_text[i], text, 4);
+        if (i < 100)
+            memcpy(&ea_two_digits[i], digits + 1, 2);
     }
 }
 
@@ -499,6 +530,13 @@ static void ea_text_init(void)
 static inline uint8_t *ea_put_b64(uint8_t *to, const uint8_t *p, uint32_t n)
 {
     uint32_t i = 0, bits;
+    for (; i + 8 <= n; i += 6, to += 8) {
+        uint64_t six = __builtin_bswap64(ea_load64(p + i));
+        memcpy(to, &ea_b64_pair[six >> 52], 2);
+        memcpy(to + 2, &ea_b64_pair[six >> 40 & 4095], 2);
+        memcpy(to + 4, &ea_b64_pair[six >> 28 & 4095], 2);
+        memcpy(to + 6, &ea_b64_pair[six >> 16 & 4095], 2);
+    }
     for (; i + 3 <= n; i += 3, to += 4) {
         bits = (uint32_t)p[i] << 16 | (uint32_t)p[i + 1] << 8 | p[i + 2];
         memcpy(to, &ea_b64_pair[bits >> 12], 2);

@@ -52,6 +52,7 @@ cdef extern from "hot.h" nogil:
     void ea_count(uint64_t *, uint64_t)
 
     uint8_t *ea_put(uint8_t *, const void *, uint32_t)
+    uint8_t *ea_copy(uint8_t *, const uint8_t *, uint32_t)
     uint8_t *ea_put_uint(uint8_t *, uint64_t)
     uint8_t *ea_put_hex(uint8_t *, uint64_t, int)
     uint8_t *ea_put_hex16(uint8_t *, uint64_t)

@@ -10,7 +10,7 @@ from cext.hot cimport EaAddr
 from cext.msg cimport Slice
 
 cdef enum:
-    MAX_RULES = 64
+    MAX_RULES = 64          # and rows
     MAX_PEERS = 1024
     MAX_SOURCE_PORTS = 16
     NO_PEER = 65535
@@ -93,6 +93,7 @@ cdef struct Peer:
     uint32_t set_count
     Slice domain            # host[:port] that replaces an own name in the Request-URI
     Limit rate              # trunk-rate
+    uint64_t rows           # bit i: row i applies to this kind of peer, and its rule is not off
     uint8_t mode[MAX_RULES]
 
 cdef struct SourceRow:      # a network that is a peer's
@@ -125,7 +126,6 @@ cdef struct Listener:
 cdef struct RuleRow:
     uint8_t op              # OP_
     uint8_t rule            # id: position in the registry
-    uint8_t dirs            # bits PEER_: 1 trunk, 2 upstream, 4 unknown
 
 cdef struct OwnerRange:     # which trunk owns [low, high], for calls from an upstream
     uint64_t low, high
@@ -167,6 +167,7 @@ cdef struct PolicyImage:
     uint32_t structure_rows         # the first rows need no state; they run before the transaction cache
     uint8_t *signatures             # length byte and text, folded
     uint32_t signature_bytes
-    uint64_t signature_starts[1024] # bit of the first two bytes, folded by | 0x20
+    uint32_t signature_stride       # windows of three bytes that every signature has, one behind the other
+    uint64_t signature_windows[64]  # bit of each of them, see ops/scanner.pxi
     uint8_t *body_types             # length byte and text, lower case
     uint32_t body_type_bytes

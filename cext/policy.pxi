@@ -43,9 +43,10 @@ cdef class Policy:
         self.fill_sources(tables)
         self.fill_names(tables)
         self.fill_numbers(tables)
+        self.fill_rows(tables)
         self.fill_settings(tables)
         self.image.generation = tables.generation
-        self.image.text = <uint8_t *>self.keep(bytes(self.text))
+        self.image.text = <uint8_t *>self.keep(bytes(self.text) + bytes(SLOT_PAD))
 
     cdef void *room(self, size_t count, size_t size) except NULL:
         return self.keep(bytes(max(count, 1) * size))
@@ -208,15 +209,24 @@ cdef class Policy:
         count[0] = len(digits)
         return table
 
-    cdef fill_settings(self, t):
-        cdef uint32_t i, bit
+    cdef fill_rows(self, t):
+        cdef uint32_t i, k
+        cdef Peer *p
+        if len(t.rows) > MAX_RULES:
+            raise ValueError(f"at most {MAX_RULES} rows")
         self.image.row_count = len(t.rows)
         self.image.rows = <RuleRow *>self.room(len(t.rows), sizeof(RuleRow))
         for i, row in enumerate(t.rows):
             self.image.rows[i].op = OP_NAMES.index(row.op)
             self.image.rows[i].rule = row.rule
-            self.image.rows[i].dirs = row.dirs
+            for k in range(self.image.peer_count):
+                p = &self.image.peers[k]
+                if row.dirs & (DIR_UPSTREAM if p.kind == PEER_UPSTREAM else DIR_TRUNK) and p.mode[<int>row.rule]:
+                    p.rows |= <uint64_t>1 << i
         self.image.structure_rows = sum(1 for row in t.rows if OP_NAMES.index(row.op) <= OP_DIALOG)
+
+    cdef fill_settings(self, t):
+        cdef uint32_t i, k, window
         for i, mode in enumerate(t.unknown_modes):
             self.image.unknown_mode[i] = mode
         memset(self.image.reason_rule, 255, sizeof(self.image.reason_rule))
@@ -238,9 +248,11 @@ cdef class Policy:
         block = b"".join(bytes([len(s)]) + s for s in folded)
         self.image.signatures = <uint8_t *>self.keep(block)
         self.image.signature_bytes = <uint32_t>len(block)
+        self.image.signature_stride = min([len(s) for s in folded], default=256) - WINDOW + 1
         for s in folded:
-            bit = int.from_bytes(s[:2], "little") | 0x2020
-            self.image.signature_starts[bit >> 6] |= <uint64_t>1 << (bit & 63)
+            for k in range(self.image.signature_stride):
+                window = signature_window(int.from_bytes(s[k : k + WINDOW], "little"))
+                self.image.signature_windows[window >> 6] |= <uint64_t>1 << (window & 63)
         block = b"".join(bytes([len(s)]) + s.lower().encode() for s in t.body_types)
         self.image.body_types = <uint8_t *>self.keep(block)
         self.image.body_type_bytes = <uint32_t>len(block)

@@ -5,11 +5,11 @@ from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
 from cext.batch cimport Packet
 from cext.hot cimport EaAddr
 from cext.msg cimport SipMsg, Slice
-from cext.policy cimport Peer, PolicyImage
+from cext.policy cimport MAX_RULES, Peer, PolicyImage
 from cext.state cimport State, Worker
 from cext.verdict cimport Verdict
 
-cdef enum:                  # bits of Screen.dir and of RuleRow.dirs
+cdef enum:                  # bits of Screen.dir
     DIR_TRUNK = 1
     DIR_UPSTREAM = 2
     DIR_UNKNOWN = 4
@@ -52,12 +52,9 @@ cdef struct TraceStep:           # one line of explain
     uint64_t value
     uint64_t limit
 
-cdef enum:
-    MAX_STEPS = 24
-
 cdef struct Trace:          # filled only by explain
     uint32_t count
-    TraceStep step[MAX_STEPS]
+    TraceStep step[MAX_RULES]
 
 cdef struct Screen:
     PolicyImage *policy

@@ -64,49 +64,59 @@ cdef int screen_op(Screen *s, int op) noexcept nogil:
     return 0
 
 
+# What a rule found, by its mode for this peer: True when it decides, else it is only recorded.
+cdef bint screen_finding(Screen *s, int rule, int reason) noexcept nogil:
+    if s.peer.mode[rule] == MODE_MONITOR:
+        if s.v.monitored == 0:
+            s.v.value = s.found
+            s.v.limit = s.limit
+        s.v.monitored |= <uint64_t>1 << rule
+        return False
+    decide(s, ACT_ANSWER, reason)
+    if reason == RSN_TRUNK_RATE:
+        s.v.status = s.peer.over_limit
+    s.v.value = s.found
+    s.v.limit = s.limit
+    return True
+
+
 # Rows [first, last) on this request. True when one decided.
 cdef bint screen_rows(Screen *s, uint32_t first, uint32_t last) noexcept nogil:
     cdef RuleRow *row
-    cdef TraceStep *step = NULL
     cdef uint32_t i
-    cdef int reason, mode
-    cdef bint applies, decided = False
+    cdef int reason
+    if s.trace != NULL:
+        return screen_rows_told(s, first, last)
     for i in range(first, last):
         row = &s.policy.rows[i]
-        mode = s.peer.mode[row.rule]
-        applies = (row.dirs & s.dir) != 0 and (s.ops >> row.op & 1) != 0 and mode != MODE_OFF
-        if s.trace != NULL and s.trace.count < MAX_STEPS:
-            step = &s.trace.step[s.trace.count]
-            s.trace.count += 1
-            step.rule = row.rule
-            step.mode = <uint8_t>mode
-            step.applies = applies
-            step.reason = 0
-            step.value = step.limit = 0
-        if not applies:
+        if s.peer.rows >> i & 1 and s.ops >> row.op & 1:
+            reason = screen_op(s, row.op)
+            if EA_UNLIKELY(reason != 0) and screen_finding(s, row.rule, reason):
+                return True
+    return False
+
+
+# The same for explain: every row leaves a step, and the rows behind the one that decides tell what they see.
+cdef bint screen_rows_told(Screen *s, uint32_t first, uint32_t last) noexcept nogil:
+    cdef RuleRow *row
+    cdef TraceStep *step
+    cdef uint32_t i
+    for i in range(first, last):
+        row = &s.policy.rows[i]
+        step = &s.trace.step[s.trace.count]
+        s.trace.count += 1
+        memset(step, 0, sizeof(TraceStep))
+        step.rule = row.rule
+        step.mode = s.peer.mode[row.rule]
+        step.applies = s.peer.rows >> i & 1 and s.ops >> row.op & 1
+        if not step.applies:
             continue
-        reason = screen_op(s, row.op)
-        if step != NULL:
-            step.reason = <uint16_t>reason
-            step.value = s.found
-            step.limit = s.limit
-        if reason == 0 or decided:
-            continue
-        if mode == MODE_MONITOR:
-            if s.v.monitored == 0:
-                s.v.value = s.found
-                s.v.limit = s.limit
-            s.v.monitored |= <uint64_t>1 << row.rule
-            continue
-        decide(s, ACT_ANSWER, reason)
-        if reason == RSN_TRUNK_RATE:
-            s.v.status = s.peer.over_limit
-        s.v.value = s.found
-        s.v.limit = s.limit
-        if s.trace == NULL:
-            return True
-        decided = True              # explain goes on, to tell every rule
-    return decided
+        step.reason = <uint16_t>screen_op(s, row.op)
+        step.value = s.found
+        step.limit = s.limit
+        if step.reason and s.v.action == ACT_NONE:
+            screen_finding(s, row.rule, step.reason)
+    return s.v.action != ACT_NONE
 
 
 # Where the answer to this request goes, and the hash that its branch and cache key build on.
