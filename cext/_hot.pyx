@@ -55,6 +55,7 @@ include "act.pxi"
 include "account.pxi"
 include "send.pxi"
 include "policy.pxi"
+include "networks.pxi"
 include "engine.pxi"
 include "inspect.pxi"
 

@@ -321,8 +321,9 @@ cdef class Engine:
         engine_classify(&s)
         skip = parse_message(s.packet.data, s.packet.len, s.m)
         s.p = s.packet.data + skip
-        screen_prepare(&s)
-        screen_message(&s)
+        if s.peer != NULL or not screen_listed(&s):
+            screen_prepare(&s)
+            screen_message(&s)
         rules = policy.tables.rules
         modes = ("off", "monitor", "enforce")
         steps = []
@@ -405,9 +406,9 @@ cdef void engine_process(Engine engine, PolicyImage *policy, Batch batch, uint64
             engine_classify(s)
             ea_count(&w.received, 1)
             if s.peer == NULL:
-                reason = op_source_rate(s)
-                if screen_stranger(s, reason):
-                    # Unknown and over its budget: not even parsed.
+                reason = RSN_DENIED if screen_listed(s) else op_source_rate(s)
+                if reason == RSN_DENIED or screen_stranger(s, reason):
+                    # Unknown, and denied or over its budget: not even parsed.
                     s.m.kind = KIND_ERROR
                     s.m.reason = <uint16_t>reason
                     s.m.rows = 0

@@ -104,6 +104,27 @@ cdef struct SourceRow:      # a network that is a peer's
     uint16_t ports[MAX_SOURCE_PORTS]
     int32_t next            # another row of the same network, -1: none
 
+cdef enum:                  # what the lists say of a source that is no peer's
+    LIST_NONE = 0
+    LIST_DENY = 1
+    LIST_ALLOW = 2
+
+cdef struct NetRow:         # a listed network
+    uint64_t hi, lo
+    uint64_t until          # ns: by the engine's clock in a policy, wall time in a NetworkSet; 0: no end
+    int32_t next            # another row of the same hash, -1: none; in a NetworkSet its line
+    uint16_t bits           # of 128
+    uint16_t kind           # LIST_
+
+cdef struct NetTable:
+    NetRow *row
+    int32_t *head           # hash of network -> row, -1: none
+    uint64_t mask
+    uint32_t count
+    uint16_t v4_count, v6_count
+    uint16_t v4_bits[33]    # distinct lengths, longest first
+    uint16_t v6_bits[129]
+
 cdef struct NameRow:        # a host that a URI may name
     uint64_t hash
     EaAddr address          # when is_address
@@ -141,6 +162,7 @@ cdef struct PolicyImage:
     Peer *peers
     SourceRow *sources
     int32_t *source_heads           # hash of network -> row, -1: none
+    NetTable listed                 # networks of [lists] allow and deny
     NameRow *names
     int32_t *name_heads
     Target *targets

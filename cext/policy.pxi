@@ -41,6 +41,7 @@ cdef class Policy:
         self.tables = tables
         self.fill_peers(tables)
         self.fill_sources(tables)
+        fill_list_table(&self.image.listed, self, tables.lists, tables.wall_ahead)
         self.fill_names(tables)
         self.fill_numbers(tables)
         self.fill_rows(tables)

@@ -79,6 +79,7 @@ cdef struct Screen:
     uint8_t dir             # DIR_
     uint8_t lane            # LANE_
     uint8_t cookie_state    # COOKIE_
+    uint8_t listed          # LIST_, of a source that is no peer's
     uint8_t uri_names       # NAME_ of the Request-URI: an own name, one of the peer it goes to
     Slice uri_written       # the Request-URI as it stands, m.uri may be the strict router's
     EaAddr reply_to         # RFC 3261 §18.2.2, RFC 3581 §4

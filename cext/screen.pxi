@@ -397,6 +397,17 @@ cdef bint screen_stranger(Screen *s, int reason) noexcept nogil:
     return True
 
 
+# A source that no peer's longer network claims, and the lists of networks. True when one denies it.
+cdef bint screen_listed(Screen *s) noexcept nogil:
+    if s.policy.listed.count == 0:
+        return False
+    s.listed = <uint8_t>list_match(&s.policy.listed, &s.packet.source, s.now)
+    if s.listed != LIST_DENY:
+        return False
+    decide(s, ACT_DROP, RSN_DENIED)
+    return True
+
+
 # A source that nobody configured: never forwarded. Only an emergency call is told so.
 cdef void screen_unknown(Screen *s) noexcept nogil:
     if s.m.reason:

@@ -66,6 +66,28 @@ cdef bint source_belongs(PolicyImage *policy, EaAddr *a, uint16_t peer) noexcept
     return False
 
 
+cdef inline bint row_live(NetRow *row, uint64_t now) noexcept nogil:
+    return row.until == 0 or row.until > now
+
+
+# What the lists say of an address (LIST_): the longest network that is in force decides.
+cdef int list_match(NetTable *t, EaAddr *a, uint64_t now) noexcept nogil:
+    cdef uint16_t *lengths = &t.v4_bits[0] if a.v4 else &t.v6_bits[0]
+    cdef uint32_t k, count = t.v4_count if a.v4 else t.v6_count
+    cdef uint64_t hi, lo
+    cdef int32_t at
+    cdef NetRow *row
+    for k in range(count):
+        source_mask(a, lengths[k], &hi, &lo)
+        at = t.head[source_hash(hi, lo, lengths[k]) & t.mask]
+        while at >= 0:
+            row = &t.row[at]
+            if row.bits == lengths[k] and row.hi == hi and row.lo == lo and row_live(row, now):
+                return row.kind
+            at = row.next
+    return LIST_NONE
+
+
 cdef uint16_t peer_by_id(PolicyImage *policy, uint32_t id) noexcept nogil:
     cdef uint32_t i
     for i in range(policy.peer_count):

@@ -126,6 +126,43 @@ class NumberSet:
     def overlaps(self, other: NumberSet) -> str | None:
         """Digits of one number that both hold, or None."""
 
+class NetworkListError(ValueError):
+    """Lines of a list of networks that can't be read."""
+
+    errors: list[tuple[int, str, str]]
+    """Line number from 1, what is wrong, and what to write; the first 20."""
+
+    def __init__(self, errors: list[tuple[int, str, str]]) -> None: ...
+
+@disjoint_base
+class NetworkSet:
+    """A list of networks, each with an optional end: read-only, shared by policies.
+
+    One a line: ``203.0.113.0/24`` or an address, then perhaps a date (to its end) or
+    a date and time, UTC unless it says otherwise; ``#`` comments and blank lines are
+    passed over. Of a network that is listed twice the longer lasting entry holds.
+    Raises NetworkListError. Networks are given and told as text: "203.0.113.0/24".
+    """
+
+    def __new__(cls, text: bytes) -> Self: ...
+    def __len__(self) -> int: ...
+    @property
+    def count(self) -> int:
+        """Networks listed."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held."""
+
+    def within(self, network: str) -> tuple[str, int] | None:
+        """The first listed network that is this one or lies inside it, and its line; whether it is in force or not."""
+
+    def touches(self, network: str, wall_ns: int) -> bool:
+        """Does a listed network that is in force at that wall time overlap this one?"""
+
+    def shared(self, other: NetworkSet) -> tuple[str, int, int] | None:
+        """A network that both list, its line here and there; None: there is none."""
+
 @disjoint_base
 class Batch:
     """Up to 64 datagrams on their way in, in an arena made once."""

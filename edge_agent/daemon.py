@@ -166,7 +166,7 @@ class Daemon:
     def _publish(self, loaded: Loaded, generation: int) -> None:
         # The engine's clock is monotonic; the key's age is wall time and outlives the process.
         grace_until = grace_end(self._key_made, loaded.settings.keys.grace, time.time(), time.monotonic_ns())
-        swap(self._engine, loaded, generation, grace_until)
+        swap(self._engine, loaded, generation, grace_until, time.time_ns() - time.monotonic_ns())
 
     # Control plane
 

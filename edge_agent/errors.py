@@ -61,6 +61,12 @@ CATALOGUE: dict[str, Entry] = {
     "list-unreadable": Entry("can't be read: {why}", "the path is relative to the folder of the configuration"),
     "list-line": Entry("{what}", 'a line is "+12125550100", "+12125550100..+12125550199" or "+1212555*"'),
     "list-more": Entry("reading stopped after {count} bad lines"),
+    # lists of networks
+    "network-line": Entry("{what}", "{hint}"),
+    "network-denied": Entry(
+        "{network} ({place}) is denied, but it lies within {other}", "a deny list can't shut out who is configured"
+    ),
+    "network-both": Entry("{network} ({place}) is also allowed ({other})", "list it once"),
     # accepted, with a notice
     "not-built": Entry("accepted, not built yet: {what}", "it has no effect in this version", notice=True),
     "not-built-refused": Entry("not built yet: {what}", "{hint}"),

@@ -74,7 +74,7 @@ def explain(file: Path, source: str, config: Path, crlf: bool) -> dict[str, Any]
     data, notes = read_message(file, crlf)
     secret, note = _secret(loaded)
     engine = _hot.Engine(rates_mib=1, transactions_mib=1, leases_mib=1, secret=secret)
-    engine.publish(compile_policy(loaded, 1))
+    engine.publish(compile_policy(loaded, 1, wall_ahead=time.time_ns() - time.monotonic_ns()))
     listener = _listener(loaded, sender[0])
     *steps, verdict = engine.explain(data, sender, listener, time.monotonic_ns())
     peer = _peer(engine, data, sender, listener)

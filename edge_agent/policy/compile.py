@@ -103,6 +103,10 @@ class Tables:
     generation: int
     peers: tuple[PeerRow, ...]
     sources: tuple[SourceRow, ...]
+    lists: tuple[tuple[str, _hot.NetworkSet], ...]
+    """Listed networks, each list with "allow" or "deny"."""
+    wall_ahead: int
+    """Nanoseconds that the wall clock was ahead of the engine's when this was made: where the ends of listed networks lie."""
     names: tuple[NameRow, ...]
     listeners: tuple[ListenerRow, ...]
     rows: tuple[ScreenRow, ...]
@@ -137,12 +141,12 @@ class Tables:
     )
 
 
-def compile_policy(loaded: Loaded, generation: int, grace_until: int = 0) -> _hot.Policy:
+def compile_policy(loaded: Loaded, generation: int, grace_until: int = 0, wall_ahead: int = 0) -> _hot.Policy:
     """The engine's policy for a good configuration."""
-    return _hot.Policy(compile_tables(loaded, generation, grace_until))
+    return _hot.Policy(compile_tables(loaded, generation, grace_until, wall_ahead))
 
 
-def compile_tables(loaded: Loaded, generation: int, grace_until: int = 0) -> Tables:
+def compile_tables(loaded: Loaded, generation: int, grace_until: int = 0, wall_ahead: int = 0) -> Tables:
     """The tables of that policy, for who wants to look at them."""
     settings = loaded.settings
     regions = _Regions(settings.agent.country)
@@ -156,6 +160,8 @@ def compile_tables(loaded: Loaded, generation: int, grace_until: int = 0) -> Tab
         generation=generation,
         peers=peers,
         sources=_sources(settings),
+        lists=loaded.networks.tables(),
+        wall_ahead=wall_ahead,
         names=_names(settings),
         listeners=tuple(ListenerRow(lst.address.host, lst.address.port, str(lst.public)) for lst in settings.listen),
         rows=_rows(),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Container
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,10 +17,10 @@ from edge_agent.policy.merge import Document, Loc
 from edge_agent.policy.settings import Trunk
 
 if TYPE_CHECKING:
-    from edge_agent._hot import NumberSet
+    from edge_agent._hot import NetworkSet, NumberSet
 
 _FILE = "file:"
-_LINES_SHOWN = 20
+LINES_SHOWN = 20
 """Bad lines of one file that are told; the engine stops reading there too."""
 _PAIRS_COMPARED = 50_000
 """Pairs of sets that one load compares; more than that would make reloads of large fleets of trunks slow."""
@@ -33,10 +34,12 @@ class NumberCache:
     """Sets of files that are already read. Give the same cache to every load of a process."""
 
     sets: dict[FileKey, NumberSet] = field(default_factory=dict)
+    networks: dict[FileKey, NetworkSet] = field(default_factory=dict)
 
-    def keep(self, used: set[FileKey]) -> None:
+    def keep(self, used: set[FileKey], used_networks: set[FileKey]) -> None:
         """Forget the sets that the policy in force doesn't use."""
         self.sets = {key: numbers for key, numbers in self.sets.items() if key in used}
+        self.networks = {key: networks for key, networks in self.networks.items() if key in used_networks}
 
 
 class ListReader:
@@ -87,7 +90,7 @@ class ListReader:
         from edge_agent._hot import NumberListError, NumberSet
 
         try:
-            key, text = _read_regular(path, self._cache.sets)
+            key, text = read_regular(path, self._cache.sets)
             self.used.add(key)
             if text is not None:
                 self._cache.sets[key] = NumberSet(text)
@@ -101,10 +104,10 @@ class ListReader:
         return None
 
     def _bad_lines(self, path: Path, errors: list[tuple[int, str]]) -> None:
-        for line, what in errors[:_LINES_SHOWN]:
+        for line, what in errors[:LINES_SHOWN]:
             self.problems.append(problem("list-line", str(path), f"line {line}", what=what))
-        if len(errors) >= _LINES_SHOWN:
-            self.problems.append(problem("list-more", str(path), "", count=_LINES_SHOWN))
+        if len(errors) >= LINES_SHOWN:
+            self.problems.append(problem("list-more", str(path), "", count=LINES_SHOWN))
 
 
 def shared_numbers(owned: dict[str, tuple[NumberSet, ...]]) -> tuple[list[tuple[str, str, str]], bool]:
@@ -127,7 +130,7 @@ def _common(first: tuple[NumberSet, ...], second: tuple[NumberSet, ...]) -> str 
     return next((number for one in first for other in second if (number := one.overlaps(other)) is not None), None)
 
 
-def _read_regular(path: Path, known: dict[FileKey, NumberSet]) -> tuple[FileKey, bytes | None]:
+def read_regular(path: Path, known: Container[FileKey]) -> tuple[FileKey, bytes | None]:
     """The file's key, and its bytes if the key is new. Never waits: a pipe or a device is refused."""
     with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
         status = os.fstat(file.fileno())

@@ -15,6 +15,7 @@ from edge_agent.policy.checks import Finding, check
 from edge_agent.policy.draft import Draft, read_draft
 from edge_agent.policy.lists import ListReader, NumberCache, shared_numbers
 from edge_agent.policy.merge import Loc, read_files
+from edge_agent.policy.networks import NetworkLists, NetworkReader, check_networks
 from edge_agent.policy.resolve import Resolver
 from edge_agent.policy.settings import Settings
 from edge_agent.policy.values import Address
@@ -35,6 +36,7 @@ class Loaded:
     files: tuple[Path, ...]
     numbers: dict[str, tuple[NumberSet, ...]]
     """Numbers that each trunk owns."""
+    networks: NetworkLists
 
 
 def load(path: Path, cache: NumberCache | None = None) -> Loaded:
@@ -52,17 +54,20 @@ def load(path: Path, cache: NumberCache | None = None) -> Loaded:
     reader = ListReader(document, cache)
     numbers = {trunk.name: reader.sets_of(index, trunk) for index, trunk in draft.trunk.items()}
     findings += _shared(draft, numbers)
+    network_reader = NetworkReader(document, cache)
+    networks = network_reader.read(draft.sections["lists"])
+    findings += check_networks(draft, networks)
 
     notices: list[Problem] = []
-    problems += [*draft.problems, *reader.problems]
+    problems += [*draft.problems, *reader.problems, *network_reader.problems]
     for finding in findings:
         if not _reported(finding.loc, draft.bad):
             text = problem(finding.code, document.file_of(finding.loc), document.key_of(finding.loc), **finding.values)
             (notices if CATALOGUE[finding.code].notice else problems).append(text)
     if problems:
         raise ConfigError(tuple(problems))
-    cache.keep(reader.used)
-    return Loaded(draft.settings(), tuple(notices), tuple(document.files), numbers)
+    cache.keep(reader.used, network_reader.used)
+    return Loaded(draft.settings(), tuple(notices), tuple(document.files), numbers, networks)
 
 
 def _complete(draft: Draft, resolver: Resolver) -> None:

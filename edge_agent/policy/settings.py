@@ -23,6 +23,7 @@ from edge_agent.policy.values import (
     ListFile,
     LocalAddress,
     Name,
+    NetworkEntry,
     NumberEntry,
     OutsideLine,
     Port,
@@ -225,10 +226,13 @@ class Tables(Section):
 
 
 class Lists(Section):
-    """[lists]: numbers that rules of the whole agent look at."""
+    """[lists]: networks that get nothing or are never banned, and numbers that rules of the whole agent look at."""
 
-    deny: Annotated[list[NumberEntry], NotBuilt("the list of denied prefixes", quiet=([],))] = setting(
-        [], "Prefixes that nobody may call."
+    deny: list[NetworkEntry] = setting(
+        [], 'Networks whose messages are dropped unread: "203.0.113.0/24", "203.0.113.7 2026-12-31", "file:deny.txt".'
+    )
+    allow: list[NetworkEntry] = setting(
+        [], "Networks that are never banned and get no strikes; strangers all the same."
     )
     do_not_originate: Annotated[list[NumberEntry], NotBuilt("do-not-originate lists", quiet=([],))] = setting(
         [], "Numbers that never make calls."

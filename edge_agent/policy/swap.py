@@ -62,9 +62,9 @@ class Outcome(NamedTuple):
     destination: tuple[str, int] | None
 
 
-def swap(engine: _hot.Engine, loaded: Loaded, generation: int, grace_until: int = 0) -> None:
+def swap(engine: _hot.Engine, loaded: Loaded, generation: int, grace_until: int = 0, wall_ahead: int = 0) -> None:
     """Puts the configuration in force in ``engine``, or raises and leaves it as it was."""
-    policy = compile_policy(loaded, generation, grace_until)
+    policy = compile_policy(loaded, generation, grace_until, wall_ahead)
     try_out(policy)
     engine.publish(policy)
 

@@ -244,6 +244,16 @@ def _check_number_entry(value: str) -> str:
     return value
 
 
+def _check_network_entry(value: str) -> str:
+    if not value.isprintable():
+        raise bad("holds control characters", "one entry per string")
+    if value.startswith("file:"):
+        return _check_list_file(value)
+    if not value.strip():
+        raise bad("is empty", 'write "203.0.113.0/24", or "file:" and a path')
+    return value
+
+
 Duration = Annotated[float, BeforeValidator(read_duration), Kind("duration")]
 LocalAddress = Annotated[Address, BeforeValidator(read_local_address), Kind("IP address:port")]
 PublicAddress = Annotated[Address | None, BeforeValidator(read_public_address), Kind("host:port")]
@@ -256,6 +266,7 @@ Name = Annotated[
     str, matching(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", "name", "up to 64 letters, digits and . _ -"), Kind("name")
 ]
 ListFile = Annotated[str, AfterValidator(_check_list_file), Kind('"file:" path')]
+NetworkEntry = Annotated[str, AfterValidator(_check_network_entry), Kind('network or "file:" path')]
 NumberEntry = Annotated[str, AfterValidator(_check_number_entry), Kind('number, range, prefix or "file:" path')]
 OutsideLine = Annotated[str, matching(r"[0-9]{1,4}", "outside-line prefix", "one to four digits"), Kind("digits")]
 Port = Annotated[int, Field(ge=1, le=65535)]

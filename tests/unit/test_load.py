@@ -373,7 +373,6 @@ def test_cross_checks_let_pass(read: Load, text: str) -> None:
         (BASE + '[bans]\nfirst = "60s"\n', "not-built", "bans.first"),
         (BASE + "[bans]\nkernel = true\n", "not-built", "bans.kernel"),
         (BASE + "[tables]\nexplain_mib = 16\n", "not-built", "tables.explain_mib"),
-        (BASE + '[lists]\ndeny = ["file:deny.txt"]\n', "not-built", "lists.deny"),
         (BASE + '[lists]\ndo_not_originate = ["+12125550100"]\n', "not-built", "lists.do_not_originate"),
         (BASE + '[redress]\nurl = "https://example.net/redress"\n', "not-built", "redress.url"),
         (BASE + '[stir]\nfreshness = "60s"\n', "not-built", "stir.freshness"),
