@@ -90,12 +90,36 @@ cdef enum:
     RSN_AUTH_ABUSE = 86
     RSN_OVERLOAD = 87
     RSN_OVERLOAD_UPSTREAM = 88
-    RSN_COUNT = 89
+    RSN_IDENTITY_SIZE = 89
+    RSN_IDENTITY_SYNTAX = 90
+    RSN_IDENTITY_INFO = 91
+    RSN_IDENTITY_MISSING = 92
+    RSN_PASSPORT_SIZE = 93
+    RSN_PASSPORT_SYNTAX = 94
+    RSN_PASSPORT_HEADER = 95
+    RSN_PASSPORT_ALGORITHM = 96
+    RSN_PASSPORT_CLAIMS = 97
+    RSN_PASSPORT_SIGNATURE = 98
+    RSN_PASSPORT_STALE = 99
+    RSN_PASSPORT_ORIG = 100
+    RSN_PASSPORT_DEST = 101
+    RSN_PASSPORT_CHAIN = 102
+    RSN_CERTIFICATE_URL = 103
+    RSN_CERTIFICATE_UNAVAILABLE = 104
+    RSN_CERTIFICATE_SYNTAX = 105
+    RSN_CERTIFICATE_PATH = 106
+    RSN_CERTIFICATE_TIME = 107
+    RSN_CERTIFICATE_REVOKED = 108
+    RSN_CERTIFICATE_PROFILE = 109
+    RSN_CERTIFICATE_NUMBER = 110
+    RSN_CERTIFICATE_REFERENCE = 111
+    RSN_CERTIFICATE_CONSTRAINT = 112
+    RSN_COUNT = 113
 
 cdef extern from *:
     """
     typedef struct { const char *name, *phrase; uint16_t status, phrase_len; } EaReason;
-    static const EaReason ea_reasons[89] = {
+    static const EaReason ea_reasons[113] = {
         {"pass", "", 0, 0},
         {"keepalive", "", 0, 0},
         {"ack-absorbed", "", 0, 0},
@@ -185,6 +209,30 @@ cdef extern from *:
         {"auth-abuse", "", 0, 0},
         {"overload", "Service Unavailable", 503, 19},
         {"overload-upstream", "Service Unavailable", 503, 19},
+        {"identity-size", "Invalid Identity Header", 438, 23},
+        {"identity-syntax", "Invalid Identity Header", 438, 23},
+        {"identity-info", "Invalid Identity Header", 438, 23},
+        {"identity-missing", "Use Identity Header", 428, 19},
+        {"passport-size", "Invalid PASSporT", 438, 16},
+        {"passport-syntax", "Invalid PASSporT", 438, 16},
+        {"passport-header", "Invalid PASSporT", 438, 16},
+        {"passport-algorithm", "Unsupported Credential", 437, 22},
+        {"passport-claims", "Invalid PASSporT", 438, 16},
+        {"passport-signature", "Invalid Identity Header", 438, 23},
+        {"passport-stale", "Stale Date", 403, 10},
+        {"passport-orig", "Invalid Identity Header", 438, 23},
+        {"passport-dest", "Invalid Identity Header", 438, 23},
+        {"passport-chain", "Invalid Identity Header", 438, 23},
+        {"certificate-url", "Bad Identity Info", 436, 17},
+        {"certificate-unavailable", "Bad Identity Info", 436, 17},
+        {"certificate-syntax", "Unsupported Credential", 437, 22},
+        {"certificate-path", "Unsupported Credential", 437, 22},
+        {"certificate-time", "Unsupported Credential", 437, 22},
+        {"certificate-revoked", "Unsupported Credential", 437, 22},
+        {"certificate-profile", "Unsupported Credential", 437, 22},
+        {"certificate-number", "Unsupported Credential", 437, 22},
+        {"certificate-reference", "Unsupported Credential", 437, 22},
+        {"certificate-constraint", "Invalid PASSporT", 438, 16},
     };
     """
     ctypedef struct EaReason:

@@ -182,6 +182,80 @@ def explain(file: Path, source: str, config: Path, crlf: bool, as_json: bool) ->
         console().print(explain_view.render(result))
 
 
+@commands.group()
+def stir() -> None:
+    """Sign and verify callers (STIR/SHAKEN), one at a time."""
+
+
+country_option = click.option(
+    "--country", default="US", show_default=True, help="Whose way of writing numbers to read."
+)
+at_option = click.option("--at", type=float, metavar="SECONDS", help="POSIX time to take for now.")
+
+
+@stir.command("sign")
+@click.option("--key", type=PathParameter, required=True, help="Private key, PEM, curve P-256.")
+@click.option("--x5u", required=True, help="URL that serves its certificate.")
+@click.option("--orig", required=True, help="The caller's number.")
+@click.option("--dest", required=True, help="The called number.")
+@click.option("--attest", type=click.Choice(["A", "B", "C"]), required=True, help="What you know of the caller.")
+@country_option
+@at_option
+def stir_sign(key: Path, x5u: str, orig: str, dest: str, attest: str, country: str, at: float | None) -> None:
+    """Print the Identity header of a call."""
+    from edge_agent.show import complain
+    from edge_agent.stir import command
+
+    try:
+        print(f"Identity: {command.sign_header(key, x5u, orig, dest, attest, country, at)}")
+    except command.BadInput as error:
+        complain([error])
+        sys.exit(1)
+
+
+@stir.command("verify")
+@click.argument("file", type=PathParameter)
+@click.option("--roots", type=PathParameter, required=True, help="Folder or file of trusted roots (PEM).")
+@click.option(
+    "--certificate", "known", type=(str, PathParameter), multiple=True, metavar="URL FILE", help="What URL serves."
+)
+@click.option("--fetch", is_flag=True, help="Fetch certificates that aren't given.")
+@click.option(
+    "--freshness",
+    type=click.FloatRange(1, 3600),
+    default=60.0,
+    show_default=True,
+    help="Seconds a signature is good for.",
+)
+@country_option
+@at_option
+@json_option
+def stir_verify(
+    file: Path,
+    roots: Path,
+    known: tuple[tuple[str, Path], ...],
+    fetch: bool,
+    freshness: float,
+    country: str,
+    at: float | None,
+    as_json: bool,
+) -> None:
+    """Tell what the Identity headers of the SIP message in FILE come to. Exit 1 unless the caller is verified."""
+    from edge_agent.show import complain, console, print_json
+    from edge_agent.stir import command, show
+
+    try:
+        result = command.verify_message(file, roots, country, known=known, fetch=fetch, at=at, freshness=freshness)
+    except command.BadInput as error:
+        complain([error])
+        sys.exit(1)
+    if as_json:
+        print_json(result)
+    else:
+        console().print(show.render(result))
+    sys.exit(0 if result["reason"] == "pass" else 1)
+
+
 @commands.command()
 @click.option("--seconds", type=click.FloatRange(2, 600), default=10.0, show_default=True, help="How long to send.")
 @json_option
