@@ -54,6 +54,8 @@ cdef class Engine:
         self.state.peers = <PeerCells *>ea_table_alloc((MAX_PEERS + 1) * sizeof(PeerCells))
         if (self.workers == NULL or self.state.peers == NULL
                 or not cells_init(&self.state.rates, <uint64_t>rates_mib << 20)
+                or not cells_init(&self.state.strikes, <uint64_t>rates_mib << 18)
+                or not bans_init(&self.state.bans)
                 or not cells_init(&self.state.leases, <uint64_t>leases_mib << 20)
                 or not txn_init(&self.state.transactions, <uint64_t>transactions_mib << 20)):
             raise MemoryError("the state tables don't fit: lower [tables]")
@@ -61,7 +63,9 @@ cdef class Engine:
             self.workers[i].verdicts = <uint64_t *>ea_table_alloc((MAX_PEERS + 1) * REASONS * ACT_COUNT * 8)
             self.workers[i].monitored = <uint64_t *>ea_table_alloc((MAX_PEERS + 1) * MAX_RULES * 8)
             self.workers[i].ring = <EventRecord *>ea_table_alloc(RING * sizeof(EventRecord))
-            if not (self.workers[i].verdicts and self.workers[i].monitored and self.workers[i].ring):
+            self.workers[i].strikes = <StrikeRecord *>ea_table_alloc(STRIKES * sizeof(StrikeRecord))
+            if not (self.workers[i].verdicts and self.workers[i].monitored and self.workers[i].ring
+                    and self.workers[i].strikes):
                 raise MemoryError("the counters don't fit")
         self.slots = {}
         self.slot_names = [None] * (MAX_PEERS + 1)
@@ -95,9 +99,12 @@ cdef class Engine:
             munmap(self.workers[i].verdicts, (MAX_PEERS + 1) * REASONS * ACT_COUNT * 8)
             munmap(self.workers[i].monitored, (MAX_PEERS + 1) * MAX_RULES * 8)
             munmap(self.workers[i].ring, RING * sizeof(EventRecord))
+            munmap(self.workers[i].strikes, STRIKES * sizeof(StrikeRecord))
         munmap(self.workers, self.worker_count * sizeof(Worker))
         munmap(self.state.peers, (MAX_PEERS + 1) * sizeof(PeerCells))
         munmap(self.state.rates.cell, self.state.rates.bytes)
+        munmap(self.state.strikes.cell, self.state.strikes.bytes)
+        bans_free(&self.state.bans)
         munmap(self.state.leases.cell, self.state.leases.bytes)
         munmap(self.state.transactions.entry, self.state.transactions.bytes)
         close(self.wake)
@@ -234,7 +241,7 @@ cdef class Engine:
         cdef Worker *w
         cdef uint64_t n
         total = {"received": 0, "forwarded": 0, "answered": 0, "dropped": 0, "responses": 0, "events_dropped": 0,
-                 "send_errors": 0, "batches": 0}
+                 "send_errors": 0, "batches": 0, "strikes_dropped": 0}
         verdicts = {}
         monitored = {}
         methods = dict.fromkeys(METHODS[1:], 0)
@@ -245,7 +252,8 @@ cdef class Engine:
             for name, value in (("received", w.received), ("forwarded", w.acted[ACT_FORWARD]),
                                 ("answered", w.acted[ACT_ANSWER]), ("dropped", w.acted[ACT_DROP]),
                                 ("responses", w.responses), ("events_dropped", w.events_dropped),
-                                ("send_errors", w.send_errors), ("batches", w.batches)):
+                                ("send_errors", w.send_errors), ("batches", w.batches),
+                                ("strikes_dropped", w.strikes_dropped)):
                 total[name] += value
             methods["other"] = methods.get("other", 0) + w.methods[0]
             for a in range(1, M_COUNT):
@@ -294,12 +302,43 @@ cdef class Engine:
             text_of(e.call_id, e.call_id_len), text_of(e.from_user, e.from_len), text_of(e.to_user, e.to_len),
             text_of(e.agent, e.agent_len), e.value, e.limit)
 
+    # ---- bans ----
+
+    def ban(self, network: str, until_ns: int) -> bool:
+        """Drops what comes from `network` until then, unless it is a peer's. False: there is no room."""
+        cdef EaAddr a
+        cdef uint32_t bits = ban_network(&a, network)
+        return ban_put(&self.state, &a, bits, until_ns, ea_now())
+
+    def lift(self, network: str) -> bool:
+        """Ends a ban. False: there was none."""
+        cdef EaAddr a
+        cdef uint32_t bits = ban_network(&a, network)
+        return ban_lift(&self.state, &a, bits, ea_now())
+
+    def bans(self) -> list:
+        """(network, until_ns) of each ban in force."""
+        return bans_list(&self.state.bans, ea_now())
+
+    def strikes(self, limit: int = 1000) -> list:
+        """Takes up to `limit` sources with too many strikes out of the rings."""
+        cdef int k
+        found = []
+        bans_tidy(&self.state.bans, ea_now())
+        for k in range(self.worker_count):
+            strikes_read(&self.workers[k], self.slot_names, limit, found)
+        return found
+
     def tables(self) -> dict:
         """Entries, evictions (or refusals of a full bucket) and bytes of each state table. Walks them: not for often."""
         cdef uint64_t now = ea_now()
         return {
             "rates": {"entries": cells_live(&self.state.rates, now), "evictions": self.state.rates.full,
                       "bytes": self.state.rates.bytes},
+            "strikes": {"entries": cells_live(&self.state.strikes, now), "evictions": self.state.strikes.full,
+                        "bytes": self.state.strikes.bytes},
+            "bans": {"entries": bans_live(&self.state.bans, now), "evictions": self.state.bans.full,
+                     "bytes": self.state.bans.bytes},
             "transactions": {"entries": txn_live(&self.state.transactions, now),
                              "evictions": self.state.transactions.evicted, "bytes": self.state.transactions.bytes},
             "leases": {"entries": cells_live(&self.state.leases, now), "evictions": self.state.leases.full,
@@ -319,9 +358,9 @@ cdef class Engine:
         engine_begin(&s, self, &policy.image, &self.workers[0], &self.probe.packet[0], &self.probe.msg[0], now)
         s.trace = &trace
         engine_classify(&s)
-        skip = parse_message(s.packet.data, s.packet.len, s.m)
-        s.p = s.packet.data + skip
-        if s.peer != NULL or not screen_listed(&s):
+        if s.peer != NULL or not screen_unread(&s):
+            skip = parse_message(s.packet.data, s.packet.len, s.m)
+            s.p = s.packet.data + skip
             screen_prepare(&s)
             screen_message(&s)
         rules = policy.tables.rules
@@ -392,7 +431,6 @@ cdef void engine_process(Engine engine, PolicyImage *policy, Batch batch, uint64
     cdef Screen screen[GROUP]
     cdef Screen *s
     cdef uint32_t first = 0, n, i
-    cdef int reason
     if out is not None:
         out.used = 0
         out.count = 0
@@ -405,15 +443,8 @@ cdef void engine_process(Engine engine, PolicyImage *policy, Batch batch, uint64
             engine_begin(s, engine, policy, w, &batch.packet[first + i], &batch.msg[first + i], now)
             engine_classify(s)
             ea_count(&w.received, 1)
-            if s.peer == NULL:
-                reason = RSN_DENIED if screen_listed(s) else op_source_rate(s)
-                if reason == RSN_DENIED or screen_stranger(s, reason):
-                    # Unknown, and denied or over its budget: not even parsed.
-                    s.m.kind = KIND_ERROR
-                    s.m.reason = <uint16_t>reason
-                    s.m.rows = 0
-                    s.m.method = M_UNKNOWN
-                    continue
+            if s.peer == NULL and screen_unread(s):
+                continue
             s.p += parse_message(s.packet.data, s.packet.len, s.m)
             if s.packet.truncated and s.m.reason == 0:
                 s.m.reason = RSN_TOO_LARGE
@@ -425,6 +456,8 @@ cdef void engine_process(Engine engine, PolicyImage *policy, Batch batch, uint64
                 if out is not None:
                     act(s, out)
             account(s)
+            if s.peer == NULL:
+                strike_stranger(s)
         first += n
 
 
@@ -445,6 +478,7 @@ cdef void engine_pump(Engine engine, int worker, int ep, int *fds, Batch batch, 
             w.train_limit = TRAIN_BYTES     # routes change: what a path refused may go now
         cells_sweep(&engine.state.rates, w.heartbeat, ea_now())
         cells_sweep(&engine.state.leases, w.heartbeat, ea_now())
+        cells_sweep(&engine.state.strikes, w.heartbeat, ea_now())
         for i in range(n):
             if ready[i].data.u64 >= 64:
                 continue

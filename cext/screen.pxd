@@ -68,7 +68,7 @@ cdef struct Screen:
     uint64_t now            # monotonic ns
     uint64_t first          # time of the first copy of this request
     uint64_t via_hash[2]    # over what the next Via of a response will say
-    uint64_t key            # of the transaction cache
+    uint64_t key            # of the transaction cache; of a stranger, of its source
     uint64_t digest
     uint64_t loop
     uint64_t found          # of an op: what it saw

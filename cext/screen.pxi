@@ -408,6 +408,24 @@ cdef bint screen_listed(Screen *s) noexcept nogil:
     return True
 
 
+# What a source that nobody configured pays before it is read. True when it is read no further.
+cdef bint screen_unread(Screen *s) noexcept nogil:
+    cdef int reason
+    if not screen_listed(s):
+        reason = op_banned(s) if s.listed != LIST_ALLOW else 0
+        if EA_UNLIKELY(reason != 0):
+            s.v.value = s.found
+            decide(s, ACT_DROP, reason)
+        elif not screen_stranger(s, op_source_rate(s)):
+            return False
+    s.m.kind = KIND_ERROR
+    s.m.reason = s.v.reason
+    s.m.rows = 0
+    s.m.method = M_UNKNOWN
+    return True
+    return True
+
+
 # A source that nobody configured: never forwarded. Only an emergency call is told so.
 cdef void screen_unknown(Screen *s) noexcept nogil:
     if s.m.reason:

@@ -18,6 +18,8 @@ cdef enum:
     RING = 4096             # events of a worker, a power of two
     EVENT_TEXT = 64
     EVENTS_PER_SECOND = 20  # of one reason, before they are only summed
+    BAN_KINDS = 5           # lengths of network that a ban may have
+    STRIKES = 1024          # reports of a worker that wait to be taken, a power of two
 
 cdef struct CellTable:      # GCRA cells and marks: 24 bits of tag, 40 bits of time
     uint64_t *cell
@@ -36,6 +38,29 @@ cdef struct TransactionTable:
     uint64_t mask           # buckets - 1
     uint64_t bytes
     uint64_t evicted        # live entries that gave way
+
+cdef struct Ban:            # 32 bytes
+    uint64_t version        # counter << 9 | bits of 128 << 1 | 1: being written
+    uint64_t hi, lo         # the network, masked
+    uint64_t until          # monotonic ns; 0: an empty place
+
+cdef struct BanTable:       # written by the control plane alone
+    uint64_t count          # places in use, expired ones too
+    uint64_t used[BAN_KINDS]
+    uint64_t full           # bans that found no room
+    uint64_t bytes
+    uint64_t sweep          # next bucket to be rid of what has expired
+    uint64_t *tags          # 32 bits for each entry, two in a word
+    Ban *entry
+
+cdef struct StrikeRecord:   # a source with too many strikes
+    uint64_t time
+    EaAddr network
+    uint32_t count
+    uint16_t bits
+    uint16_t reason         # of the last strike
+    uint16_t slot           # of the open trunk, 0: nobody's
+    uint8_t proven
 
 cdef struct PeerCells:      # a peer's own limits: indexed, never hashed; theoretical arrival time in ns
     uint64_t rate
@@ -93,10 +118,16 @@ cdef struct Worker:
     uint64_t *verdicts      # [slot][reason][action]
     uint64_t *monitored     # [slot][rule]
     EventRecord *ring
+    uint64_t strike_head    # written by the worker
+    uint64_t strike_tail    # written by the reader
+    uint64_t strikes_dropped
+    StrikeRecord *strikes
 
 cdef struct State:
     Keys keys
     CellTable rates
+    CellTable strikes
+    BanTable bans
     CellTable leases
     TransactionTable transactions
     PeerCells *peers

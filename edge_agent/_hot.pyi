@@ -85,6 +85,22 @@ class Step(NamedTuple):
     limit: int
     note: str
 
+class Strike(NamedTuple):
+    """A source that got too many strikes: the engine asks for a ban."""
+
+    time_ns: int
+    network: str
+    """``198.51.100.7/32``, ``2001:db8:1:2::/64``; an IPv6 /128 where a peer has an address in that /64."""
+    rule: str
+    """Of the last strike."""
+    reason: str
+    trunk: str
+    """The open trunk whose caller it is; "" for a stranger."""
+    proven: bool
+    """Its address was proven. Callers of open trunks are only reported then."""
+    count: int  # type: ignore[assignment]
+    """Strikes that it took."""
+
 class NumberListError(ValueError):
     """Lines of a number list that can't be read."""
 
@@ -256,7 +272,7 @@ class Engine:
     def counters(self) -> dict[str, Any]:
         """Totals over all workers since the start. received = forwarded + answered + dropped, between batches.
 
-        Also responses, events_dropped, send_errors and batches; ``by_verdict``:
+        Also responses, events_dropped, strikes_dropped, send_errors and batches; ``by_verdict``:
         {(action, rule, reason, peer): n}; ``monitored``: {(rule, peer): n};
         ``methods``: {method: n}; ``heartbeats``: one number per worker, which moves at
         least once a second while its pump turns.
@@ -265,8 +281,27 @@ class Engine:
     def events(self, limit: int = 1000) -> list[Event]:
         """Takes up to ``limit`` events out of the rings, oldest first per worker."""
 
+    def ban(self, network: str, until_ns: int) -> bool:
+        """Drops what comes from ``network``, unless it is a peer's, until that monotonic time. False: no room, counted.
+
+        A ban of the same network gets the new end. ValueError unless it is an IPv4
+        /32 or /24, or an IPv6 /128, /64, /56 or /48, without host bits.
+        """
+
+    def lift(self, network: str) -> bool:
+        """Ends a ban. False: there was none in force. ValueError as in ``ban``."""
+
+    def bans(self) -> list[tuple[str, int]]:
+        """network and until_ns of each ban in force."""
+
+    def strikes(self, limit: int = 1000) -> list[Strike]:
+        """Takes up to ``limit`` reports out of the rings, oldest first per worker; call it often.
+
+        No report names a network with an address of a peer, a target or a listener in it.
+        """
+
     def tables(self) -> dict[str, dict[str, int]]:
-        """entries, evictions and bytes of each of rates, transactions, leases. Walks them: not for every second."""
+        """entries, evictions and bytes of rates, strikes, bans, transactions, leases. Walks them: not for every second."""
 
     def explain(self, data: bytes, source: _Address, listener: int, now: int) -> list[Step]:
         """Every rule in order, and the verdict last. Changes no state and counts nothing."""

@@ -23,6 +23,7 @@ from edge_agent.show import problems_json
 from edge_agent.systemd import credentials_directory
 
 MIB = 2**20
+BANS_MIB = 4.5  # of the ban list, whatever the configuration says
 
 
 def check(config: Path) -> dict[str, Any]:
@@ -54,6 +55,8 @@ def _facts(loaded: Loaded) -> dict[str, Any]:
     settings = loaded.settings
     tables = {
         "rates": settings.tables.rates_mib,
+        "strikes": settings.tables.rates_mib / 4,
+        "bans": BANS_MIB,
         "transactions": settings.tables.transactions_mib,
         "leases": settings.tables.leases_mib,
     }

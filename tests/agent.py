@@ -133,7 +133,7 @@ class Agent:
     def __init__(self, text: str = "", *, folder: Path | None = None) -> None:
         self.engine = _hot.Engine(rates_mib=1, transactions_mib=1, leases_mib=1, secret=bytes(range(32)))
         self.batch, self.out = _hot.Batch(1), _hot.OutBatch()
-        self.now = 1_000 * SECOND
+        self.now = 1_000_000 * SECOND  # ahead of any machine's own clock, so a ban of the test's isn't tidied away
         self.generation = 0
         self.publish(compile_tables(load(folder / "policy.toml"), 1) if folder else tables(text or policy()))
 
@@ -146,6 +146,18 @@ class Agent:
 
     def wait(self, seconds: float) -> None:
         self.now += round(seconds * SECOND)
+
+    def ban(self, network: str, seconds: float) -> bool:
+        """Bans a network for so long from now."""
+        return self.engine.ban(network, self.now + round(seconds * SECOND))
+
+    def strikes(self) -> list[str]:
+        """The reports that wait, in short: "203.0.113.66/32 unknown-source 20", and whose caller, proven or not."""
+        found = self.engine.strikes()
+        return [
+            " ".join([s.network, s.reason, str(s.count), *([s.trunk] if s.trunk else []), *(["proven"] * s.proven)])
+            for s in found
+        ]
 
     def send(self, data: Message | bytes, source: Source = ACME, listener: int = 0) -> Decision:
         before = self.engine.counters()

@@ -20,7 +20,9 @@ cdef int op_source_rate(Screen *s) noexcept nogil:
     s.limit = s.policy.source_rate.step
     if s.trace != NULL:
         return 0
-    taken = rate_take(&s.state.rates, source_key(s.state, a, host), s.now, &s.policy.source_rate)
+    s.key = source_key(s.state, a, host)
+    EA_PREFETCH(cell_bucket(&s.state.strikes, s.key))
+    taken = rate_take(&s.state.rates, s.key, s.now, &s.policy.source_rate)
     if taken == RATE_OVER:
         return RSN_SOURCE_RATE
     if taken == RATE_FULL:

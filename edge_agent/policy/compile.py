@@ -128,6 +128,8 @@ class Tables:
     ack_budget: Rate
     emergency_rate: Rate
     emergency_caller_seconds: float
+    strikes: Rate
+    """Strikes that are forgotten in a second, and how many make a ban."""
     grace_until: int
     """Monotonic nanoseconds up to which unproven in-dialog requests may be screened as new ones."""
     signatures: tuple[str, ...]
@@ -182,6 +184,7 @@ def compile_tables(loaded: Loaded, generation: int, grace_until: int = 0, wall_a
         ack_budget=(dialog.ack_per_second, dialog.ack_burst),
         emergency_rate=(emergency.per_second, emergency.burst),
         emergency_caller_seconds=emergency.per_caller_seconds,
+        strikes=(settings.bans.strikes / settings.bans.forget, settings.bans.strikes),
         grace_until=grace_until,
         signatures=tuple(_of(settings, "scanner", ScannerSettings).signatures),
         unknown_modes=_modes(settings, "X"),

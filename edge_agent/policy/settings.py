@@ -205,10 +205,12 @@ class Trunk(Section):
 
 
 class Bans(Section):
-    """[bans]: how long a source is shut out."""
+    """[bans]: when a source is shut out, and for how long."""
 
     first: Annotated[Duration, NotBuilt("bans")] = setting(60.0, "The first ban of a source.", ge=1, le=86400)
     longest: Annotated[Duration, NotBuilt("bans")] = setting(3600.0, "The longest, after repeats.", ge=1, le=7 * 86400)
+    strikes: int = setting(20, "Dropped messages of a stranger before it is banned.", ge=1, le=10_000)
+    forget: Duration = setting(600.0, "The time in which as many strikes are forgotten.", ge=1, le=4 * 3600)
     kernel: Annotated[bool, NotBuilt("bans in the kernel", quiet=(False,))] = setting(
         True, "Hand bans over to nftables.", life=START
     )
@@ -217,7 +219,7 @@ class Bans(Section):
 class Tables(Section):
     """[tables]: memory that is taken at start and never grows."""
 
-    rates_mib: int = setting(16, "Rate cells, MiB.", life=START, ge=1, le=4096)
+    rates_mib: int = setting(16, "Rate cells, MiB; strikes take a quarter as much besides.", life=START, ge=1, le=4096)
     transactions_mib: int = setting(64, "Transaction cache, MiB.", life=START, ge=1, le=16384)
     leases_mib: int = setting(16, "Leases of calls, MiB.", life=START, ge=1, le=4096)
     explain_mib: Annotated[int, NotBuilt("the memory of past decisions")] = setting(

@@ -1,14 +1,14 @@
 """banned: the ban list. It never holds a trunk, an upstream or an address of our own."""
 
-from edge_agent.rules._shape import Mode, Rule
+from edge_agent.rules._shape import Mode, Row, Rule
 
 RULE = Rule(
     name="banned",
     family="source",
     clauses=(5, 6, 14),
     directions={"X": Mode.ENFORCE},
-    finds="a source on the ban list",
-    answer="dropped",
+    finds="a source, or a network around it, on the ban list",
+    answer="dropped, unread",
     structural=True,
-    built=False,
+    rows=(Row("banned"),),
 )

@@ -6,7 +6,7 @@ import tomllib
 from collections import Counter
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import dpkt
 import pytest
@@ -53,10 +53,26 @@ class Reload(Entry):
     policy: Text
 
 
-KINDS: dict[str, type[Send | Capture | Reload]] = {"send": Send, "capture": Capture, "reload": Reload}
+class Strikes(Entry):
+    is_: Annotated[list[Text], Field(alias="is")]
 
 
-def entries(text: str) -> list[Send | Capture | Reload]:
+class Ban(Entry):
+    network: Text
+    seconds: Annotated[float, Field(gt=0)]
+
+
+Step: TypeAlias = Send | Capture | Reload | Strikes | Ban
+KINDS: dict[str, type[Step]] = {
+    "send": Send,
+    "capture": Capture,
+    "reload": Reload,
+    "strikes": Strikes,
+    "ban": Ban,
+}
+
+
+def entries(text: str) -> list[Step]:
     """In the order of the file: TOML keeps the tables of one kind together, the text has them as they are meant."""
     read = {kind: iter(tables) for kind, tables in tomllib.loads(text).items()}
     heads = [line.strip()[2:-2].strip() for line in text.splitlines() if line.startswith("[[")]
@@ -115,14 +131,20 @@ class Run:
         self.agent.publish(compile_tables(load(policy), 1))
         self.look(policy)
 
-    def entry(self, entry: Send | Capture | Reload) -> None:
+    def entry(self, entry: Step) -> None:
         if isinstance(entry, Send):
             self.send(entry)
+            self.used.add(entry.file)
         elif isinstance(entry, Capture):
             self.capture(entry)
-        else:
+            self.used.add(entry.file)
+        elif isinstance(entry, Reload):
             self.reload(entry)
-        self.used.add(entry.policy if isinstance(entry, Reload) else entry.file)
+            self.used.add(entry.policy)
+        elif isinstance(entry, Strikes):
+            assert self.agent.strikes() == entry.is_
+        else:
+            assert self.agent.ban(entry.network, entry.seconds)
 
 
 def datagrams(path: Path) -> list[tuple[float, bytes, Source, Source]]:

@@ -16,6 +16,7 @@ from edge_agent.rules.source_rate import SourceRateSettings
 
 BUILT = {
     "malformed": (),
+    "banned": (Row("banned"),),
     "unknown-source": (Row("unknown_source"),),
     "emergency": (Row("emergency"),),
     "hops": (Row("hops"),),
