@@ -19,8 +19,8 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check install -qq --root-user-action=ignore
 
 # The commands of the test peers, and the Debian packages that hold them.
-PEERS := sipp tshark valgrind systemd-analyze
-PEER_PACKAGES := sip-tester tshark valgrind systemd
+PEERS := sipp tshark valgrind systemd-analyze kamailio
+PEER_PACKAGES := sip-tester tshark valgrind systemd kamailio kamailio-secsipid-modules
 
 # $(call apt,PACKAGES) installs Debian packages, as root or by sudo.
 define apt
@@ -60,9 +60,11 @@ $(VENV)/.tested: $(VENV)/.installed
 demo: build
 	@$(VENV)/bin/edge-agent demo
 
+# Kamailio's package starts a service on port 5060; the tests have processes of their own.
 peers:
 	@command -v $(PEERS) >/dev/null && [ "$$(command -v $(PEERS) | wc -l)" = $(words $(PEERS)) ] \
-	    || { $(call apt,$(PEER_PACKAGES)); }
+	    || { $(call apt,$(PEER_PACKAGES)); \
+	    [ ! -d /run/systemd/system ] || $$run systemctl disable --quiet --now kamailio; }
 
 lint: $(VENV)/.tested build
 	@$(PY) -m ruff check
