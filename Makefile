@@ -97,6 +97,7 @@ bench: peers $(VENV)/.tested build
 	@mkdir -p build/bench
 	@$(PY) -m tests.bench.bench_decision --json build/bench/decision.json
 	@$(PY) -m tests.bench.bench_instructions --json build/bench/instructions.json
+	@$(PY) -m tests.bench.bench_stir --json build/bench/stir.json
 	@$(PY) -m tests.sipp.load --out build/bench/sipp
 
 dist: $(VENV)/.tested
