@@ -28,6 +28,7 @@ cdef void account_event(Screen *s, int reason) noexcept nogil:
     e.monitored = s.v.monitored
     e.source = s.packet.source
     e.reason = <uint16_t>reason
+    e.finding = s.v.finding
     e.status = s.v.status
     e.slot = s.peer.slot if s.peer != NULL else 0
     e.action = s.v.action

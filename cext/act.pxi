@@ -114,6 +114,16 @@ cdef void edit_routes(Edits *e, Screen *s, uint32_t first, uint32_t last) noexce
         i = k + 1
 
 
+# From `start` to the message's end, with its edits and without a Route: they would lead an emergency call past its upstream.
+cdef uint8_t *copy_unrouted(uint8_t *to, Screen *s, uint32_t start, Edits *e) noexcept nogil:
+    cdef int i
+    for i in range(s.m.rows):
+        if s.m.row[i].id == H_ROUTE:
+            to = edits_copy(to, s.p, start, s.m.row[i].off, e)
+            start = s.m.row[i].end
+    return edits_copy(to, s.p, start, s.m.length, e)
+
+
 # host[:port] of the Request-URI, brackets too.
 cdef Slice uri_authority(const uint8_t *p, Uri *u) noexcept nogil:
     cdef uint32_t start = u.host.off, end = u.host.off + u.host.len, stop = u.whole.off + u.whole.len
@@ -141,11 +151,11 @@ cdef uint8_t *put_own_headers(uint8_t *to, Screen *s) noexcept nogil:
     cdef Cookie cookie
     cdef uint8_t text[COOKIE_TEXT + 16]
     cdef uint32_t n
+    cdef uint16_t listener = s.packet.listener | (BRANCH_LANE if r.flags & ROUTE_EMERGENCY else 0)
     to = ea_put(to, b"Via: SIP/2.0/UDP ", 17)
     to = ea_copy(to, s.policy.text + l.sent_by.off, l.sent_by.len)
     to = ea_put(to, b";branch=", 8)
-    to = branch_put(to, s.packet.listener, peer.id, s.loop,
-                    branch_mac(s.state, s.via_hash, s.loop, peer.id, s.packet.listener))
+    to = branch_put(to, listener, peer.id, s.loop, branch_mac(s.state, s.via_hash, s.loop, peer.id, listener))
     to = ea_put(to, b"\r\n", 2)
     if r.flags & ROUTE_RECORD:
         if s.cookie_state == COOKIE_GOOD:
@@ -162,7 +172,7 @@ cdef uint8_t *put_own_headers(uint8_t *to, Screen *s) noexcept nogil:
             to = put_record_route(to, s, r.listener, text, n)
             if r.listener != s.packet.listener:
                 to = put_record_route(to, s, s.packet.listener, text, n)
-    if s.m.max_forwards < 0:
+    if s.m.max_forwards == -1:
         to = ea_put(to, b"Max-Forwards: ", 14)
         to = ea_put_uint(to, s.policy.max_forwards)
         to = ea_put(to, b"\r\n", 2)
@@ -210,8 +220,8 @@ cdef void edit_request(Edits *e, Screen *s) noexcept nogil:
     edit_via(e, s)
     if next_:
         edit_routes(e, s, 0, next_)
-    if m.max_forwards > 0:
-        to = ea_put_uint(e.free, <uint64_t>m.max_forwards - 1)
+    if m.max_forwards > 0 or m.max_forwards == -2:
+        to = ea_put_uint(e.free, <uint64_t>m.max_forwards - 1 if m.max_forwards > 0 else s.policy.max_forwards)
         edit_scratch(e, m.max_forwards_value.off, m.max_forwards_value.len, to)
 
 
@@ -260,7 +270,11 @@ cdef bint act_forward(Screen *s, OutBatch out) noexcept nogil:
         blank = <uint32_t>(to - out.arena) - out.used + 4       # behind the colon of our own Via
         to = put_own_headers(to, s)
         edit_request(&e, s)
-    out_end(out, edits_copy(to, s.p, copied, s.m.length, &e), blank, s.v.route.listener, &s.v.route.address)
+    if EA_UNLIKELY(s.v.route.flags & ROUTE_CUT):
+        to = copy_unrouted(to, s, copied, &e)
+    else:
+        to = edits_copy(to, s.p, copied, s.m.length, &e)
+    out_end(out, to, blank, s.v.route.listener, &s.v.route.address)
     return True
 
 

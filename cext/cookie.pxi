@@ -1,6 +1,6 @@
 # cookie.pxi: the proofs that need no state: branch, To tag, dialog cookie (SipHash-2-4, keys from [keys]).
 #
-# Branch    z9hG4bK "ea1" listener:2 peer:8 loop:16 mac:16          (hex)
+# Branch    z9hG4bK "ea1" listener:2 peer:8 loop:16 mac:16          (hex; listener + 0x80: of the emergency lane)
 #           mac over {next Via's sent-by and branch, where its response goes,
 #           Call-ID, CSeq number, loop, peer, listener}. The response must come
 #           from `peer` and goes where the mac says, whatever its Via claims.
@@ -21,6 +21,7 @@ cdef enum:
     COOKIE_TEXT = 54        # of the longer form
     TAG_LEN = 19
     TAG_EPOCH_SHIFT = 36    # ns to epochs of 68.7 s
+    BRANCH_LANE = 0x80      # beside the listener, of which there are 64
 
 
 # 128 bits over what a response's next Via, Call-ID and CSeq will say again: a

@@ -10,7 +10,7 @@ cdef enum:
     GROUP = 8               # messages parsed and prefetched before the first of them is screened
 
 Event = namedtuple("Event", "time_ns action rule reason status monitored method peer source call_id from_user to_user "
-                            "user_agent value limit")
+                            "user_agent value limit finding", defaults=("",))
 Step = namedtuple("Step", "rule mode applies reason answer value limit note")
 ACTIONS = ("none", "forward", "answer", "drop")
 
@@ -300,7 +300,7 @@ cdef class Engine:
             e.time, ACTIONS[e.action], rule, _REASONS[e.reason].name, e.status, e.monitored != 0,
             METHODS[e.method] or "other", self.slot_names[e.slot] or "", addr_to_text(&e.source),
             text_of(e.call_id, e.call_id_len), text_of(e.from_user, e.from_len), text_of(e.to_user, e.to_len),
-            text_of(e.agent, e.agent_len), e.value, e.limit)
+            text_of(e.agent, e.agent_len), e.value, e.limit, _REASONS[e.finding].name if e.finding else "")
 
     # ---- bans ----
 
@@ -446,8 +446,8 @@ cdef void engine_process(Engine engine, PolicyImage *policy, Batch batch, uint64
             if s.peer == NULL and screen_unread(s):
                 continue
             s.p += parse_message(s.packet.data, s.packet.len, s.m)
-            if s.packet.truncated and s.m.reason == 0:
-                s.m.reason = RSN_TOO_LARGE
+            if s.packet.truncated:
+                parse_fault(s.m, RSN_TOO_LARGE)
             screen_prepare(s)
         for i in range(n):
             s = &screen[i]

@@ -30,6 +30,14 @@
 #define EA_LIKELY(x) __builtin_expect(!!(x), 1)
 #define EA_UNLIKELY(x) __builtin_expect(!!(x), 0)
 #define EA_PREFETCH(p) __builtin_prefetch((p), 1, 1)
+#define EA_COLD __attribute__((cold, noinline, unused))
+
+/* The first of its kind stays. Kept out of the path that never takes it. */
+EA_COLD static void ea_first(uint16_t *kept, int value)
+{
+    if (*kept == 0)
+        *kept = (uint16_t)value;
+}
 
 /* ---- character classes (RFC 3261 §25.1) ---- */
 

@@ -7,6 +7,7 @@ cdef extern from "hot.h" nogil:
     bint EA_LIKELY(bint)
     bint EA_UNLIKELY(bint)
     void EA_PREFETCH(const void *)
+    void ea_first(uint16_t *kept, int value)
     void ea_class_init()
     void ea_text_init()
     uint64_t ea_name_hash(const uint8_t *, uint32_t)

@@ -60,6 +60,7 @@ cdef struct Via:
     Slice rport_value       # length 0: where "=port" would go
     int32_t rport           # -1 absent, 0 without value
     uint16_t port           # 0: none written
+    uint16_t padded         # 1: the branch ends in '='
     bint v6
 
 cdef enum:
@@ -70,6 +71,7 @@ cdef enum:
     MAX_ROUTES = 4          # Route values read; more may follow
     MAX_OWN_VIAS = 4        # Vias of our own shape kept for the loop test
     MAX_CALL_ID = 512
+    ROUTES_BROKEN = 0x8000  # in routes_total: a Route can't be read
 
 cdef struct Row:
     uint32_t off            # first byte of the name
@@ -112,15 +114,16 @@ cdef struct SipMsg:
     uint8_t kind            # KIND_
     uint8_t method          # M_; of a response that of its CSeq
     uint16_t reason         # RSN_ of the first fault, 0: well formed
+    uint16_t core           # RSN_ of the first that no message survives, see parse_fault.pxi
     uint16_t status         # of a response
     uint16_t rows
     uint16_t identities
     uint16_t routes         # Route values read into route[]
-    uint16_t routes_total
+    uint16_t routes_total   # and ROUTES_BROKEN
     uint16_t vias           # values counted
     uint16_t own_vias
     uint16_t contacts
-    int32_t max_forwards    # -1: absent
+    int32_t max_forwards    # -1: absent, -2: unreadable
     int32_t content_length  # -1: absent
     uint32_t cseq
     uint32_t length         # bytes of the message, header and body

@@ -5,8 +5,9 @@
 # looked up in a perfect hash; the values that screening or forwarding
 # reads are parsed at once, the others are only kept as rows. The first fault
 # stays in `reason`, and the scan goes on, so that a refusal can still be
-# addressed with the rows that are sound. Nothing is copied, nothing is guessed:
-# what two readers could read differently is a fault.
+# addressed with the rows that are sound (parse_fault.pxi: what a fault weighs).
+# Nothing is copied, nothing is guessed: what two readers could read differently
+# is a fault.
 #
 # Grammar: RFC 3261 §25.1, RFC 3966 (tel), RFC 5031 (service URNs), RFC 3325
 # (P-Asserted-Identity), RFC 5118 (IPv6). It never looks at sources or policy.
@@ -14,11 +15,6 @@
 cdef enum:
     OWN_BRANCH_LEN = 52     # cookie.pxi writes it
     NAME_BAD = 256          # beside a H_: the line has no header name
-
-
-cdef inline void parse_fault(SipMsg *m, int reason) noexcept nogil:
-    if m.reason == 0:
-        m.reason = <uint16_t>reason
 
 
 cdef bint parse_via_row(const uint8_t *p, const uint64_t *stop, size_t i, size_t n, SipMsg *m) noexcept nogil:
@@ -34,6 +30,8 @@ cdef bint parse_via_row(const uint8_t *p, const uint64_t *stop, size_t i, size_t
         if next_ < 0:
             return False
         m.vias += 1
+        if EA_UNLIKELY(v.padded):
+            parse_soft(m, RSN_VIA)
         if (v.branch.len == OWN_BRANCH_LEN and p[v.branch.off + 7] == b'e' and p[v.branch.off + 8] == b'a'
                 and m.own_vias < MAX_OWN_VIAS):
             m.own_via[m.own_vias] = v.branch
@@ -220,21 +218,6 @@ cdef void parse_start_line(const uint8_t *p, const uint64_t *stop, size_t n, Sip
             parse_fault(m, RSN_START_LINE)
 
 
-# True when every control byte of the line is a quoted pair inside a quoted string (RFC 3261 §25.1).
-cdef bint parse_controls_quoted(const uint8_t *p, size_t i, size_t end) noexcept nogil:
-    cdef bint quoted = False
-    while i < end:
-        if quoted and p[i] == b'\\' and i + 1 < end:
-            i += 2
-            continue
-        if p[i] == b'"':
-            quoted = not quoted
-        elif (p[i] < 32 and not EA_IS(p[i], CLS_LWS)) or p[i] == 127:
-            return False
-        i += 1
-    return True
-
-
 cdef inline void parse_value(const uint8_t *p, const uint64_t *stop, size_t i, size_t n, SipMsg *m,
                              int id) noexcept nogil:
     cdef uint64_t number
@@ -245,24 +228,28 @@ cdef inline void parse_value(const uint8_t *p, const uint64_t *stop, size_t i, s
     elif id == H_FROM:
         next_ = parse_addr(p, stop, i, n, &m.from_, &m.from_tag)
         if next_ < 0 or <size_t>next_ != n:
-            parse_fault(m, RSN_FROM)
+            parse_party_fault(m, next_, n, RSN_FROM)
     elif id == H_TO:
         m.to_value = slice_of(i, n)
         next_ = parse_addr(p, stop, i, n, &m.to, &m.to_tag)
         if next_ < 0 or <size_t>next_ != n:
-            parse_fault(m, RSN_TO)
+            parse_party_fault(m, next_, n, RSN_TO)
     elif id == H_CALL_ID:
         if not parse_call_id(p, stop, i, n, m):
-            parse_fault(m, RSN_CALL_ID)
+            if parse_padded_call_id(p, i, n, m):
+                parse_soft(m, RSN_CALL_ID)
+            else:
+                parse_fault(m, RSN_CALL_ID)
     elif id == H_CSEQ:
         if not parse_cseq(p, stop, i, n, m):
             parse_fault(m, RSN_CSEQ)
     elif id == H_MAX_FORWARDS:
         if not parse_uint(p, i, n, 255, &number):
-            parse_fault(m, RSN_MAX_FORWARDS)
+            parse_soft(m, RSN_MAX_FORWARDS)
+            m.max_forwards = -2
         else:
             m.max_forwards = <int32_t>number
-            m.max_forwards_value = slice_of(i, n)
+        m.max_forwards_value = slice_of(i, n)
     elif id == H_CONTENT_LENGTH:
         if not parse_uint(p, i, n, 0x7fffffff, &number):
             parse_fault(m, RSN_CONTENT_LENGTH)
@@ -272,14 +259,16 @@ cdef inline void parse_value(const uint8_t *p, const uint64_t *stop, size_t i, s
         m.content_type = slice_of(i, n)
     elif id == H_CONTACT:
         if not parse_contact_row(p, stop, i, n, m):
-            parse_fault(m, RSN_CONTACT)
+            parse_soft(m, RSN_CONTACT)
     elif id == H_ROUTE or id == H_RECORD_ROUTE:
         if not parse_route_row(p, stop, i, n, m, id):
-            parse_fault(m, RSN_ROUTE)
+            parse_soft(m, RSN_ROUTE)
+            if id == H_ROUTE:
+                m.routes_total |= ROUTES_BROKEN
     elif (id == H_P_ASSERTED_IDENTITY or id == H_P_PREFERRED_IDENTITY or id == H_REMOTE_PARTY_ID
             or id == H_DIVERSION or id == H_HISTORY_INFO):
         if not parse_identity_row(p, stop, i, n, m, id):
-            parse_fault(m, RSN_IDENTITY_HEADER)
+            parse_soft(m, RSN_IDENTITY_HEADER)
     elif id == H_USER_AGENT:
         m.user_agent = slice_of(i, n)
     elif id == H_PRIVACY:
@@ -395,7 +384,7 @@ cdef inline size_t parse_line(const uint8_t *p, EaScan *scan, size_t i, size_t n
     row.value = k
     row.value_len = end - k
     if EA_UNLIKELY((present[0] & HEADER_SINGLE) >> id & 1):
-        parse_fault(m, RSN_DUPLICATE_HEADER)
+        id = parse_duplicate(m, id)
     present[0] |= <uint64_t>1 << id
     if EA_LIKELY(not bad):
         parse_value(p, stop, k, end, m, id)
@@ -418,7 +407,7 @@ cdef size_t parse_message(const uint8_t *p, size_t n, SipMsg *m) noexcept nogil:
     cdef uint64_t present = 0
     parse_reset(m)
     if n > SLOT_BYTES - 2 * MAX_GROWTH:
-        m.reason = RSN_TOO_LARGE
+        parse_fault(m, RSN_TOO_LARGE)
     # RFC 3261 §7.5: empty lines before the start line are ignored.
     while skip < n and (p[skip] == b'\r' or p[skip] == b'\n'):
         skip += 1
@@ -426,12 +415,12 @@ cdef size_t parse_message(const uint8_t *p, size_t n, SipMsg *m) noexcept nogil:
     n -= skip
     if n == 0 or (n < 12 and not EA_IS(p[0], CLS_TOKEN)) or p[0] == 0:
         m.kind = KIND_KEEPALIVE
-        m.reason = RSN_KEEPALIVE
+        parse_fault(m, RSN_KEEPALIVE)
         return skip
     ea_scan_start(&scan, p, n)
     i = ea_scan_control(&scan, 0)
     if i >= n:
-        m.reason = RSN_START_LINE
+        parse_fault(m, RSN_START_LINE)
         return skip
     end = i
     next_ = i + 1
@@ -442,7 +431,7 @@ cdef size_t parse_message(const uint8_t *p, size_t n, SipMsg *m) noexcept nogil:
         parse_start_line(p, scan.stop, end, m)
         parse_fault(m, RSN_LINE_END)
     else:
-        m.reason = RSN_START_LINE
+        parse_fault(m, RSN_START_LINE)
         return skip
     i = next_
     m.first_row = i
@@ -472,7 +461,7 @@ cdef size_t parse_message(const uint8_t *p, size_t n, SipMsg *m) noexcept nogil:
     m.length = n
     m.present = present & ~<uint64_t>(1 << H_OTHER)
     parse_whole(p, n, m)
-    if m.reason:
+    if m.core:
         m.method = m.method if m.kind == KIND_REQUEST else M_UNKNOWN
     return skip
 
@@ -485,7 +474,7 @@ cdef void parse_whole(const uint8_t *p, size_t n, SipMsg *m) noexcept nogil:
         parse_fault(m, RSN_TOO_LARGE)
     if m.present & mandatory != mandatory:
         parse_fault(m, RSN_MISSING_HEADER)
-    if m.reason:
+    if m.core:
         return
     if m.content_length >= 0:
         if <uint32_t>m.content_length > n - m.header_end:

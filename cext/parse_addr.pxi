@@ -39,7 +39,10 @@ cdef int64_t parse_params(const uint8_t *p, const uint64_t *stop, size_t i, size
         if i >= n or p[i] == b',':
             return <int64_t>i
         if p[i] != b';':
-            return PARSE_END
+            if tag == NULL or parse_padding(p, i, n, tag) == i:
+                return PARSE_END
+            end = parse_params(p, stop, tag.off + tag.len, n, tag)
+            return PARSE_END if end < 0 else PARSE_PADDED - end
         name = parse_blanks(p, i + 1, n)
         name_end = ea_scan_run(p, stop, name, n, CLS_TOKEN)
         if name == name_end:
@@ -218,7 +221,13 @@ cdef int64_t parse_via(const uint8_t *p, const uint64_t *stop, size_t i, size_t 
         if i >= n or p[i] == b',':
             return <int64_t>i
         if p[i] != b';':
-            return PARSE_END
+            k = parse_padding(p, i, n, &v.branch)
+            if k == i:
+                return PARSE_END
+            v.padded = 1
+            v.value.len = k - v.value.off
+            i = parse_blanks(p, k, n)
+            continue
         name = parse_blanks(p, i + 1, n)
         name_end = ea_scan_run(p, stop, name, n, CLS_TOKEN)
         if name_end == name:

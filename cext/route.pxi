@@ -87,6 +87,9 @@ cdef bint route_choose(Screen *s, bint emergency) noexcept nogil:
         index = s.peer.emergency_upstream if emergency else s.peer.upstream
         if emergency:
             s.v.route.flags |= ROUTE_EMERGENCY
+            if s.m.routes_total:
+                s.v.route.flags |= ROUTE_CUT
+                s.v.route.pop = 0
     else:
         number = uri_canonical(s.p, &s.m.uri, &s.policy.plans[s.peer.plan])
         index = number_owner(s.policy, number) if number else NO_PEER
@@ -234,13 +237,16 @@ cdef int route_response(Screen *s) noexcept nogil:
     peer = peer_by_id(s.policy, <uint32_t>peer_id)
     if peer == NO_PEER or not source_belongs(s.policy, &s.packet.source, peer):
         return RSN_RESPONSE_SOURCE
+    if listener & BRANCH_LANE:
+        s.v.route.flags = ROUTE_EMERGENCY
+        listener &= ~<uint64_t>BRANCH_LANE
     if listener >= s.policy.listener_count:
         return RSN_RESPONSE_ROUTE
     trunk = source_peer(s.policy, &s.reply_to, False)
     s.v.route.peer = trunk
     s.v.route.listener = <uint16_t>listener
     s.v.route.address = s.reply_to
-    s.v.route.flags = ROUTE_RESPONSE
+    s.v.route.flags |= ROUTE_RESPONSE
     if (m.status == 401 or m.status == 407) and m.method == M_INVITE and trunk != NO_PEER and s.trace == NULL:
         mark_set(&s.state.leases, challenge_hash(s.state, s.p, m, s.policy.peers[trunk].id), s.now, 32000000000ULL)
     return 0

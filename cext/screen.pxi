@@ -70,6 +70,7 @@ cdef bint screen_finding(Screen *s, int rule, int reason) noexcept nogil:
         if s.v.monitored == 0:
             s.v.value = s.found
             s.v.limit = s.limit
+            s.v.finding = <uint16_t>reason
         s.v.monitored |= <uint64_t>1 << rule
         return False
     decide(s, ACT_ANSWER, reason)
@@ -247,22 +248,6 @@ cdef void screen_cancel(Screen *s) noexcept nogil:
         decide(s, ACT_ANSWER, RSN_CANCEL_UNMATCHED)
 
 
-# An emergency call: routed for a trunk that may, refused with notice for everybody else.
-cdef void screen_lane(Screen *s) noexcept nogil:
-    cdef int reason
-    if s.dir != DIR_TRUNK or s.peer.emergency != EMERGENCY_ROUTE:
-        decide(s, ACT_ANSWER, RSN_EMERGENCY_NOT_AUTHORISED)
-        s.v.value = number_value(s.m.uri.number)
-        return
-    reason = lane_limits(s)
-    if reason:
-        decide(s, ACT_ANSWER, reason)
-        return
-    decide(s, ACT_FORWARD, RSN_EMERGENCY_TEST if s.lane == LANE_TEST else RSN_EMERGENCY_ROUTED)
-    route_choose(s, True)
-    s.v.route.flags |= ROUTE_RECORD
-
-
 # A request inside a dialog that its cookie proves.
 cdef void screen_in_dialog(Screen *s) noexcept nogil:
     cdef int reason
@@ -357,18 +342,14 @@ cdef void screen_repeat(Screen *s, Verdict *was) noexcept nogil:
         s.v.route.flags |= was.route.flags & (ROUTE_RECORD | ROUTE_EMERGENCY)
 
 
-cdef int screen_refer_lane(Screen *s) noexcept nogil:
-    if s.m.present >> H_REFER_TO & 1 and not (s.dir == DIR_TRUNK and s.peer.emergency == EMERGENCY_ROUTE):
-        return emergency_match(&s.policy.emergencies[s.peer.emergency_table], s.p, &s.m.refer_to)
-    return LANE_NONE
-
-
 cdef void screen_request(Screen *s) noexcept nogil:
     route_own(s)
     s.loop = loop_hash(s.state, s.p, s.m, s.peer.id)
     # Inside a dialog an upstream names a trunk's Contact, and an extension may be called 112.
     if s.dir == DIR_TRUNK or s.m.to_tag.len == 0:
         s.lane = <uint8_t>emergency_match(&s.policy.emergencies[s.peer.emergency_table], s.p, &s.m.uri)
+    if EA_UNLIKELY(s.m.reason != 0) and not screen_soft(s):
+        return
     if s.m.method == M_ACK:
         screen_ack(s)
     elif s.m.method == M_CANCEL:
@@ -455,9 +436,9 @@ cdef void screen_message(Screen *s) noexcept nogil:
     elif s.peer == NULL:
         screen_unknown(s)
     elif s.m.kind == KIND_RESPONSE:
-        reason = s.m.reason or route_response(s)
+        reason = screen_soft_response(s) if s.m.reason else route_response(s)
         decide(s, ACT_DROP if reason else ACT_FORWARD, reason)
-    elif s.m.reason:
+    elif s.m.core:
         decide(s, ACT_DROP if s.m.kind != KIND_REQUEST or s.m.method == M_ACK else ACT_ANSWER, s.m.reason)
     else:
         screen_request(s)

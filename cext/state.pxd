@@ -89,6 +89,7 @@ cdef struct EventRecord:
     uint64_t monitored
     EaAddr source
     uint16_t reason
+    uint16_t finding        # RSN_ of the first finding in monitor mode
     uint16_t status
     uint16_t slot
     uint8_t action

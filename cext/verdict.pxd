@@ -19,6 +19,7 @@ cdef enum:                  # what forwarding does besides adding its Via
     ROUTE_EMERGENCY = 16    # the dialog belongs to the emergency lane
     ROUTE_RESPONSE = 32     # strip our Via, follow the next one
     ROUTE_REVERSE = 64      # in-dialog, towards the originator
+    ROUTE_CUT = 128         # no Route goes along
 
 cdef struct Route:
     uint16_t peer           # index in the policy
@@ -34,6 +35,7 @@ cdef struct Verdict:
     uint16_t reason         # RSN_
     uint16_t status         # SIP status of an answer
     uint16_t repeated       # 1: a retransmission, counted once already
+    uint16_t finding        # RSN_ of the first finding in monitor mode
     uint64_t monitored      # bit rule: found, in monitor mode
     uint64_t value          # what the deciding rule saw, and its limit, for explain and events
     uint64_t limit

@@ -72,6 +72,8 @@ class Event(NamedTuple):
     """What the rule saw."""
     limit: int
     """What it would have allowed."""
+    finding: str = ""
+    """Reason of the first finding that only was recorded; "" without one."""
 
 class Step(NamedTuple):
     """What one rule makes of a message. The last step of an explanation has the rule ``verdict``."""

@@ -58,6 +58,7 @@ def record(event: Event, wall_offset: int) -> dict[str, object]:
         "reason": event.reason,
         "status": event.status,
         "monitored": event.monitored,
+        "finding": event.finding,
         "method": clean(event.method),
         "peer": event.peer,
         "source": address(event.source),

@@ -14,7 +14,8 @@ from edge_agent.events.record import TEXT_LIMIT, address, clean, record, timesta
 from edge_agent.events.verdicts import VerdictLog
 
 KEYS = (
-    "ts level event action rule reason status monitored method peer source call_id caller callee user_agent value limit"
+    "ts level event action rule reason status monitored finding method peer source call_id caller callee user_agent "
+    "value limit"
 )
 
 

@@ -1,0 +1,64 @@
+# lane.pxi: what becomes of an emergency call, and of what belongs to one, once emergency.pxi has matched it.
+#
+# Routed for a trunk that may, refused with notice for everybody else; spared
+# what a call can do without. It never looks at a caller's rights to a number.
+
+# An emergency call: routed for a trunk that may, refused with notice for everybody else.
+cdef void screen_lane(Screen *s) noexcept nogil:
+    cdef int reason
+    if s.dir != DIR_TRUNK or s.peer.emergency != EMERGENCY_ROUTE:
+        decide(s, ACT_ANSWER, RSN_EMERGENCY_NOT_AUTHORISED)
+        s.v.value = number_value(s.m.uri.number)
+        return
+    reason = lane_limits(s)
+    if reason:
+        decide(s, ACT_ANSWER, reason)
+        return
+    decide(s, ACT_FORWARD, RSN_EMERGENCY_TEST if s.lane == LANE_TEST else RSN_EMERGENCY_ROUTED)
+    route_choose(s, True)
+    s.v.route.flags |= ROUTE_RECORD
+
+
+# A message whose soft faults its call survives goes on with every header as it came. Nothing of it is used but
+# what a call is set up with.
+cdef void screen_admit(Screen *s) noexcept nogil:
+    s.v.finding = s.m.reason
+    s.v.monitored |= <uint64_t>1 << s.policy.reason_rule[s.m.reason]
+    s.m.reason = 0
+    s.m.identities = 0
+    s.m.contacts = 0
+
+
+# Soft faults alone: True for an emergency call of a trunk that may make them, and for what follows in its dialog,
+# where a Route has a say in the way and so must be readable. Everybody else is refused.
+cdef bint screen_soft(Screen *s) noexcept nogil:
+    cdef bint spared = s.lane != LANE_NONE and s.dir == DIR_TRUNK and s.peer.emergency == EMERGENCY_ROUTE
+    if s.cookie_state == COOKIE_GOOD:
+        spared = s.cookie.emergency and not s.m.routes_total & ROUTES_BROKEN
+    if spared:
+        screen_admit(s)
+    else:
+        decide(s, ACT_DROP if s.m.method == M_ACK else ACT_ANSWER, s.m.reason)
+    return spared
+
+
+# The same of a response: does its branch say, and prove, that it belongs to the lane?
+cdef int screen_soft_response(Screen *s) noexcept nogil:
+    cdef int reason = s.m.reason
+    cdef Slice branch
+    cdef uint64_t listener
+    if s.m.core:
+        return reason
+    branch = s.m.via[0].branch
+    if branch.len != OWN_BRANCH_LEN or not ea_get_hex(s.p + branch.off + 10, 2, &listener):
+        return reason
+    if not listener & BRANCH_LANE or route_response(s):
+        return reason
+    screen_admit(s)
+    return 0
+
+
+cdef int screen_refer_lane(Screen *s) noexcept nogil:
+    if s.m.present >> H_REFER_TO & 1 and not (s.dir == DIR_TRUNK and s.peer.emergency == EMERGENCY_ROUTE):
+        return emergency_match(&s.policy.emergencies[s.peer.emergency_table], s.p, &s.m.refer_to)
+    return LANE_NONE
