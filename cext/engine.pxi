@@ -42,7 +42,7 @@ cdef class Engine:
     cdef OutBatch probe_out
 
     def __cinit__(self, *, workers: int = 1, rates_mib: int = 16, transactions_mib: int = 64, leases_mib: int = 16,
-                  secret: bytes, old_secret: bytes | None = None):
+                  callers_mib: int = 8, secret: bytes, old_secret: bytes | None = None):
         cdef int i
         if not 1 <= workers <= MAX_WORKERS:
             raise ValueError(f"1 to {MAX_WORKERS} workers")
@@ -57,6 +57,7 @@ cdef class Engine:
                 or not cells_init(&self.state.strikes, <uint64_t>rates_mib << 18)
                 or not bans_init(&self.state.bans)
                 or not cells_init(&self.state.leases, <uint64_t>leases_mib << 20)
+                or not cells_init(&self.state.callers, <uint64_t>callers_mib << 20)
                 or not txn_init(&self.state.transactions, <uint64_t>transactions_mib << 20)):
             raise MemoryError("the state tables don't fit: lower [tables]")
         for i in range(workers):
@@ -106,6 +107,7 @@ cdef class Engine:
         munmap(self.state.strikes.cell, self.state.strikes.bytes)
         bans_free(&self.state.bans)
         munmap(self.state.leases.cell, self.state.leases.bytes)
+        munmap(self.state.callers.cell, self.state.callers.bytes)
         munmap(self.state.transactions.entry, self.state.transactions.bytes)
         close(self.wake)
 
@@ -343,6 +345,8 @@ cdef class Engine:
                              "evictions": self.state.transactions.evicted, "bytes": self.state.transactions.bytes},
             "leases": {"entries": cells_live(&self.state.leases, now), "evictions": self.state.leases.full,
                        "bytes": self.state.leases.bytes},
+            "callers": {"entries": cells_live(&self.state.callers, now), "evictions": self.state.callers.full,
+                        "bytes": self.state.callers.bytes},
         }
 
     def explain(self, data: bytes, source: tuple, listener: int, now: int) -> list:
@@ -479,6 +483,7 @@ cdef void engine_pump(Engine engine, int worker, int ep, int *fds, Batch batch, 
         cells_sweep(&engine.state.rates, w.heartbeat, ea_now())
         cells_sweep(&engine.state.leases, w.heartbeat, ea_now())
         cells_sweep(&engine.state.strikes, w.heartbeat, ea_now())
+        cells_sweep(&engine.state.callers, w.heartbeat, ea_now())
         for i in range(n):
             if ready[i].data.u64 >= 64:
                 continue

@@ -30,6 +30,14 @@ cdef enum:
     EMERGENCY_REJECT = 0
     EMERGENCY_ROUTE = 1
 
+cdef enum:                  # kinds of requests outside a dialog that open no call, each with a budget
+    BUDGET_REGISTER = 0
+    BUDGET_OPTIONS
+    BUDGET_SUBSCRIBE
+    BUDGET_MESSAGE
+    BUDGET_OTHER
+    BUDGETS
+
 cdef enum:                  # the order is that of OP_NAMES in _hot.pyx
     OP_NONE = 0
     OP_HOPS
@@ -43,6 +51,9 @@ cdef enum:                  # the order is that of OP_NAMES in _hot.pyx
     OP_CALLER_OWNED
     OP_CALLER_CONSISTENT
     OP_CALLER_ANONYMOUS
+    OP_METHOD_RATE
+    OP_CALLER_RATE
+    OP_CALLEE_RATE
 
 cdef struct Limit:          # GCRA: nanoseconds per event, and the burst in nanoseconds
     uint64_t step
@@ -94,6 +105,10 @@ cdef struct Peer:
     Slice domain            # host[:port] that replaces an own name in the Request-URI
     Limit rate              # trunk-rate
     uint64_t rows           # bit i: row i applies to this kind of peer, and its rule is not off
+    Limit method_rate[BUDGETS]
+    Limit caller_rate
+    Limit callee_rate
+    uint64_t callee_known_ns        # how long callee-rate knows who called
     uint8_t mode[MAX_RULES]
 
 cdef struct SourceRow:      # a network that is a peer's

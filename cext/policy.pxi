@@ -1,7 +1,7 @@
 # policy.pxi: Policy: the tables that policy/compile.py worked out, copied into flat arrays. It checks nothing twice.
 
 OP_NAMES = ("none", "hops", "target", "interface", "dialog", "scanner", "source_rate", "trunk_rate", "caller_format",
-            "caller_owned", "caller_consistent", "caller_anonymous")
+            "caller_owned", "caller_consistent", "caller_anonymous", "method_rate", "caller_rate", "callee_rate")
 METHODS = tuple(METHOD_NAMES[i].decode() for i in range(M_COUNT))
 
 
@@ -19,6 +19,16 @@ cdef Limit limit_of(pair) except *:
     per_second, burst = pair
     limit.step = max(<uint64_t>(1e9 / per_second), 1)
     limit.tolerance = limit.step * max(<uint64_t>burst, 1)
+    return limit
+
+
+# The same for a hashed cell, which can't look further ahead than CELL_AHEAD: a slower limit's burst is had again by then.
+cdef Limit cell_limit_of(pair) except *:
+    cdef Limit limit = limit_of(pair)
+    cdef uint64_t longest = CELL_AHEAD << CELL_SHIFT, burst = limit.tolerance / limit.step
+    if limit.tolerance > longest:
+        limit.step = longest / burst
+        limit.tolerance = limit.step * burst
     return limit
 
 
@@ -86,6 +96,11 @@ cdef class Policy:
             p.emergency_table = peer.emergency_table
             p.methods = methods_mask(peer.methods)
             p.rate = limit_of(peer.rate)
+            for k, rate in enumerate(peer.method_rates):
+                p.method_rate[k] = limit_of(rate)
+            p.caller_rate = cell_limit_of(peer.caller_rate)
+            p.callee_rate = cell_limit_of(peer.callee_rate)
+            p.callee_known_ns = <uint64_t>(peer.callee_known_hours * 3.6e12)
             p.domain = self.put_text(peer.domain)
             p.first_target = target
             p.target_count = len(peer.targets)
@@ -237,10 +252,10 @@ cdef class Policy:
         self.image.dialog_methods = methods_mask(t.dialog_methods)
         self.image.interface_max_bytes = t.max_bytes
         self.image.max_forwards = t.max_forwards
-        self.image.source_rate = limit_of(t.source_rate)
-        self.image.prefix_rate = limit_of(t.prefix_rate)
+        self.image.source_rate = cell_limit_of(t.source_rate)
+        self.image.prefix_rate = cell_limit_of(t.prefix_rate)
         self.image.dialog_grace = limit_of(t.dialog_grace)
-        self.image.dialog_rate = limit_of(t.dialog_rate)
+        self.image.dialog_rate = cell_limit_of(t.dialog_rate)
         self.image.ack_budget = limit_of(t.ack_budget)
         self.image.emergency_rate = limit_of(t.emergency_rate)
         self.image.strikes = limit_of(t.strikes)

@@ -28,6 +28,11 @@ cdef enum:
     COOKIE_BAD = 1          # an own Route whose proof fails, or of another peer
     COOKIE_GOOD = 2
 
+cdef enum:                  # is this the resubmission of a challenged call?
+    AGAIN_UNASKED = 0
+    AGAIN_NO
+    AGAIN_YES
+
 cdef struct Cookie:         # proof of a dialog, see cookie.pxi
     uint32_t peer_id        # the trunk of the call
     uint32_t lease
@@ -43,6 +48,12 @@ cdef struct Caller:         # what the caller rules look at, computed once a cal
     bint forwarded          # a foreign caller that a diversion explains
     uint64_t from_          # canonical, 0: none or not readable
     uint64_t asserted       # canonical number of PAI, else PPI; 0: none
+
+cdef struct Parties:        # keys of caller-rate and callee-rate; 0: no number to count by
+    bint known              # the fields below are set
+    uint64_t caller
+    uint64_t callee
+    uint64_t pair           # this caller has called this number
 
 cdef struct TraceStep:           # one line of explain
     uint8_t rule
@@ -80,9 +91,11 @@ cdef struct Screen:
     uint8_t lane            # LANE_
     uint8_t cookie_state    # COOKIE_
     uint8_t listed          # LIST_, of a source that is no peer's
+    uint8_t again           # AGAIN_
     uint8_t uri_names       # NAME_ of the Request-URI: an own name, one of the peer it goes to
     Slice uri_written       # the Request-URI as it stands, m.uri may be the strict router's
     EaAddr reply_to         # RFC 3261 §18.2.2, RFC 3581 §4
     Cookie cookie
     Caller caller
+    Parties parties
     Verdict v

@@ -9,8 +9,8 @@
 cdef enum:
     OPS_STRUCTURE = 1 << OP_HOPS | 1 << OP_TARGET | 1 << OP_INTERFACE | 1 << OP_DIALOG
     OPS_CALLER = 1 << OP_CALLER_FORMAT | 1 << OP_CALLER_OWNED | 1 << OP_CALLER_CONSISTENT | 1 << OP_CALLER_ANONYMOUS
-    OPS_NEW_CALL = OPS_STRUCTURE | 1 << OP_SCANNER | 1 << OP_TRUNK_RATE | OPS_CALLER
-    OPS_NEW_OTHER = OPS_STRUCTURE | 1 << OP_SCANNER
+    OPS_NEW_CALL = OPS_STRUCTURE | 1 << OP_SCANNER | 1 << OP_TRUNK_RATE | 1 << OP_CALLER_RATE | 1 << OP_CALLEE_RATE | OPS_CALLER
+    OPS_NEW_OTHER = OPS_STRUCTURE | 1 << OP_SCANNER | 1 << OP_METHOD_RATE
 
 
 cdef inline void decide(Screen *s, int action, int reason) noexcept nogil:
@@ -53,6 +53,12 @@ cdef int screen_op(Screen *s, int op) noexcept nogil:
         return op_scanner(s)
     elif op == OP_TRUNK_RATE:
         return op_trunk_rate(s)
+    elif op == OP_CALLER_RATE:
+        return op_caller_rate(s)
+    elif op == OP_CALLEE_RATE:
+        return op_callee_rate(s)
+    elif op == OP_METHOD_RATE:
+        return op_method_rate(s)
     elif op == OP_CALLER_FORMAT:
         return op_caller_format(s)
     elif op == OP_CALLER_OWNED:
@@ -150,6 +156,8 @@ cdef void screen_prepare(Screen *s) noexcept nogil:
     if s.peer != NULL and (s.m.method == M_INVITE or s.m.method == M_ACK or s.m.method == M_CANCEL):
         screen_key(s)
         txn_prefetch(&s.state.transactions, s.key)
+        if s.m.method == M_INVITE and s.m.to_tag.len == 0 and s.m.reason == 0:
+            parties_prefetch(s)
 
 
 # A keyed digest of all that is screened.
@@ -303,10 +311,7 @@ cdef void screen_new(Screen *s) noexcept nogil:
         if s.v.action == ACT_NONE:
             screen_lane(s)
     elif not screen_rows(s, s.policy.structure_rows, s.policy.row_count) and s.v.action == ACT_NONE:
-        if not call and s.dir == DIR_TRUNK and other_limit(s):
-            decide(s, ACT_ANSWER, RSN_TRUNK_RATE)
-        else:
-            screen_pass(s)
+        screen_pass(s)
     if call and s.trace == NULL:
         txn_put(&s.state.transactions, s.key, s.digest, s.now, txn_pack(&s.v, s.peer.slot))
         if s.v.action == ACT_FORWARD and s.dir == DIR_UPSTREAM:

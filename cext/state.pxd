@@ -8,7 +8,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
 from cext.hot cimport EaAddr
 from cext.msg cimport M_COUNT
-from cext.policy cimport MAX_PEERS, MAX_RULES
+from cext.policy cimport BUDGETS, MAX_PEERS, MAX_RULES
 
 cdef enum:
     CELLS = 8               # of a bucket: one cache line
@@ -69,8 +69,12 @@ cdef struct PeerCells:      # a peer's own limits: indexed, never hashed; theore
     uint64_t emergency
     uint64_t emergency_owned
     uint64_t emergency_test
-    uint64_t other          # requests outside a dialog that open no call
+    uint64_t other          # of dialogs without a cell of their own
     uint64_t spare          # one cache line
+    uint64_t crowd_caller   # callers without a cell of their own, see ops/parties.pxi
+    uint64_t crowd_callee
+    uint64_t method[BUDGETS]    # requests outside a dialog that open no call, by kind
+    uint64_t spare_too      # two cache lines
 
 cdef struct Keys:
     uint8_t table[16]       # keys of tables and digests: never leave the process
@@ -130,5 +134,6 @@ cdef struct State:
     CellTable strikes
     BanTable bans
     CellTable leases
+    CellTable callers       # who has called whom before
     TransactionTable transactions
     PeerCells *peers

@@ -242,6 +242,7 @@ class Engine:
         rates_mib: int = 16,
         transactions_mib: int = 64,
         leases_mib: int = 16,
+        callers_mib: int = 8,
         secret: bytes,
         old_secret: bytes | None = None,
     ) -> Self: ...
@@ -303,7 +304,7 @@ class Engine:
         """
 
     def tables(self) -> dict[str, dict[str, int]]:
-        """entries, evictions and bytes of rates, strikes, bans, transactions, leases. Walks them: not for every second."""
+        """entries, evictions and bytes of rates, strikes, bans, transactions, leases, callers. Walks them: not for often."""
 
     def explain(self, data: bytes, source: _Address, listener: int, now: int) -> list[Step]:
         """Every rule in order, and the verdict last. Changes no state and counts nothing."""

@@ -59,6 +59,7 @@ def _facts(loaded: Loaded) -> dict[str, Any]:
         "bans": BANS_MIB,
         "transactions": settings.tables.transactions_mib,
         "leases": settings.tables.leases_mib,
+        "callers": settings.tables.callers_mib,
     }
     # A file that several trunks name is in memory once.
     sets = {id(numbers): numbers for owned in loaded.numbers.values() for numbers in owned}

@@ -98,6 +98,7 @@ class Daemon:
             rates_mib=settings.tables.rates_mib,
             transactions_mib=settings.tables.transactions_mib,
             leases_mib=settings.tables.leases_mib,
+            callers_mib=settings.tables.callers_mib,
             secret=secret.current,
             old_secret=secret.old,
         )

@@ -73,7 +73,7 @@ def explain(file: Path, source: str, config: Path, crlf: bool) -> dict[str, Any]
     sender = parse_source(source)
     data, notes = read_message(file, crlf)
     secret, note = _secret(loaded)
-    engine = _hot.Engine(rates_mib=1, transactions_mib=1, leases_mib=1, secret=secret)
+    engine = _hot.Engine(rates_mib=1, transactions_mib=1, leases_mib=1, callers_mib=1, secret=secret)
     engine.publish(compile_policy(loaded, 1, wall_ahead=time.time_ns() - time.monotonic_ns()))
     listener = _listener(loaded, sender[0])
     *steps, verdict = engine.explain(data, sender, listener, time.monotonic_ns())
@@ -91,7 +91,11 @@ def explain(file: Path, source: str, config: Path, crlf: bool) -> dict[str, Any]
 
 def _complete(steps: list[Step], verdict: Step, peer: str) -> list[Step]:
     """All rules in screening order. The engine traces those that are rows; the others are steps of its flow."""
-    traced = {step.rule: step for step in steps}
+    traced: dict[str, Step] = {}
+    for step in steps:
+        # Of a rule's rows at most one applies to a message.
+        if step.applies or step.rule not in traced:
+            traced[step.rule] = step
     return [traced.get(rule.name) or _outside_rows(rule, bool(steps), verdict, peer) for rule in RULES]
 
 

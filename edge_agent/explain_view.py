@@ -34,7 +34,13 @@ def _dialog(step: Step) -> Words:
 
 
 def _trunk_rate(step: Step) -> Words:
-    return f"{step['value']} calls of the burst used", f"burst {step['limit']}"
+    return f"{step['value']} of the burst used", f"burst {step['limit']}"
+
+
+def _calls(step: Step) -> Words:
+    return (
+        (f"{step['value']} calls of the burst used", f"burst {step['limit']}") if step["limit"] else ("no number", "")
+    )
 
 
 def _caller(step: Step) -> Words:
@@ -56,6 +62,8 @@ WORDS: dict[str, Callable[[Step], Words]] = {
     "interface": _interface,
     "dialog": _dialog,
     "trunk-rate": _trunk_rate,
+    "caller-rate": _calls,
+    "callee-rate": _calls,
     "caller-format": _caller,
     "caller-owned": _caller,
     "caller-consistent": _consistent,

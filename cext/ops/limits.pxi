@@ -43,18 +43,32 @@ cdef uint64_t challenge_hash(State *state, const uint8_t *p, SipMsg *m, uint32_t
     return ea_key_end(&h, NULL)
 
 
+# What explain and events are told: how much of the burst is used, in calls, and how many it
+# holds. A part of a call is none: at the limit nothing passes.
+cdef inline void limit_found(Screen *s, uint64_t used, Limit *limit) noexcept nogil:
+    s.found = (used + limit.step - 1) / limit.step
+    s.limit = limit.tolerance / limit.step
+
+
+# Is this a resubmission after 401/407? Its mark is taken, so it is asked for once and several rules see the answer.
+cdef bint call_again(Screen *s) noexcept nogil:
+    cdef uint64_t credentials = <uint64_t>1 << H_AUTHORIZATION | <uint64_t>1 << H_PROXY_AUTHORIZATION
+    if not s.m.present & credentials:
+        return False
+    if s.again == AGAIN_UNASKED:
+        s.again = AGAIN_YES if mark_live(&s.state.leases, challenge_hash(s.state, s.p, s.m, s.peer.id), s.now,
+                                         s.trace == NULL) else AGAIN_NO
+    return s.again == AGAIN_YES
+
+
 # trunk-rate: new calls of a trunk. A resubmission after 401/407 is the same call.
 cdef int op_trunk_rate(Screen *s) noexcept nogil:
-    cdef uint64_t credentials = <uint64_t>1 << H_AUTHORIZATION | <uint64_t>1 << H_PROXY_AUTHORIZATION
     cdef uint64_t used = ea_get_relaxed(&s.state.peers[s.peer.slot].rate)
-    # How far the burst is used, in calls; and how many it holds.
-    s.found = (used - s.now) / s.peer.rate.step if used > s.now else 0
-    s.limit = s.peer.rate.tolerance / s.peer.rate.step
+    limit_found(s, used - s.now if used > s.now else 0, &s.peer.rate)
+    if call_again(s):
+        return 0
     if s.trace != NULL:
         return RSN_TRUNK_RATE if s.found >= s.limit else 0
-    if s.m.present & credentials and mark_live(
-            &s.state.leases, challenge_hash(s.state, s.p, s.m, s.peer.id), s.now, True):
-        return 0
     return 0 if rate_take_own(&s.state.peers[s.peer.slot].rate, s.now, &s.peer.rate) else RSN_TRUNK_RATE
 
 
@@ -78,7 +92,29 @@ cdef int dialog_limit(Screen *s) noexcept nogil:
     return RSN_DIALOG_RATE if taken == RATE_OVER else 0
 
 
-# A trunk's requests outside a dialog that open no call: OPTIONS to the cloud and the like.
+# trunk-rate, of requests outside a dialog that open no call: each kind has a budget, so that
+# none takes another's place and no number can be tried by OPTIONS at the rate of calls.
+cdef int op_method_rate(Screen *s) noexcept nogil:
+    cdef int kind = BUDGET_OTHER
+    cdef uint64_t *cell
+    cdef uint64_t used
+    if s.m.method == M_REGISTER:
+        kind = BUDGET_REGISTER
+    elif s.m.method == M_OPTIONS:
+        kind = BUDGET_OPTIONS
+    elif s.m.method == M_SUBSCRIBE:
+        kind = BUDGET_SUBSCRIBE
+    elif s.m.method == M_MESSAGE:
+        kind = BUDGET_MESSAGE
+    cell = &s.state.peers[s.peer.slot].method[kind]
+    used = ea_get_relaxed(cell)
+    limit_found(s, used - s.now if used > s.now else 0, &s.peer.method_rate[kind])
+    if s.trace != NULL:
+        return RSN_METHOD_RATE if s.found >= s.limit else 0
+    return 0 if rate_take_own(cell, s.now, &s.peer.method_rate[kind]) else RSN_METHOD_RATE
+
+
+# What is counted with its peer's other odds and ends.
 cdef int other_limit(Screen *s) noexcept nogil:
     if s.trace != NULL or rate_take_own(&s.state.peers[s.peer.slot].other, s.now, &s.policy.ack_budget):
         return 0

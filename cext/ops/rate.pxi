@@ -20,8 +20,10 @@ cdef extern from *:
     #define CELL_TIME_MASK ((1ull << 40) - 1)
     /* No limit or mark reaches further ahead: a cell that seems to is one left from before the clock of 40 bits wrapped. */
     #define CELL_AHEAD (8ull * 3600 * 1000000)
+    /* A call a minute ago was before the flood that comes now. */
+    #define CALLER_RECENT (60000000000ull >> 10)
     """
-    uint64_t CELL_TIME_MASK, CELL_AHEAD
+    uint64_t CELL_TIME_MASK, CELL_AHEAD, CALLER_RECENT
 
 
 # Units from now until the cell's time; 0 when it has passed.
@@ -39,39 +41,65 @@ cdef inline uint64_t cell_tag(uint64_t hash) noexcept nogil:
     return (hash >> CELL_TAG_SHIFT) | 1
 
 
+# The first cell with this tag (in place) and its word, or CELLS. Of two with one tag, the
+# first is the live one: a new cell is taken from the front.
+cdef inline int cell_find(uint64_t *bucket, uint64_t tag, uint64_t *word) noexcept nogil:
+    cdef int i
+    for i in range(CELLS):
+        word[0] = ea_get_relaxed(&bucket[i])
+        if (word[0] ^ tag) >> CELL_TAG_SHIFT == 0:
+            return i
+    return CELLS
+
+
+# The first cell whose time has passed and its word, or CELLS.
+cdef inline int cell_free(uint64_t *bucket, uint64_t now, uint64_t *word) noexcept nogil:
+    cdef int i
+    for i in range(CELLS):
+        word[0] = ea_get_relaxed(&bucket[i])
+        if cell_ahead(word[0], now) == 0:
+            return i
+    return CELLS
+
+
+# How much of its limit `hash` has used, in nanoseconds.
+cdef uint64_t rate_used(CellTable *t, uint64_t hash, uint64_t now_ns) noexcept nogil:
+    cdef uint64_t word
+    if cell_find(cell_bucket(t, hash), cell_tag(hash) << CELL_TAG_SHIFT, &word) == CELLS:
+        return 0
+    return cell_ahead(word, now_ns >> CELL_SHIFT) << CELL_SHIFT
+
+
 # Counts one event of `hash` against the limit.
 cdef int rate_take(CellTable *t, uint64_t hash, uint64_t now_ns, Limit *limit) noexcept nogil:
+    cdef uint64_t used
+    return rate_count(t, hash, now_ns, limit, &used)
+
+
+# The same; how much was used before, in nanoseconds, goes into `used`.
+cdef int rate_count(CellTable *t, uint64_t hash, uint64_t now_ns, Limit *limit, uint64_t *used) noexcept nogil:
     cdef uint64_t *bucket = cell_bucket(t, hash)
-    cdef uint64_t tag = cell_tag(hash), now = now_ns >> CELL_SHIFT
+    cdef uint64_t tag = cell_tag(hash) << CELL_TAG_SHIFT, now = now_ns >> CELL_SHIFT
     cdef uint64_t step = limit.step >> CELL_SHIFT, tolerance = limit.tolerance >> CELL_SHIFT
     cdef uint64_t word, ahead
-    cdef int i, free, tries
+    cdef int i, tries
+    used[0] = 0
     if step == 0:
         step = 1
     for tries in range(4):
-        free = -1
-        for i in range(CELLS):
-            word = ea_get_relaxed(&bucket[i])
-            ahead = cell_ahead(word, now)
-            if ahead == 0:
-                if free < 0:
-                    free = i
-                continue
-            if word >> CELL_TAG_SHIFT != tag:
-                continue
-            if ahead + step > tolerance and ahead + step > step:
-                return RATE_OVER
-            if ea_swap(&bucket[i], word, tag << CELL_TAG_SHIFT | ((now + ahead + step) & CELL_TIME_MASK)):
-                return RATE_PASS
-            break
-        else:
-            if free < 0:
+        i = cell_find(bucket, tag, &word)
+        ahead = cell_ahead(word, now) if i < CELLS else 0
+        if ahead == 0:
+            i = cell_free(bucket, now, &word)
+            if i == CELLS:
                 t.full += 1
                 return RATE_FULL
-            word = ea_get_relaxed(&bucket[free])
-            if cell_ahead(word, now) == 0 and ea_swap(
-                    &bucket[free], word, tag << CELL_TAG_SHIFT | ((now + step) & CELL_TIME_MASK)):
-                return RATE_PASS
+        else:
+            used[0] = ahead << CELL_SHIFT
+            if ahead + step > tolerance and ahead + step > step:
+                return RATE_OVER
+        if ea_swap(&bucket[i], word, tag | ((now + ahead + step) & CELL_TIME_MASK)):
+            return RATE_PASS
     # Four lost races in one bucket: others of this very cell were counted meanwhile.
     return RATE_OVER
 
@@ -110,6 +138,34 @@ cdef bint mark_set(CellTable *t, uint64_t hash, uint64_t now_ns, uint64_t lifeti
         if ea_swap(&bucket[free], ea_get_relaxed(&bucket[free]), mark):
             return True
     return False
+
+
+# Remembers `hash` for `lifetime` in a table where the mark that ends first gives way. One
+# that has half of its life left stays as it is, so that a caller's every call writes nothing;
+# one that is renewed begins as old as one that counts.
+cdef void mark_renew(CellTable *t, uint64_t hash, uint64_t now_ns, uint64_t lifetime_ns) noexcept nogil:
+    cdef uint64_t *bucket = cell_bucket(t, hash)
+    cdef uint64_t tag = cell_tag(hash) << CELL_TAG_SHIFT, now = now_ns >> CELL_SHIFT
+    cdef uint64_t life = lifetime_ns >> CELL_SHIFT, word, other, ahead, least
+    cdef int i, place = cell_find(bucket, tag, &word)
+    if place < CELLS:
+        if 2 * cell_ahead(word, now) >= life:
+            return
+        if cell_ahead(word, now):
+            life -= CALLER_RECENT
+    else:
+        place = cell_free(bucket, now, &word)
+    if place == CELLS:
+        least = ~<uint64_t>0
+        for i in range(CELLS):
+            other = ea_get_relaxed(&bucket[i])
+            ahead = cell_ahead(other, now)
+            if ahead < least:
+                place = i
+                word = other
+                least = ahead
+        t.full += 1
+    ea_swap(&bucket[place], word, tag | ((now + life) & CELL_TIME_MASK))
 
 
 # Is `hash` marked? With `take`, the first to ask has it.

@@ -20,13 +20,16 @@ from edge_agent.policy.load import Loaded
 from edge_agent.policy.settings import Settings, Trunk, Upstream
 from edge_agent.policy.values import Address
 from edge_agent.reasons import REASONS
-from edge_agent.rules import BY_NAME, RULES, Mode, RuleSettings
+from edge_agent.rules import BY_NAME, RULES, Mode, RateSettings, RuleSettings
+from edge_agent.rules.callee_rate import CalleeRateSettings
+from edge_agent.rules.caller_rate import CallerRateSettings
 from edge_agent.rules.dialog import DialogSettings
 from edge_agent.rules.emergency import EmergencySettings
 from edge_agent.rules.hops import HopsSettings
 from edge_agent.rules.interface import InterfaceSettings
 from edge_agent.rules.scanner import ScannerSettings
 from edge_agent.rules.source_rate import SourceRateSettings
+from edge_agent.rules.trunk_rate import TrunkRateSettings
 
 MODES = {Mode.OFF: 0, Mode.MONITOR: 1, Mode.ENFORCE: 2}
 DIRECTIONS = {"T": 1, "U": 2, "X": 4}
@@ -56,6 +59,11 @@ class PeerRow(NamedTuple):
     emergency_table: int
     methods: tuple[str, ...]
     rate: Rate
+    method_rates: tuple[Rate, ...]
+    """In the order of BUDGET_ in the engine."""
+    caller_rate: Rate
+    callee_rate: Rate
+    callee_known_hours: float
     domain: str
     targets: tuple[tuple[str, int], ...]
     numbers: tuple[_hot.NumberSet, ...]
@@ -191,8 +199,8 @@ def compile_tables(loaded: Loaded, generation: int, grace_until: int = 0, wall_a
     )
 
 
-def _of(settings: Settings, rule: str, model: type[S]) -> S:
-    found = settings.rule_settings(rule)
+def _of(settings: Settings, rule: str, model: type[S], trunk: Trunk | None = None) -> S:
+    found = settings.rule_settings(rule, trunk)
     assert isinstance(found, model)
     return found
 
@@ -230,6 +238,7 @@ def _modes(settings: Settings, direction: str, trunk: Trunk | None = None) -> tu
 
 def _upstream(settings: Settings, upstream: Upstream, regions: _Regions) -> PeerRow:
     interface = _of(settings, "interface", InterfaceSettings)
+    callee = _of(settings, "callee-rate", CalleeRateSettings)
     return PeerRow(
         name=upstream.name,
         upstream_kind=True,
@@ -243,6 +252,10 @@ def _upstream(settings: Settings, upstream: Upstream, regions: _Regions) -> Peer
         emergency_table=regions.lane(settings.agent.country, ("9",)),
         methods=tuple(upstream.methods or interface.methods),
         rate=(1.0, 1),
+        method_rates=_method_rates(settings),
+        caller_rate=_pair(_of(settings, "caller-rate", CallerRateSettings)),
+        callee_rate=_pair(callee),
+        callee_known_hours=callee.known_hours,
         domain=upstream.domains[0] if upstream.domains else str(upstream.targets[0]),
         targets=_pairs(upstream.targets),
         numbers=(),
@@ -252,6 +265,7 @@ def _upstream(settings: Settings, upstream: Upstream, regions: _Regions) -> Peer
 
 def _trunk(loaded: Loaded, trunk: Trunk, index: dict[str, int], regions: _Regions) -> PeerRow:
     route = trunk.emergency == "route"
+    callee = _of(loaded.settings, "callee-rate", CalleeRateSettings, trunk)
     return PeerRow(
         name=trunk.name,
         upstream_kind=False,
@@ -266,10 +280,29 @@ def _trunk(loaded: Loaded, trunk: Trunk, index: dict[str, int], regions: _Region
         emergency_table=regions.lane(trunk.country, trunk.emergency_prefixes),
         methods=(),
         rate=(trunk.calls_per_second, trunk.burst),
+        method_rates=_method_rates(loaded.settings, trunk),
+        caller_rate=_pair(_of(loaded.settings, "caller-rate", CallerRateSettings, trunk)),
+        callee_rate=_pair(callee),
+        callee_known_hours=callee.known_hours,
         domain=str(trunk.contact[0]) if trunk.contact else "",
         targets=_pairs(trunk.contact),
         numbers=loaded.numbers.get(trunk.name, ()),
         modes=_modes(loaded.settings, "T", trunk),
+    )
+
+
+def _pair(rate: RateSettings) -> Rate:
+    return rate.per_second, rate.burst
+
+
+def _method_rates(settings: Settings, trunk: Trunk | None = None) -> tuple[Rate, ...]:
+    budgets = _of(settings, "trunk-rate", TrunkRateSettings, trunk)
+    return (
+        (budgets.register_per_second, budgets.register_burst),
+        (budgets.options_per_second, budgets.options_burst),
+        (budgets.subscribe_per_second, budgets.subscribe_burst),
+        (budgets.message_per_second, budgets.message_burst),
+        (budgets.other_per_second, budgets.other_burst),
     )
 
 

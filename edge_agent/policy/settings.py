@@ -222,6 +222,7 @@ class Tables(Section):
     rates_mib: int = setting(16, "Rate cells, MiB; strikes take a quarter as much besides.", life=START, ge=1, le=4096)
     transactions_mib: int = setting(64, "Transaction cache, MiB.", life=START, ge=1, le=16384)
     leases_mib: int = setting(16, "Leases of calls, MiB.", life=START, ge=1, le=4096)
+    callers_mib: int = setting(8, "Who has called whom, for callee-rate, MiB.", life=START, ge=1, le=4096)
     explain_mib: Annotated[int, NotBuilt("the memory of past decisions")] = setting(
         16, "Records of refused calls for explain, MiB.", life=START, ge=1, le=4096
     )

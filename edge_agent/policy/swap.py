@@ -80,7 +80,7 @@ def grace_end(made: float, grace: float, wall: float, monotonic_ns: int) -> int:
 
 def try_out(policy: _hot.Policy) -> None:
     """Raises TrialFailed with the first message that a sound policy would have treated in another way."""
-    engine = _hot.Engine(rates_mib=1, transactions_mib=1, leases_mib=1, secret=bytes(32))
+    engine = _hot.Engine(rates_mib=1, transactions_mib=1, leases_mib=1, callers_mib=1, secret=bytes(32))
     engine.publish(policy)
     trial = Trial(engine, policy.tables)
     for number, source in senders(policy.tables):

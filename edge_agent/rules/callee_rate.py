@@ -1,8 +1,16 @@
-"""callee-rate: calls per second to one callee from many callers. Repeat and attested callers never wait behind it."""
+"""callee-rate: calls per second to one called number from many callers. Repeat callers never wait behind a flood.
+
+A flood on a victim (TDoS) comes from callers that never called it before.
+Above the rate, those who did, a minute ago or earlier, have a second budget of
+the same size; who passes while the number is under pressure isn't remembered. A called number is
+counted for each trunk and upstream, so nobody's flood is somebody else's.
+"""
+
+from typing import Annotated
 
 from pydantic import Field
 
-from edge_agent.rules._shape import Burst, Mode, PerSecond, RateSettings, Rule
+from edge_agent.rules._shape import Burst, Mode, PerSecond, RateSettings, Row, Rule
 
 
 class CalleeRateSettings(RateSettings):
@@ -10,6 +18,9 @@ class CalleeRateSettings(RateSettings):
 
     per_second: PerSecond = Field(default=5.0, description="Calls per second to one called number.")
     burst: Burst = Field(default=20, description="Calls to one called number that may come at once.")
+    known_hours: Annotated[float, Field(ge=0.1, le=8, allow_inf_nan=False)] = Field(
+        default=8.0, description="Hours for which a caller who called the number before is known."
+    )
 
 
 RULE = Rule(
@@ -18,7 +29,7 @@ RULE = Rule(
     clauses=(10,),
     directions={"T": Mode.MONITOR, "U": Mode.MONITOR},
     finds="a called number that many callers flood",
-    answer="486 or 603+",
+    answer="486",
     settings=CalleeRateSettings,
-    built=False,
+    rows=(Row("callee_rate"),),
 )

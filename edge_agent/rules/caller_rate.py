@@ -1,8 +1,13 @@
-"""caller-rate: calls per second of one caller. It never counts a call to an emergency service."""
+"""caller-rate: calls per second of one caller. It never counts a copy, or a call to an emergency service.
+
+A caller is a number as it reads without its formatting, on one trunk or from
+one upstream; who is anonymous is told by the asserted number. A call without
+any number isn't counted here.
+"""
 
 from pydantic import Field
 
-from edge_agent.rules._shape import Burst, Mode, PerSecond, RateSettings, Rule
+from edge_agent.rules._shape import Burst, Mode, PerSecond, RateSettings, Row, Rule
 
 
 class CallerRateSettings(RateSettings):
@@ -20,5 +25,5 @@ RULE = Rule(
     finds="more calls per second than one caller may make",
     answer="486",
     settings=CallerRateSettings,
-    built=False,
+    rows=(Row("caller_rate"),),
 )

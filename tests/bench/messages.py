@@ -72,6 +72,14 @@ contact = ["{trunk}:5070"]
 caller_ids = ["file:owned.txt"]
 calls_per_second = 1000000
 burst = 1000000
+
+# One customer who calls one number, as in a comparison of whole daemons.
+[rules.caller-rate]
+per_second = 1000000
+burst = 1000000
+[rules.callee-rate]
+per_second = 1000000
+burst = 1000000
 """
 
 

@@ -91,7 +91,7 @@ class Agent:
     """The engine, its clock, and the batch that carries one message."""
 
     def __init__(self, hot: Any, policy: Any) -> None:
-        self.engine = hot.Engine(rates_mib=1, transactions_mib=1, leases_mib=1, secret=bytes(32))
+        self.engine = hot.Engine(rates_mib=1, transactions_mib=1, leases_mib=1, callers_mib=1, secret=bytes(32))
         self.engine.publish(policy)
         self.batch = hot.Batch(1)
         self.out = hot.OutBatch()

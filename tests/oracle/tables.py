@@ -50,6 +50,43 @@ class Tally:
         return 0
 
 
+class Victim:
+    """callee-rate on one called number: the budget, the second one of those who called before, and who did."""
+
+    MINUTE = 60_000_000_000
+
+    def __init__(self, per_second: float, burst: int, life: int) -> None:
+        self.first, self.second = Limiter(per_second, burst), Limiter(per_second, burst)
+        self.burst, self.life = burst, life
+        self.ends: dict[object, int] = {}
+
+    def used(self, now: int) -> Fraction:
+        """How much of the budget is used, in nanoseconds."""
+        return max(self.first.due.get(0, Fraction(now)) - now, Fraction(0))
+
+    def known(self, caller: object, now: int) -> bool:
+        """Did this caller call a minute ago or earlier, and is that remembered?"""
+        left = self.ends.get(caller, 0) - now
+        return 0 < left <= self.life - self.MINUTE
+
+    def hit(self, caller: object, now: int) -> bool:
+        """May this call pass?"""
+        calm = 2 * self.used(now) < self.burst * self.first.interval
+        if self.first.hit(0, now):
+            if calm:
+                self._remember(caller, now)
+            return True
+        if self.known(caller, now) and self.second.hit(0, now):
+            self._remember(caller, now)
+            return True
+        return False
+
+    def _remember(self, caller: object, now: int) -> None:
+        left = self.ends.get(caller, 0) - now
+        if 2 * left < self.life:
+            self.ends[caller] = now + self.life - (self.MINUTE if left > 0 else 0)
+
+
 def text_match(value: bytes, patterns: Iterable[bytes]) -> bytes | None:
     """The first pattern that stands anywhere in the value, letters of both cases alike (ASCII only)."""
     folded = value.lower()

@@ -53,7 +53,7 @@ def ask(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
     path = tmp_path_factory.mktemp("scanner") / "policy.toml"
     path.write_text(POLICY.format(signatures=", ".join(f'"{s.decode()}"' for s in SIGNATURES)))
-    engine = hot.Engine(rates_mib=1, transactions_mib=1, leases_mib=1, secret=bytes(32))
+    engine = hot.Engine(rates_mib=1, transactions_mib=1, leases_mib=1, callers_mib=1, secret=bytes(32))
     engine.publish(compile_policy(load(path), 1))
 
     def reason(data: bytes) -> str:

@@ -130,7 +130,13 @@ class World:
     """One engine and its clock. Every datagram is checked against the balance of the counters."""
 
     def __init__(self, text: str = POLICY, *, now: int = NOW, grace_until: int = 0, **engine: object) -> None:
-        options: dict[str, object] = {"rates_mib": 1, "transactions_mib": 1, "leases_mib": 1, "secret": SECRET}
+        options: dict[str, object] = {
+            "rates_mib": 1,
+            "transactions_mib": 1,
+            "leases_mib": 1,
+            "callers_mib": 1,
+            "secret": SECRET,
+        }
         self.engine = _hot.Engine(**(options | engine))  # type: ignore[arg-type]
         self.generation = 0
         self.now = now

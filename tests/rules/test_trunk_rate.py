@@ -95,11 +95,93 @@ def test_a_refer_is_a_call(agent: MakeAgent) -> None:
     assert party.burst(lambda: request("REFER", uri, OWN), 4) == [PASS] * 3 + [OVER]
 
 
-def test_other_requests_have_a_budget(agent: MakeAgent) -> None:
-    """A hundred at once, as for ACK: no way to try a thousand numbers by OPTIONS."""
-    party = agent(SLOW)
-    uri = f"sip:{CALLED}@cloud.example.net"
-    assert party.burst(lambda: request("OPTIONS", uri, OWN), 102) == [PASS] * 100 + [OVER] * 2
+# Requests that open no call: a budget for each kind.
+
+KINDS = {
+    "REGISTER": "register",
+    "OPTIONS": "options",
+    "SUBSCRIBE": "subscribe",
+    "MESSAGE": "message",
+    "PUBLISH": "other",
+}
+BUDGET = "486 method-rate"
+
+
+def kinds(keys: str = "", acme: str = "", mode: str = "enforce") -> str:
+    """A configuration in which the cloud takes all of them."""
+    methods = ", ".join(f'"{method}"' for method in ("INVITE", "ACK", "BYE", "CANCEL", "REFER", *KINDS))
+    return policy(acme, cloud=f"methods = [{methods}]", rules=f'[rules.trunk-rate]\nmode = "{mode}"\n{keys}')
+
+
+def other(method: str) -> Message:
+    return request(method, f"sip:{CALLED}@cloud.example.net", OWN)
+
+
+@pytest.mark.parametrize(
+    ("method", "per_second", "burst"),
+    [("REGISTER", 20, 200), ("OPTIONS", 10, 50), ("SUBSCRIBE", 10, 100), ("MESSAGE", 10, 50), ("PUBLISH", 10, 50)],
+)
+def test_other_requests_have_a_budget(agent: MakeAgent, method: str, per_second: int, burst: int) -> None:
+    """No way to try a thousand numbers by OPTIONS, or as many passwords by REGISTER."""
+    party = agent(kinds())
+    assert party.burst(lambda: other(method), burst + 2) == [PASS] * burst + [BUDGET] * 2
+    party.now += SECOND // per_second - 1
+    assert party.burst(lambda: other(method), 1) == [BUDGET]
+    party.now += 1
+    assert party.burst(lambda: other(method), 2) == [PASS, BUDGET]
+
+
+@pytest.mark.parametrize("method", KINDS)
+def test_no_kind_takes_anothers_place(agent: MakeAgent, method: str) -> None:
+    party = agent(kinds(f"{KINDS[method]}_per_second = 1.0\n{KINDS[method]}_burst = 2"))
+    assert party.burst(lambda: other(method), 4) == [PASS] * 2 + [BUDGET] * 2
+    for each in KINDS:
+        assert party.send(other(each)).short == (BUDGET if each == method else PASS)
+    assert party.burst(invite, 10) == [PASS] * 10
+    party.wait(1)
+    assert party.burst(lambda: other(method), 2) == [PASS, BUDGET]
+
+
+def test_unknown_methods_share_the_last_budget(agent: MakeAgent) -> None:
+    """Another name, or another case of one: no second budget."""
+    party = agent(kinds("other_burst = 1\nother_per_second = 1.0").replace('"PUBLISH"', '"PUBLISH", "NOTIFY", "INFO"'))
+    assert [party.send(other(method)).short for method in ("NOTIFY", "PUBLISH", "NOTIFY")] == [PASS, BUDGET, BUDGET]
+
+
+def test_a_budget_is_the_trunks_own(agent: MakeAgent) -> None:
+    keys = "options_per_second = 1.0\noptions_burst = 1"
+    party = agent(kinds(keys))
+    assert party.burst(lambda: other("OPTIONS"), 2) == [PASS, BUDGET]
+    assert party.burst(lambda: other("OPTIONS"), 2, BETA) == [PASS, BUDGET]
+    own = kinds(acme="rules.trunk-rate.options_burst = 3\nrules.trunk-rate.options_per_second = 1.0")
+    party = agent(own)
+    assert party.burst(lambda: other("OPTIONS"), 4) == [PASS] * 3 + [BUDGET]
+    assert party.burst(lambda: other("OPTIONS"), 4, BETA) == [PASS] * 4
+
+
+def test_options_to_the_agent_have_none(agent: MakeAgent) -> None:
+    party = agent(kinds("options_per_second = 1.0\noptions_burst = 1"))
+    assert set(party.burst(lambda: request("OPTIONS", "sip:192.0.2.1", OWN), 40)) == {"200 options-up"}
+    assert party.send(other("OPTIONS")).short == PASS
+
+
+def test_budgets_over_a_reload(agent: MakeAgent) -> None:
+    party = agent(kinds("message_per_second = 1.0\nmessage_burst = 2"))
+    assert party.burst(lambda: other("MESSAGE"), 3) == [PASS, PASS, BUDGET]
+    party.reload(kinds("message_per_second = 1.0\nmessage_burst = 4"))
+    assert party.burst(lambda: other("MESSAGE"), 3) == [PASS, PASS, BUDGET]
+
+
+def test_budgets_follow_the_mode_of_the_rule(agent: MakeAgent) -> None:
+    keys = "message_per_second = 1.0\nmessage_burst = 2"
+    party = agent(kinds(keys, mode="monitor"))
+    assert party.burst(lambda: other("MESSAGE"), 5) == [PASS] * 5
+    assert party.engine.counters()["monitored"] == {("trunk-rate", "acme"): 3}
+    assert agent(kinds(keys, mode="off")).burst(lambda: other("MESSAGE"), 9) == [PASS] * 9
+    party = agent(kinds(keys))
+    event = [party.send(other("MESSAGE")) for _ in range(3)][-1].event
+    assert (event.rule, event.reason, event.status) == ("trunk-rate", "method-rate", 486)
+    assert (event.value, event.limit) == (2, 2)
 
 
 def test_cancel_ack_and_bye_of_a_call_are_never_limited(agent: MakeAgent) -> None:

@@ -109,8 +109,15 @@ def test_check_as_json(config: Path) -> None:
         "calls_per_second": 20.0,
         "emergency": "reject",
     }
-    assert facts["tables_mib"] == {"rates": 4, "strikes": 1.0, "bans": 4.5, "transactions": 64, "leases": 16}
-    assert facts["budget_mib"] == pytest.approx(89.5, abs=0.1)
+    assert facts["tables_mib"] == {
+        "rates": 4,
+        "strikes": 1.0,
+        "bans": 4.5,
+        "transactions": 64,
+        "leases": 16,
+        "callers": 8,
+    }
+    assert facts["budget_mib"] == pytest.approx(97.5, abs=0.1)
 
 
 def test_check_tells_every_error(config: Path) -> None:

@@ -367,8 +367,6 @@ def test_cross_checks_let_pass(read: Load, text: str) -> None:
         (BASE + 'tls_names = ["sbc.acme.example"]\n', "not-built", "trunk[acme].tls_names"),
         (BASE + 'asserts = ["PAI"]\n', "not-built", "trunk[acme].asserts"),
         (BASE + '[rules.dispersal]\nmode = "monitor"\n', "not-built", "rules.dispersal"),
-        (BASE + "[rules.caller-rate]\nper_second = 9\n", "not-built", "rules.caller-rate"),
-        (BASE + '[rules.caller-rate]\nmode = "off"\nburst = 9\n', "not-built", "rules.caller-rate"),
         (BASE + '[trunk.rules.wangiri]\nmode = "monitor"\n', "not-built", "trunk[acme].rules.wangiri"),
         (BASE + '[bans]\nfirst = "60s"\n', "not-built", "bans.first"),
         (BASE + "[bans]\nkernel = true\n", "not-built", "bans.kernel"),
