@@ -351,41 +351,7 @@ cdef class Engine:
 
     def explain(self, data: bytes, source: tuple, listener: int, now: int) -> list:
         """Every rule in order with what it saw, its limit and its answer, and the verdict last. Changes no state."""
-        cdef Screen s
-        cdef Trace trace
-        cdef uint64_t skip
-        cdef uint32_t i
-        cdef Policy policy = self.policy
-        memset(&trace, 0, sizeof(trace))
-        self.probe.clear()
-        self.probe.add(data, source, listener)
-        engine_begin(&s, self, &policy.image, &self.workers[0], &self.probe.packet[0], &self.probe.msg[0], now)
-        s.trace = &trace
-        engine_classify(&s)
-        if s.peer != NULL or not screen_unread(&s):
-            skip = parse_message(s.packet.data, s.packet.len, s.m)
-            s.p = s.packet.data + skip
-            screen_prepare(&s)
-            screen_message(&s)
-        rules = policy.tables.rules
-        modes = ("off", "monitor", "enforce")
-        steps = []
-        for i in range(trace.count):
-            step = trace.step[i]
-            reason = _REASONS[step.reason]
-            answer = "" if not step.applies else "pass" if not step.reason else f"{reason.status} {reason.phrase}".strip()
-            steps.append(Step(rules[step.rule], modes[step.mode], bool(step.applies),
-                              reason.name if step.reason else "", answer, step.value, step.limit,
-                              reason.sentence if step.reason else ""))
-        reason = _REASONS[s.v.reason]
-        answer = ACTIONS[s.v.action]
-        if s.v.action == ACT_ANSWER:
-            answer = f"answer {s.v.status} {reason.phrase}"
-        elif s.v.action == ACT_FORWARD and not s.v.route.flags & ROUTE_RESPONSE:
-            host, port = addr_to_text(&s.v.route.address)
-            answer = f"forward to {policy.tables.peers[s.v.route.peer].name} at {host} port {port}"
-        steps.append(Step("verdict", "", True, reason.name, answer, s.v.value, s.v.limit, reason.sentence))
-        return steps
+        return engine_explain(self, data, source, listener, now)
 
 
 cdef str text_of(uint8_t *raw, uint32_t n):
