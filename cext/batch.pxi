@@ -44,11 +44,11 @@ cdef class Batch:
             raise ValueError(f"a batch has 1 to {MAX_BATCH} slots")
         self.slots = slots
         self.arena = <uint8_t *>ea_table_alloc(<size_t>slots * SLOT_STRIDE)
-        self.msg = <SipMsg *>calloc(slots, sizeof(SipMsg))
-        self.packet = <Packet *>calloc(slots, sizeof(Packet))
-        self.header = <mmsghdr *>calloc(slots, sizeof(mmsghdr))
-        self.vector = <iovec *>calloc(slots, sizeof(iovec))
-        self.name = <sockaddr_storage *>calloc(slots, sizeof(sockaddr_storage))
+        self.msg = <SipMsg *>ea_calloc_now(slots, sizeof(SipMsg))
+        self.packet = <Packet *>ea_calloc_now(slots, sizeof(Packet))
+        self.header = <mmsghdr *>ea_calloc_now(slots, sizeof(mmsghdr))
+        self.vector = <iovec *>ea_calloc_now(slots, sizeof(iovec))
+        self.name = <sockaddr_storage *>ea_calloc_now(slots, sizeof(sockaddr_storage))
         if not (self.arena and self.msg and self.packet and self.header and self.vector and self.name):
             raise MemoryError
         for i in range(self.slots):
@@ -115,12 +115,12 @@ cdef class OutBatch:
 
     def __cinit__(self):
         self.arena = <uint8_t *>ea_table_alloc(OUT_BYTES)
-        self.datagram = <Datagram *>calloc(MAX_BATCH, sizeof(Datagram))
-        self.header = <mmsghdr *>calloc(MAX_BATCH, sizeof(mmsghdr))
-        self.message = <mmsghdr *>calloc(MAX_BATCH, sizeof(mmsghdr))
-        self.vector = <iovec *>calloc(3 * MAX_BATCH, sizeof(iovec))
-        self.control = <uint8_t *>calloc(MAX_BATCH, CONTROL_BYTES)
-        self.name = <sockaddr_storage *>calloc(MAX_BATCH, sizeof(sockaddr_storage))
+        self.datagram = <Datagram *>ea_calloc_now(MAX_BATCH, sizeof(Datagram))
+        self.header = <mmsghdr *>ea_calloc_now(MAX_BATCH, sizeof(mmsghdr))
+        self.message = <mmsghdr *>ea_calloc_now(MAX_BATCH, sizeof(mmsghdr))
+        self.vector = <iovec *>ea_calloc_now(3 * MAX_BATCH, sizeof(iovec))
+        self.control = <uint8_t *>ea_calloc_now(MAX_BATCH, CONTROL_BYTES)
+        self.name = <sockaddr_storage *>ea_calloc_now(MAX_BATCH, sizeof(sockaddr_storage))
         if not (self.arena and self.datagram and self.header and self.message and self.vector and self.control
                 and self.name):
             raise MemoryError

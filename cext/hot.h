@@ -15,6 +15,7 @@
 #include <netinet/in.h>
 #include <netinet/udp.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -757,6 +758,18 @@ static inline void *ea_table_alloc(size_t bytes)
 #endif
     for (size_t i = 0; i < bytes; i += 4096)
         ((volatile uint8_t *)p)[i] = 0;
+    return p;
+}
+
+/* calloc, but every page is there from the start. */
+static inline void *ea_calloc_now(uint32_t count, size_t size)
+{
+    void *p = calloc(count, size);
+    volatile uint8_t *touch = p;
+    for (size_t i = 0; p && i < count * size; i += 4096)
+        touch[i] = 0;
+    if (p)
+        touch[count * size - 1] = 0; /* it needn't begin where a page does */
     return p;
 }
 

@@ -76,3 +76,4 @@ cdef extern from "hot.h" nogil:
     void ea_pause(long)
     void ea_exact_sleeps()
     void *ea_table_alloc(size_t)
+    void *ea_calloc_now(uint32_t, size_t)
