@@ -5,7 +5,8 @@
 #   make demo       the daemon between simulated customers and a simulated cloud
 #   make test       linters, types and every test (EDGE_CORPUS=folder: real messages too)
 #   make sanitize   the engine's tests under AddressSanitizer and UBSan
-#   make proof      the property and fuzz tests, for minutes instead of seconds
+#   make proof      the property and fuzz tests, for minutes instead of seconds, and the floods:
+#                   build/proof/report.md
 #   make bench      what a decision costs, and a ramp of SIPp calls
 #   make dist       wheel and sdist in dist/
 
@@ -19,8 +20,8 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check install -qq --root-user-action=ignore
 
 # The commands of the test peers, and the Debian packages that hold them.
-PEERS := sipp tshark valgrind systemd-analyze kamailio
-PEER_PACKAGES := sip-tester tshark valgrind systemd kamailio kamailio-secsipid-modules
+PEERS := sipp tshark valgrind systemd-analyze kamailio ip
+PEER_PACKAGES := sip-tester tshark valgrind systemd kamailio kamailio-secsipid-modules iproute2
 
 # $(call apt,PACKAGES) installs Debian packages, as root or by sudo.
 define apt
@@ -88,10 +89,12 @@ sanitize: $(VENV)/.tested build
 	    $(IN_PROCESS) $(PYTEST)
 
 FUZZ_SECONDS ?= 120
-proof: $(VENV)/.tested build
+FLOOD_SECONDS ?= 5
+proof: peers $(VENV)/.tested build
 	@EDGE_PROPERTY=thorough $(PY) -m pytest -q tests/property $(PYTEST)
 	@for target in tests/fuzz/fuzz_*.py; do \
 	    $(PY) -m tests.fuzz.$$(basename $$target .py) --seconds $(FUZZ_SECONDS) --seed $$RANDOM; done
+	@$(PY) -m tests.flood --seconds $(FLOOD_SECONDS) --out build/proof
 
 bench: peers $(VENV)/.tested build
 	@mkdir -p build/bench
