@@ -32,7 +32,7 @@ def hundredfold(lab: Lab, trial: Trial) -> None:
     """Good calls during a flood of a hundred times their number, each packet from any address: none is lost or late."""
     with lab.scene() as scene:
         options: Options = {"network": "0.0.0.0/1", "mode": "random", "seconds": lab.seconds, "rate": lab.flood_rate}
-        outcome = lab.under(scene, trial, scene.floods(options), memory_kib=0)
+        outcome = lab.under(scene, trial, scene.floods(options))
     silence(trial, outcome)
 
 
