@@ -51,6 +51,7 @@ cdef enum:                  # the order is that of OP_NAMES in _hot.pyx
     OP_CALLER_OWNED
     OP_CALLER_CONSISTENT
     OP_CALLER_ANONYMOUS
+    OP_DO_NOT_ORIGINATE
     OP_METHOD_RATE
     OP_CALLER_RATE
     OP_CALLEE_RATE
@@ -187,6 +188,8 @@ cdef struct PolicyImage:
     NumberTable **sets              # Peer.first_set indexes here
     uint32_t *file_set_peer
     NumberTable **file_sets
+    NumberTable **no_callers        # [lists] do_not_originate, then may_originate
+    uint32_t no_caller_count, may_call_count
     Plan *plans
     EmergencyTable *emergencies
     uint8_t *text

@@ -1,7 +1,8 @@
 # policy.pxi: Policy: the tables that policy/compile.py worked out, copied into flat arrays. It checks nothing twice.
 
 OP_NAMES = ("none", "hops", "target", "interface", "dialog", "scanner", "source_rate", "trunk_rate", "caller_format",
-            "caller_owned", "caller_consistent", "caller_anonymous", "method_rate", "caller_rate", "callee_rate")
+            "caller_owned", "caller_consistent", "caller_anonymous", "do_not_originate", "method_rate", "caller_rate",
+            "callee_rate")
 METHODS = tuple(METHOD_NAMES[i].decode() for i in range(M_COUNT))
 
 
@@ -196,6 +197,13 @@ cdef class Policy:
             self.blocks.append(numbers)
             self.image.file_sets[i] = &numbers.table
             self.image.file_set_peer[i] = peer
+        self.image.no_caller_count = len(t.do_not_originate)
+        self.image.may_call_count = len(t.may_originate)
+        self.image.no_callers = <NumberTable **>self.room(
+            len(t.do_not_originate) + len(t.may_originate), sizeof(void *))
+        for i, numbers in enumerate((*t.do_not_originate, *t.may_originate)):
+            self.blocks.append(numbers)
+            self.image.no_callers[i] = &numbers.table
         self.image.plans = <Plan *>self.room(len(t.plans), sizeof(Plan))
         for i, p in enumerate(t.plans):
             self.fill_plan(&self.image.plans[i], p)

@@ -114,12 +114,13 @@ cdef enum:
     RSN_CERTIFICATE_NUMBER = 110
     RSN_CERTIFICATE_REFERENCE = 111
     RSN_CERTIFICATE_CONSTRAINT = 112
-    RSN_COUNT = 113
+    RSN_DO_NOT_ORIGINATE = 113
+    RSN_COUNT = 114
 
 cdef extern from *:
     """
     typedef struct { const char *name, *phrase; uint16_t status, phrase_len; } EaReason;
-    static const EaReason ea_reasons[113] = {
+    static const EaReason ea_reasons[114] = {
         {"pass", "", 0, 0},
         {"keepalive", "", 0, 0},
         {"ack-absorbed", "", 0, 0},
@@ -233,6 +234,7 @@ cdef extern from *:
         {"certificate-number", "Unsupported Credential", 437, 22},
         {"certificate-reference", "Unsupported Credential", 437, 22},
         {"certificate-constraint", "Invalid PASSporT", 438, 16},
+        {"do-not-originate", "Caller ID Does Not Originate", 403, 28},
     };
     """
     ctypedef struct EaReason:

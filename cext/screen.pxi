@@ -8,8 +8,10 @@
 
 cdef enum:
     OPS_STRUCTURE = 1 << OP_HOPS | 1 << OP_TARGET | 1 << OP_INTERFACE | 1 << OP_DIALOG
-    OPS_CALLER = 1 << OP_CALLER_FORMAT | 1 << OP_CALLER_OWNED | 1 << OP_CALLER_CONSISTENT | 1 << OP_CALLER_ANONYMOUS
-    OPS_NEW_CALL = OPS_STRUCTURE | 1 << OP_SCANNER | 1 << OP_TRUNK_RATE | 1 << OP_CALLER_RATE | 1 << OP_CALLEE_RATE | OPS_CALLER
+    OPS_CALLER = (1 << OP_CALLER_FORMAT | 1 << OP_CALLER_OWNED | 1 << OP_CALLER_CONSISTENT
+                  | 1 << OP_CALLER_ANONYMOUS | 1 << OP_DO_NOT_ORIGINATE)
+    OPS_NEW_CALL = (OPS_STRUCTURE | OPS_CALLER | 1 << OP_SCANNER | 1 << OP_TRUNK_RATE | 1 << OP_CALLER_RATE
+                    | 1 << OP_CALLEE_RATE)
     OPS_NEW_OTHER = OPS_STRUCTURE | 1 << OP_SCANNER | 1 << OP_METHOD_RATE
 
 
@@ -39,7 +41,7 @@ cdef int op_dialog(Screen *s) noexcept nogil:
 
 
 cdef int screen_op(Screen *s, int op) noexcept nogil:
-    if OP_CALLER_FORMAT <= op <= OP_CALLER_ANONYMOUS and not s.caller.known:
+    if OP_CALLER_FORMAT <= op <= OP_DO_NOT_ORIGINATE and not s.caller.known:
         caller_facts(s)
     if op == OP_HOPS:
         return op_hops(s)
@@ -67,6 +69,8 @@ cdef int screen_op(Screen *s, int op) noexcept nogil:
         return op_caller_consistent(s)
     elif op == OP_CALLER_ANONYMOUS:
         return op_caller_anonymous(s)
+    elif op == OP_DO_NOT_ORIGINATE:
+        return op_do_not_originate(s)
     return 0
 
 

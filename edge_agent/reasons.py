@@ -250,6 +250,7 @@ REASONS: tuple[Reason, ...] = (
     Reason("certificate-number", "stir-signature", 437, "Unsupported Credential", "the number isn't the certificate's"),
     Reason("certificate-reference", "stir-signature", 437, "Unsupported Credential", "its numbers are by reference"),
     Reason("certificate-constraint", "stir-signature", 438, "Invalid PASSporT", "a claim the certificate forbids"),
+    Reason("do-not-originate", "do-not-originate", 403, "Caller ID Does Not Originate", "the caller never makes calls"),
 )
 
 BY_NAME: dict[str, int] = {reason.name: number for number, reason in enumerate(REASONS)}

@@ -178,3 +178,27 @@ cdef int op_caller_anonymous(Screen *s) noexcept nogil:
     if s.caller.anonymous and not (s.caller.asserted and peer_owns(s.policy, s.peer, s.caller.asserted)):
         return RSN_CALLER_ANONYMOUS
     return 0
+
+
+cdef inline bint caller_listed(PolicyImage *policy, uint32_t first, uint32_t count, uint64_t number) noexcept nogil:
+    cdef uint32_t i
+    for i in range(first, first + count):
+        if set_has(policy.no_callers[i], number):
+            return True
+    return False
+
+
+# do-not-originate: From's or the asserted number never makes calls. A number that isn't E.164 is on no list.
+cdef int op_do_not_originate(Screen *s) noexcept nogil:
+    cdef PolicyImage *policy = s.policy
+    cdef uint64_t number = s.caller.from_
+    cdef int i
+    s.limit = policy.no_caller_count
+    for i in range(2):
+        s.found = number_value(number)
+        if (number and caller_listed(policy, 0, policy.no_caller_count, number)
+                and not caller_listed(policy, policy.no_caller_count, policy.may_call_count, number)):
+            return RSN_DO_NOT_ORIGINATE
+        number = s.caller.asserted
+    s.found = number_value(s.caller.from_)
+    return 0

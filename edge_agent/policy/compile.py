@@ -121,6 +121,8 @@ class Tables:
     owners: tuple[tuple[int, int, int], ...]
     """Disjoint ranges of packed numbers with the trunk that owns them, sorted."""
     file_sets: tuple[tuple[_hot.NumberSet, int], ...]
+    do_not_originate: tuple[_hot.NumberSet, ...]
+    may_originate: tuple[_hot.NumberSet, ...]
     plans: tuple[Plan, ...]
     emergencies: tuple[DialStrings, ...]
     country_codes: dict[int, frozenset[int]]
@@ -177,6 +179,8 @@ def compile_tables(loaded: Loaded, generation: int, grace_until: int = 0, wall_a
         rows=_rows(),
         owners=owners,
         file_sets=file_sets,
+        do_not_originate=loaded.do_not_originate,
+        may_originate=loaded.may_originate,
         plans=tuple(plan(region) for region in regions.plans),
         emergencies=tuple(dial_strings(region, prefixes) for region, prefixes in regions.lanes),
         country_codes=country_codes(),

@@ -53,15 +53,18 @@ class ListReader:
         self.problems: list[Problem] = []
 
     def sets_of(self, index: int, trunk: Trunk) -> tuple[NumberSet, ...]:
-        """The sets of one trunk: that of the entries in its key, then one for each file."""
-        loc: Loc = ("trunk", index, "caller_ids")
-        files = [entry.startswith(_FILE) for entry in trunk.caller_ids]
+        """The sets of one trunk."""
+        return self.sets_at(("trunk", index, "caller_ids"), trunk.caller_ids)
+
+    def sets_at(self, loc: Loc, entries: list[str]) -> tuple[NumberSet, ...]:
+        """The sets of one key: that of the entries in it, then one for each file."""
+        files = [entry.startswith(_FILE) for entry in entries]
         inline = None
         if not all(files):
-            inline = self._inline(loc, trunk.caller_ids, files)
+            inline = self._inline(loc, entries, files)
         named = [
             self._file((*loc, position), entry.removeprefix(_FILE))
-            for position, (entry, is_file) in enumerate(zip(trunk.caller_ids, files, strict=True))
+            for position, (entry, is_file) in enumerate(zip(entries, files, strict=True))
             if is_file
         ]
         return tuple(numbers for numbers in (inline, *named) if numbers is not None)

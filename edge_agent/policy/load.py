@@ -37,6 +37,8 @@ class Loaded:
     numbers: dict[str, tuple[NumberSet, ...]]
     """Numbers that each trunk owns."""
     networks: NetworkLists
+    do_not_originate: tuple[NumberSet, ...] = ()
+    may_originate: tuple[NumberSet, ...] = ()
 
 
 def load(path: Path, cache: NumberCache | None = None) -> Loaded:
@@ -54,8 +56,11 @@ def load(path: Path, cache: NumberCache | None = None) -> Loaded:
     reader = ListReader(document, cache)
     numbers = {trunk.name: reader.sets_of(index, trunk) for index, trunk in draft.trunk.items()}
     findings += _shared(draft, numbers)
+    lists = draft.sections["lists"]
+    do_not_originate = reader.sets_at(("lists", "do_not_originate"), lists.do_not_originate)
+    may_originate = reader.sets_at(("lists", "may_originate"), lists.may_originate)
     network_reader = NetworkReader(document, cache)
-    networks = network_reader.read(draft.sections["lists"])
+    networks = network_reader.read(lists)
     findings += check_networks(draft, networks)
 
     notices: list[Problem] = []
@@ -67,7 +72,9 @@ def load(path: Path, cache: NumberCache | None = None) -> Loaded:
     if problems:
         raise ConfigError(tuple(problems))
     cache.keep(reader.used, network_reader.used)
-    return Loaded(draft.settings(), tuple(notices), tuple(document.files), numbers, networks)
+    return Loaded(
+        draft.settings(), tuple(notices), tuple(document.files), numbers, networks, do_not_originate, may_originate
+    )
 
 
 def _complete(draft: Draft, resolver: Resolver) -> None:

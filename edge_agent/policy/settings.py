@@ -237,8 +237,9 @@ class Lists(Section):
     allow: list[NetworkEntry] = setting(
         [], "Networks that are never banned and get no strikes; strangers all the same."
     )
-    do_not_originate: Annotated[list[NumberEntry], NotBuilt("do-not-originate lists", quiet=([],))] = setting(
-        [], "Numbers that never make calls."
+    do_not_originate: list[NumberEntry] = setting([], "Numbers that never make calls.")
+    may_originate: list[NumberEntry] = setting(
+        [], "Numbers that do although do_not_originate has them: PSAPs, government services."
     )
     do_not_call: Annotated[list[NumberEntry], NotBuilt("do-not-call lists", quiet=([],))] = setting(
         [], "Numbers that asked not to be called."

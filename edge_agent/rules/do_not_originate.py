@@ -1,6 +1,9 @@
-"""do-not-originate: numbers that never make calls. It never touches a call-back of an emergency service."""
+"""do-not-originate: numbers that never make calls. It never holds a number that may: a PSAP's, a government service's.
 
-from edge_agent.rules._shape import Mode, Rule
+Both lists are keys of [lists]. Numbers that can't exist are caller-format's.
+"""
+
+from edge_agent.rules._shape import Mode, Row, Rule
 
 RULE = Rule(
     name="do-not-originate",
@@ -9,5 +12,5 @@ RULE = Rule(
     directions={"T": Mode.ENFORCE, "U": Mode.MONITOR},
     finds="a caller on a do-not-originate list",
     answer="403",
-    built=False,
+    rows=(Row("do_not_originate"),),
 )

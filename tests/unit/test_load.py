@@ -371,7 +371,7 @@ def test_cross_checks_let_pass(read: Load, text: str) -> None:
         (BASE + '[bans]\nfirst = "60s"\n', "not-built", "bans.first"),
         (BASE + "[bans]\nkernel = true\n", "not-built", "bans.kernel"),
         (BASE + "[tables]\nexplain_mib = 16\n", "not-built", "tables.explain_mib"),
-        (BASE + '[lists]\ndo_not_originate = ["+12125550100"]\n', "not-built", "lists.do_not_originate"),
+        (BASE + '[lists]\ndo_not_call = ["+12125550100"]\n', "not-built", "lists.do_not_call"),
         (BASE + '[redress]\nurl = "https://example.net/redress"\n', "not-built", "redress.url"),
         (BASE + '[stir]\nfreshness = "60s"\n', "not-built", "stir.freshness"),
         (BASE + '[stir.preload]\n"https://cr.example.net/a.pem" = "a.pem"\n', "not-built", "stir.preload"),

@@ -32,6 +32,7 @@ BUILT = {
     "caller-owned": (Row("caller_owned"),),
     "caller-consistent": (Row("caller_consistent"),),
     "caller-anonymous": (Row("caller_anonymous"),),
+    "do-not-originate": (Row("do_not_originate"),),
 }
 
 
