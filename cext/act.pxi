@@ -319,7 +319,7 @@ cdef uint8_t *put_extra(uint8_t *to, Screen *s) noexcept nogil:
     cdef int i
     cdef uint32_t methods = s.policy.interface_methods
     if s.dir == DIR_TRUNK:
-        methods = s.policy.peers[s.peer.upstream].methods
+        methods = lane_methods(s) if s.v.reason == RSN_EMERGENCY_METHOD else s.policy.peers[s.peer.upstream].methods
     if s.v.status == 405 or s.v.status == 200:
         to = put_allow(to, methods)
     if s.v.status == 415 or s.v.status == 200:

@@ -64,6 +64,49 @@ cdef uint64_t emergency_digits(const uint8_t *p, uint32_t n) noexcept nogil:
     return number_pack(value, digits) if digits else 0
 
 
+# Of the service URN's second labels those that are registered (RFC 5031 §4.2, RFC 7163, RFC 8147): a user part "sos.team"
+# is somebody's name.
+cdef const char *SERVICES[11]
+SERVICES[:] = [b"ambulance", b"animal-control", b"country-specific", b"ecall", b"fire", b"gas", b"marine", b"mountain",
+               b"physician", b"poison", b"police"]
+
+
+# A service as a user part: "sos", "sos.fire", "test.sos", perhaps as the whole URN; escapes decoded once, letters folded.
+cdef int emergency_service(const uint8_t *p, uint32_t n) noexcept nogil:
+    cdef uint8_t text[64]
+    cdef uint32_t i = 0, out = 0, at = 0, length
+    cdef uint8_t c
+    cdef int lane = LANE_CALL, k
+    while i < n:
+        c = p[i]
+        if c == b'%' and i + 2 < n and EA_IS(p[i + 1], CLS_HEX) and EA_IS(p[i + 2], CLS_HEX):
+            c = <uint8_t>(parse_hex_digit(p[i + 1]) * 16 + parse_hex_digit(p[i + 2]))
+            i += 2
+        i += 1
+        if out == sizeof(text):
+            return LANE_NONE
+        text[out] = c | 0x20 if 65 <= c <= 90 else c
+        out += 1
+    if out > 12 and memcmp(text, b"urn:service:", 12) == 0:
+        at = 12
+    if out - at > 5 and memcmp(text + at, b"test", 4) == 0 and (text[at + 4] == b'.' or text[at + 4] == b':'):
+        at += 5
+        lane = LANE_TEST
+    if out - at < 3 or memcmp(text + at, b"sos", 3) != 0:
+        return LANE_NONE
+    if out - at == 3:
+        return lane
+    if text[at + 3] != b'.':
+        return LANE_NONE
+    at += 4
+    for k in range(11):
+        length = <uint32_t>strlen(SERVICES[k])
+        if out - at >= length and memcmp(text + at, SERVICES[k], length) == 0 and (
+                out - at == length or text[at + length] == b'.'):
+            return lane
+    return LANE_NONE
+
+
 cdef bint label_starts(const uint8_t *p, Slice s, const char *label, uint32_t n) noexcept nogil:
     return s.len >= n and ea_same_fold(p + s.off, label, n) and (s.len == n or p[s.off + n] == b'.')
 
@@ -82,10 +125,17 @@ cdef int emergency_match(EmergencyTable *t, const uint8_t *p, Uri *u) noexcept n
         return LANE_NONE
     if u.number:
         return emergency_number(t, u.number)
-    if u.scheme != SCHEME_TEL and u.user.len == 3 and ea_same_fold(p + u.user.off, b"sos", 3):
-        return LANE_CALL
     if u.user.len > 120:
         return LANE_NONE
+    if u.scheme != SCHEME_TEL:
+        number = u.user.len
+        if number == 3 and ea_same_fold(p + u.user.off, b"urn", 3):
+            # What reads like a password behind the ':' is the rest of the name.
+            number = ea_find(p, u.user.off, u.host.off, b'@') - u.user.off
+            number = ea_find(p, u.user.off, u.user.off + number, b';') - u.user.off
+        lane = emergency_service(p + u.user.off, <uint32_t>number)
+        if lane != LANE_NONE:
+            return lane
     number = emergency_dialled(p + u.user.off, u.user.len)
     lane = emergency_number(t, number) if number else LANE_NONE
     if lane != LANE_NONE:

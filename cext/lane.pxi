@@ -3,6 +3,14 @@
 # Routed for a trunk that may, refused with notice for everybody else; spared
 # what a call can do without. It never looks at a caller's rights to a number.
 
+# What a trunk may send to an emergency service. INVITE opens a call, and the others here follow one, perhaps without
+# their proof; more (a MESSAGE where texts are answered, OPTIONS) only where the emergency upstream's `methods` say so.
+# A REFER would have the service call somebody.
+cdef uint32_t lane_methods(Screen *s) noexcept nogil:
+    return (1 << M_INVITE | 1 << M_ACK | 1 << M_CANCEL | 1 << M_BYE | 1 << M_PRACK | 1 << M_UPDATE | 1 << M_INFO
+            | s.policy.peers[s.peer.emergency_upstream].methods & ~(<uint32_t>1 << M_REFER))
+
+
 # An emergency call: routed for a trunk that may, refused with notice for everybody else.
 cdef void screen_lane(Screen *s) noexcept nogil:
     cdef int reason
@@ -10,13 +18,29 @@ cdef void screen_lane(Screen *s) noexcept nogil:
         decide(s, ACT_ANSWER, RSN_EMERGENCY_NOT_AUTHORISED)
         s.v.value = number_value(s.m.uri.number)
         return
-    reason = lane_limits(s)
+    if not lane_methods(s) >> s.m.method & 1:
+        decide(s, ACT_ANSWER, RSN_EMERGENCY_METHOD)
+        return
+    # Only calls use the lane's budget up.
+    reason = lane_limits(s) if s.m.method == M_INVITE else other_limit(s)
     if reason:
         decide(s, ACT_ANSWER, reason)
         return
     decide(s, ACT_FORWARD, RSN_EMERGENCY_TEST if s.lane == LANE_TEST else RSN_EMERGENCY_ROUTED)
     route_choose(s, True)
     s.v.route.flags |= ROUTE_RECORD
+
+
+# Inside an ordinary dialog the Request-URI became an emergency number: the far side of that call is no PSAP, so an
+# emergency call needs an INVITE of its own. What ends the call or belongs to its setup passes, and so does what goes
+# back to one who called from such a number: a PSAP that calls back has a Contact like that. True when refused.
+cdef bint lane_turns(Screen *s) noexcept nogil:
+    if s.cookie.emergency or s.m.method == M_BYE or s.m.method == M_PRACK:
+        return False
+    if s.cookie.from_upstream and emergency_match(&s.policy.emergencies[s.peer.emergency_table], s.p, &s.m.to) != LANE_NONE:
+        return False
+    decide(s, ACT_ANSWER, RSN_EMERGENCY_DIALOG if s.peer.emergency == EMERGENCY_ROUTE else RSN_EMERGENCY_NOT_AUTHORISED)
+    return True
 
 
 # A message whose soft faults its call survives goes on with every header as it came. Nothing of it is used but
@@ -58,7 +82,8 @@ cdef int screen_soft_response(Screen *s) noexcept nogil:
     return 0
 
 
+# A transfer to an emergency service would be made by the other side, unseen here: only a PSAP's own call may go there.
 cdef int screen_refer_lane(Screen *s) noexcept nogil:
-    if s.m.present >> H_REFER_TO & 1 and not (s.dir == DIR_TRUNK and s.peer.emergency == EMERGENCY_ROUTE):
+    if s.m.present >> H_REFER_TO & 1 and not (s.cookie_state == COOKIE_GOOD and s.cookie.emergency):
         return emergency_match(&s.policy.emergencies[s.peer.emergency_table], s.p, &s.m.refer_to)
     return LANE_NONE

@@ -115,12 +115,14 @@ cdef enum:
     RSN_CERTIFICATE_REFERENCE = 111
     RSN_CERTIFICATE_CONSTRAINT = 112
     RSN_DO_NOT_ORIGINATE = 113
-    RSN_COUNT = 114
+    RSN_EMERGENCY_DIALOG = 114
+    RSN_EMERGENCY_METHOD = 115
+    RSN_COUNT = 116
 
 cdef extern from *:
     """
     typedef struct { const char *name, *phrase; uint16_t status, phrase_len; } EaReason;
-    static const EaReason ea_reasons[114] = {
+    static const EaReason ea_reasons[116] = {
         {"pass", "", 0, 0},
         {"keepalive", "", 0, 0},
         {"ack-absorbed", "", 0, 0},
@@ -235,6 +237,8 @@ cdef extern from *:
         {"certificate-reference", "Unsupported Credential", 437, 22},
         {"certificate-constraint", "Invalid PASSporT", 438, 16},
         {"do-not-originate", "Caller ID Does Not Originate", 403, 28},
+        {"emergency-dialog", "Emergency Needs Its Own Call", 403, 28},
+        {"emergency-method", "Method Not Allowed", 405, 18},
     };
     """
     ctypedef struct EaReason:

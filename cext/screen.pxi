@@ -273,10 +273,8 @@ cdef void screen_in_dialog(Screen *s) noexcept nogil:
     if reason:
         decide(s, ACT_ANSWER, reason)
         return
-    if s.lane != LANE_NONE and not s.cookie.emergency and s.dir == DIR_TRUNK and s.m.method in (M_INVITE, M_REFER):
-        if s.peer.emergency != EMERGENCY_ROUTE:
-            decide(s, ACT_ANSWER, RSN_EMERGENCY_NOT_AUTHORISED)
-            return
+    if s.lane != LANE_NONE and lane_turns(s):
+        return
     reason = route_dialog(s)
     if reason:
         decide(s, ACT_ANSWER, reason)
@@ -412,7 +410,6 @@ cdef bint screen_unread(Screen *s) noexcept nogil:
     s.m.reason = s.v.reason
     s.m.rows = 0
     s.m.method = M_UNKNOWN
-    return True
     return True
 
 

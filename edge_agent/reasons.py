@@ -251,6 +251,21 @@ REASONS: tuple[Reason, ...] = (
     Reason("certificate-reference", "stir-signature", 437, "Unsupported Credential", "its numbers are by reference"),
     Reason("certificate-constraint", "stir-signature", 438, "Invalid PASSporT", "a claim the certificate forbids"),
     Reason("do-not-originate", "do-not-originate", 403, "Caller ID Does Not Originate", "the caller never makes calls"),
+    # the emergency lane's odd ends
+    Reason(
+        "emergency-dialog",
+        "emergency",
+        403,
+        "Emergency Needs Its Own Call",
+        "a request inside an ordinary call that turns to an emergency number",
+    ),
+    Reason(
+        "emergency-method",
+        "emergency",
+        405,
+        "Method Not Allowed",
+        "a method towards an emergency service that opens no call and that its upstream doesn't list",
+    ),
 )
 
 BY_NAME: dict[str, int] = {reason.name: number for number, reason in enumerate(REASONS)}

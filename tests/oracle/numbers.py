@@ -109,6 +109,14 @@ class NumberSet:
         )
 
 
+# A service as a user part: of the second labels those that are registered.
+SERVICE = re.compile(
+    rb"(?:urn:service:)?(test[.:])?sos(?:\.(?:ambulance|animal-control|country-specific|ecall|fire|gas|marine|mountain"
+    rb"|physician|poison|police)(?:\..*)?)?",
+    re.DOTALL,
+)
+
+
 @dataclass(frozen=True)
 class DialStrings:
     """The complete strings of digits that reach an emergency service."""
@@ -131,8 +139,9 @@ def emergency(uri: Uri, dial: DialStrings) -> str:
     if uri["scheme"] == "other":
         return ""
     user = unquote_to_bytes(uri["user"].partition(b";")[0])
-    if user.lower() == b"sos" and uri["scheme"] != "tel":
-        return "sos"
+    service = SERVICE.fullmatch(user.lower()) if uri["scheme"] != "tel" else None
+    if service:
+        return "test" if service[1] else "sos"
     dialled = re.split(rb"[,pPwW]", user)[0]  # what follows a pause is dialled later
     dialled = SEPARATORS.sub(b"", dialled.replace(b" ", b"")).rstrip(b"#")
     dialled = re.sub(rb"^[*#][0-9]{2}#?", b"", dialled)  # *67, #31# and their like stand before the number

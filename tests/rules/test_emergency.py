@@ -14,6 +14,7 @@ from tests.agent import (
     BETAS,
     CALLED,
     CLOUD,
+    FOREIGN,
     NOBODY,
     OWN,
     PSAP,
@@ -21,11 +22,12 @@ from tests.agent import (
     Decision,
     MakeAgent,
     dial,
+    inbound,
     invite,
     policy,
     request,
 )
-from tests.proxy.message import Source
+from tests.proxy.message import Header, Message, Source
 from tests.rules.dialled import CALLS, COUNTRIES, ORDINARY, TESTS
 from tests.rules.modes import check_structural
 
@@ -124,6 +126,39 @@ def test_every_method(party: Agent, method: str) -> None:
     assert party.send(sent).short == REFUSED
 
 
+FOLLOW = ["BYE", "PRACK", "UPDATE", "INFO"]
+
+
+@pytest.mark.parametrize("method", ["INVITE", *FOLLOW, "OPTIONS"])
+def test_methods_of_the_lane(party: Agent, method: str) -> None:
+    """A call, what may follow one without its proof, and what the emergency upstream's `methods` list (OPTIONS by default)."""
+    told = party.send(request(method, "sip:911@cloud.example.net", BETAS, to_tag="x" * (method in FOLLOW)), BETA)
+    assert (told.short, told.to) == (ROUTED, PSAP)
+
+
+@pytest.mark.parametrize("method", ["MESSAGE", "SUBSCRIBE", "PUBLISH", "NOTIFY", "REGISTER", "REFER", "PING"])
+def test_other_methods_open_no_lane(party: Agent, method: str) -> None:
+    told = party.send(request(method, "sip:911@cloud.example.net", BETAS), BETA)
+    assert (told.short, told.rule) == ("405 emergency-method", "emergency")
+    assert told.message.one("Allow") == "INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE, PRACK, INFO"
+
+
+def test_texts_where_they_are_answered(agent: MakeAgent) -> None:
+    psap = 'name = "psap"\nmethods = ["INVITE", "ACK", "BYE", "CANCEL", "MESSAGE", "REFER"]'
+    party = agent(policy().replace('name = "psap"', psap))
+    text = request("MESSAGE", "sip:911@cloud.example.net", BETAS)
+    assert (party.send(text, BETA).short, party.send(text, BETA).to) == (ROUTED, PSAP)
+    assert party.send(request("REFER", "tel:911", BETAS), BETA).short == "405 emergency-method"
+    assert party.send(request("OPTIONS", "tel:911", BETAS), BETA).short == "405 emergency-method"
+
+
+def test_only_calls_use_the_budget_of_calls(agent: MakeAgent) -> None:
+    party = agent(policy(rules="[rules.emergency]\nper_second = 1\nburst = 1"))
+    asked = party.burst(lambda: request("OPTIONS", "tel:911", FOREIGN), 200, BETA)
+    assert (asked[0], asked[-1]) == (ROUTED, "486 trunk-rate")
+    assert party.send(dial("911", FOREIGN), BETA).short == ROUTED
+
+
 # Refer-To: a transfer to the emergency services is a call to them.
 
 
@@ -151,7 +186,75 @@ def test_refer_elsewhere(party: Agent, to: str) -> None:
 
 
 def test_refer_of_a_trunk_that_may(party: Agent) -> None:
-    assert refer(party, "911", BETA).short == "forward pass"
+    """The other side would make that call, unseen here: a trunk that may call makes an INVITE of it."""
+    assert refer(party, "911", BETA).short == REFER
+
+
+INSIDE = ["INVITE", "UPDATE", "INFO", "REFER", "NOTIFY", "OPTIONS"]
+
+
+def within(
+    party: Agent, opened: Message, source: Source, method: str, uri: str, *more: Header, back: bool = False
+) -> str:
+    """A request in the dialog that ``opened`` began; ``back``: of the called side."""
+    rows = [("Route", route) for route in opened.all("Record-Route")]
+    caller = BETAS if source == BETA else OWN
+    sent = request(method, uri, caller, *rows, *more, to_tag="callee").set("Call-ID", opened.one("Call-ID"))
+    if not back:
+        return party.send(sent.set("From", opened.one("From")), source).short
+    return party.send(sent.set("From", "<sip:x@y>;tag=callee").set("To", opened.one("From")), source).short
+
+
+@pytest.mark.parametrize("uri", ["sip:911@192.0.2.60", "tel:911", "urn:service:sos", "sip:sos.police@192.0.2.60"])
+@pytest.mark.parametrize("method", INSIDE)
+def test_an_ordinary_call_never_turns_into_an_emergency_call(party: Agent, uri: str, method: str) -> None:
+    """Its far side is the cloud, which would get it unseen: an emergency call needs an INVITE of its own."""
+    rule_of_urns = {"416 scheme"} if uri.startswith("urn") else set()
+    for source, caller, told in ((ACME, OWN, REFUSED), (BETA, BETAS, "403 emergency-dialog")):
+        opened = party.send(invite(caller), source).message
+        more = [("Refer-To", f"<sip:{CALLED}@cloud.example.net>")] if method == "REFER" else []
+        assert within(party, opened, source, method, uri, *more) in {told} | rule_of_urns
+        assert within(party, opened, source, method, "sip:b@192.0.2.60", *more) == "forward pass"
+
+
+@pytest.mark.parametrize("method", ["BYE", "PRACK"])
+def test_what_ends_or_sets_up_the_call_passes(party: Agent, method: str) -> None:
+    for source, caller in ((ACME, OWN), (BETA, BETAS)):
+        opened = party.send(invite(caller), source).message
+        assert within(party, opened, source, method, "sip:911@192.0.2.60") == "forward pass"
+
+
+@pytest.mark.parametrize("source", [ACME, BETA])
+def test_a_psap_that_calls_back_has_such_a_contact(party: Agent, source: Source) -> None:
+    """In its call a re-INVITE towards it is an ordinary one; in another caller's call it isn't."""
+    called = OWN if source == ACME else BETAS
+    told = REFUSED if source == ACME else "403 emergency-dialog"
+    for caller, short in (("911", "forward pass"), (FOREIGN, told)):
+        opened = party.send(inbound(caller, called), CLOUD).message
+        assert within(party, opened, source, "INVITE", "sip:911@192.0.2.60", back=True) == short
+        assert within(party, opened, source, "BYE", "sip:911@192.0.2.60", back=True) == "forward pass"
+
+
+def test_without_its_dialog_it_is_a_new_emergency_call(party: Agent) -> None:
+    for routes in ([], [("Route", "<sip:AAAA@192.0.2.1;lr>")]):
+        sent = request("INVITE", "sip:911@cloud.example.net", BETAS, *routes, to_tag="x")
+        assert (party.send(sent, BETA).short, party.send(sent, BETA).to) == (ROUTED, PSAP)
+
+
+@pytest.mark.parametrize("uri", ["tel:911", "sip:911@cloud.example.net", "urn:service:sos.fire"])
+def test_refer_inside_an_ordinary_dialog(party: Agent, uri: str) -> None:
+    for source, caller in ((ACME, OWN), (BETA, BETAS)):
+        opened = party.send(invite(caller), source).message
+        assert within(party, opened, source, "REFER", "sip:b@192.0.2.60", ("r", f"<{uri}>")) == REFER
+
+
+def test_refer_inside_an_emergency_call(party: Agent) -> None:
+    """Who takes the call may hand it on to another service."""
+    opened = party.send(dial("911", BETAS), BETA).message
+    sent = request("REFER", "sip:pbx@198.51.100.11:5060", OWN, ("Refer-To", "<sip:911@192.0.2.61>"), to_tag="callee")
+    sent = sent.set("Call-ID", opened.one("Call-ID")).set("To", opened.one("From")).set("From", "<sip:x@y>;tag=callee")
+    sent = sent.set("Route", *opened.all("Record-Route")).set("Via", "SIP/2.0/UDP 192.0.2.61;branch=z9hG4bKpsap")
+    assert (party.send(sent, PSAP).short, party.send(sent, CLOUD).action) == ("forward pass", "answer")
 
 
 def test_inside_a_dialog(party: Agent) -> None:
