@@ -196,18 +196,19 @@ cdef class Engine:
             engine_process(self, engine_enter(self, &self.workers[own]), batch, at, out, &self.workers[own])
             ea_set(&self.workers[own].using, 0)
 
-    def pump(self, worker: int, sockets: list) -> None:
+    def pump(self, worker: int, sockets: list, strangers=()) -> None:
         """Receives, screens and sends until stop(). One thread per worker; the GIL is released.
 
         ``sockets``: (file descriptor, listener index) pairs, one for each listener
-        of the policy. OSError when the kernel refuses epoll.
+        of the policy; ``strangers``: more of them that are only read, and after the
+        others. OSError when the kernel refuses epoll.
         """
         cdef Batch batch = Batch()
         cdef OutBatch out = OutBatch()
-        cdef int fds[64]
+        cdef int fds[2 * MAX_LISTENERS]
         cdef int ep, count = <int>len(sockets), own = worker
         cdef epoll_event want
-        if not 0 <= worker < self.worker_count or count > 64:
+        if not 0 <= worker < self.worker_count or count > MAX_LISTENERS or len(strangers) > MAX_LISTENERS:
             raise IndexError(worker)
         memset(fds, 0xff, sizeof(fds))
         ep = epoll_create1(EPOLL_CLOEXEC)
@@ -216,12 +217,12 @@ cdef class Engine:
         try:
             memset(&want, 0, sizeof(want))
             want.events = EPOLLIN
-            want.data.u64 = 1 << 16
+            want.data.u64 = 2 * MAX_LISTENERS
             if epoll_ctl(ep, EPOLL_CTL_ADD, self.wake, &want):
                 raise OSError("epoll_ctl")
-            for fd, listener in sockets:
-                fds[<int>listener] = fd
-                want.data.u64 = listener
+            for fd, at in [*sockets, *((fd, MAX_LISTENERS + listener) for fd, listener in strangers)]:
+                fds[<int>at] = fd
+                want.data.u64 = at
                 if epoll_ctl(ep, EPOLL_CTL_ADD, fd, &want):
                     raise OSError("epoll_ctl")
             with nogil:
@@ -431,18 +432,38 @@ cdef void engine_process(Engine engine, PolicyImage *policy, Batch batch, uint64
         first += n
 
 
+# Up to `rounds` batches of one socket.
+cdef void engine_drain(Engine engine, Worker *w, int *fds, uint32_t at, int rounds, Pacing *pacing, Batch batch,
+                       OutBatch out) noexcept nogil:
+    cdef PolicyImage *policy
+    cdef uint16_t listener = <uint16_t>(at % MAX_LISTENERS)
+    cdef int i, r
+    for i in range(rounds):
+        r = receive_batch(batch, fds[at], listener, pacing)
+        if r <= 0:
+            break
+        ea_count(&w.batches, 1)
+        policy = engine_enter(engine, w)
+        engine_process(engine, policy, batch, ea_now(), out, w)
+        if out.count:
+            send_batch(out, fds, policy.listeners, w)
+        ea_set(&w.using, 0)
+        if r < <int>batch.slots:
+            break
+
+
 cdef void engine_pump(Engine engine, int worker, int ep, int *fds, Batch batch, OutBatch out) noexcept nogil:
     cdef Worker *w = &engine.workers[worker]
-    cdef epoll_event ready[64]
-    cdef PolicyImage *policy
-    cdef Pacing pacing[64]
-    cdef int n, i, r, rounds
-    cdef uint16_t listener
+    cdef epoll_event ready[MAX_LISTENERS]
+    cdef Pacing pacing[2 * MAX_LISTENERS]
+    cdef int n, i
+    cdef uint32_t at
+    cdef bint known
     memset(pacing, 0, sizeof(pacing))
     w.train_limit = TRAIN_BYTES
     ea_exact_sleeps()
     while not ea_get(&engine.stopping):
-        n = epoll_wait(ep, ready, 64, 1000)
+        n = epoll_wait(ep, ready, MAX_LISTENERS, 1000)
         ea_count(&w.heartbeat, 1)
         if w.heartbeat & 0xffff == 0:
             w.train_limit = TRAIN_BYTES     # routes change: what a path refused may go now
@@ -450,20 +471,15 @@ cdef void engine_pump(Engine engine, int worker, int ep, int *fds, Batch batch, 
         cells_sweep(&engine.state.leases, w.heartbeat, ea_now())
         cells_sweep(&engine.state.strikes, w.heartbeat, ea_now())
         cells_sweep(&engine.state.callers, w.heartbeat, ea_now())
+        known = False
         for i in range(n):
-            if ready[i].data.u64 >= 64:
-                continue
-            listener = <uint16_t>ready[i].data.u64
-            # A few batches of one socket, then the others have their turn.
-            for rounds in range(4):
-                r = receive_batch(batch, fds[listener], listener, &pacing[listener])
-                if r <= 0:
-                    break
-                ea_count(&w.batches, 1)
-                policy = engine_enter(engine, w)
-                engine_process(engine, policy, batch, ea_now(), out, w)
-                if out.count:
-                    send_batch(out, fds, policy.listeners, w)
-                ea_set(&w.using, 0)
-                if r < <int>batch.slots:
-                    break
+            at = <uint32_t>ready[i].data.u64
+            if at < MAX_LISTENERS:
+                # A few batches of one socket, then the others have their turn.
+                engine_drain(engine, w, fds, at, 4, &pacing[at], batch, out)
+                known = True
+        for i in range(n):
+            at = <uint32_t>ready[i].data.u64
+            if MAX_LISTENERS <= at < 2 * MAX_LISTENERS:
+                # Strangers: one batch, then it is looked again who of the others waits; and no pause while some do.
+                engine_drain(engine, w, fds, at, 1, NULL if known else &pacing[at], batch, out)

@@ -13,6 +13,7 @@ cdef enum:
     MAX_RULES = 64          # and rows
     MAX_PEERS = 1024
     MAX_SOURCE_PORTS = 16
+    MAX_LISTENERS = 64
     NO_PEER = 65535
     OWNER_SELF = 65534
 

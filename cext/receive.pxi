@@ -37,11 +37,12 @@ cdef int receive_more(Batch batch, int fd, uint16_t listener) noexcept nogil:
     return n
 
 
+# One batch. `pacing` NULL: without a pause.
 cdef int receive_batch(Batch batch, int fd, uint16_t listener, Pacing *pacing) noexcept nogil:
     cdef int n, more
     batch.count = 0
     n = receive_more(batch, fd, listener)
-    if n <= 0 or n >= PAUSE_BELOW:
+    if n <= 0 or n >= PAUSE_BELOW or pacing == NULL:
         return n
     if pacing.rest:
         pacing.rest -= 1

@@ -8,6 +8,7 @@ Times are monotonic nanoseconds. An address is ``(host, port)`` with the host as
 a literal, IPv6 without brackets. A listener is its place in the configuration.
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple, Self, TypeAlias
 
 from typing_extensions import disjoint_base
@@ -262,11 +263,12 @@ class Engine:
         Without ``out`` it decides and counts, and writes nothing. ``now`` never goes back. The GIL is released. RuntimeError before the first publish.
         """
 
-    def pump(self, worker: int, sockets: list[tuple[int, int]]) -> None:
+    def pump(self, worker: int, sockets: list[tuple[int, int]], strangers: Sequence[tuple[int, int]] = ()) -> None:
         """Receives, screens and sends until ``stop``; one thread per worker, the GIL released.
 
         ``sockets``: (file descriptor, listener) for each listener of the policy, not
-        blocking. OSError when the kernel refuses to watch them.
+        blocking; ``strangers``: more of them, that are only read: in each round one
+        batch, after the others. OSError when the kernel refuses to watch them.
         """
 
     def stop(self) -> None:

@@ -38,6 +38,7 @@ from edge_agent.keys import KeyFileError, dialog_secret
 from edge_agent.lifespan import keep_running
 from edge_agent.listeners import RECEIVE_BUFFER, BindError, Listeners
 from edge_agent.metrics import balance
+from edge_agent.policy.compile import known_networks
 from edge_agent.policy.lists import NumberCache
 from edge_agent.policy.load import Loaded, load
 from edge_agent.policy.settings import Settings
@@ -103,7 +104,7 @@ class Daemon:
             old_secret=secret.old,
         )
         self._generation = 1
-        self._publish(self._loaded, self._generation)
+        self._steering = self._publish(self._loaded, self._generation)
 
         self._started = time.monotonic()
         self._loaded_at = timestamp(time.time_ns())
@@ -129,6 +130,7 @@ class Daemon:
         await admin.start()
         self._tell_notices(self._loaded)
         self._tell_receive_buffer()
+        self._tell_steering()
         ended: asyncio.Queue[Exception] = asyncio.Queue()
         for worker in range(self._workers):
             thread = threading.Thread(target=self._pump, args=(worker, loop, ended), name=f"pump-{worker}", daemon=True)
@@ -156,18 +158,22 @@ class Daemon:
     def _pump(self, worker: int, loop: asyncio.AbstractEventLoop, ended: asyncio.Queue[Exception]) -> None:
         """A worker's thread: nothing but the engine's loop."""
         sockets = [(sock.fileno(), index) for index, sock in enumerate(self._listeners.sockets[worker])]
+        strangers = [(sock.fileno(), index) for index, sock in enumerate(self._listeners.strangers[worker])]
         why: Exception = RuntimeError(f"pump {worker} returned")
         try:
-            self._engine.pump(worker, sockets)
+            self._engine.pump(worker, sockets, strangers)
         except Exception as error:  # noqa: BLE001 - told where the daemon is ended for it
             why = error
         if not self._stopping:
             loop.call_soon_threadsafe(ended.put_nowait, why)
 
-    def _publish(self, loaded: Loaded, generation: int) -> None:
+    def _publish(self, loaded: Loaded, generation: int) -> list[str]:
+        """Puts a configuration in force. Returns what an operator should know about it."""
         # The engine's clock is monotonic; the key's age is wall time and outlives the process.
         grace_until = grace_end(self._key_made, loaded.settings.keys.grace, time.time(), time.monotonic_ns())
         swap(self._engine, loaded, generation, grace_until, time.time_ns() - time.monotonic_ns())
+        told = self._listeners.steer(known_networks(loaded.settings))
+        return [told] if told else []
 
     # Control plane
 
@@ -255,8 +261,8 @@ class Daemon:
         loaded = load(self._config, self._numbers)
         settings, keys = keep_running(self._loaded.settings, loaded.settings)
         loaded = replace(loaded, settings=settings)
-        self._publish(loaded, self._generation + 1)
-        return loaded, [f"{self._config}: {key}: takes effect at the next start" for key in keys]
+        told = self._publish(loaded, self._generation + 1)
+        return loaded, [*(f"{self._config}: {key}: takes effect at the next start" for key in keys), *told]
 
     # Stop
 
@@ -290,6 +296,13 @@ class Daemon:
         if granted < RECEIVE_BUFFER:
             hint = f"sysctl -w net.core.rmem_max={RECEIVE_BUFFER}"
             self._log.warning("receive-buffer", granted=granted, wanted=RECEIVE_BUFFER, hint=hint)
+
+    def _tell_steering(self) -> None:
+        for notice in self._steering:
+            self._log.warning("notice", message=notice)
+        if self._listeners.plain:
+            hint = "a flood of strangers can fill the queue that customers wait in"
+            self._log.warning("one-queue", why=self._listeners.plain, hint=hint)
 
     def _summary(self) -> dict[str, Any]:
         settings = self._loaded.settings

@@ -339,6 +339,13 @@ def _source(network: IPv4Network | IPv6Network, peer: int, ports: Iterable[int])
     return SourceRow(str(network.network_address), bits, peer, tuple(sorted(ports)))
 
 
+def known_networks(settings: Settings) -> tuple[IPv4Network | IPv6Network, ...]:
+    """Whose messages needn't queue with those of strangers: peers' networks, without those that anybody may be in."""
+    sources = [network for upstream in settings.upstream for network in upstream.sources]
+    sources += [network for trunk in settings.trunk if not trunk.open for network in trunk.sources]
+    return tuple(network for network in sources if network.prefixlen)
+
+
 def _names(settings: Settings) -> tuple[NameRow, ...]:
     """Own names, then what each peer may be called. An own address counts with its port, any name with every port."""
     rows: list[NameRow] = []

@@ -388,7 +388,7 @@ def broken(pump: str) -> list[str]:
         "from types import SimpleNamespace\n"
         "import edge_agent.daemon as daemon\n"
         "class Engine(daemon._hot.Engine):\n"
-        f"    def pump(self, worker, sockets):\n        {pump}\n"
+        f"    def pump(self, worker, sockets, strangers):\n        {pump}\n"
         "daemon._hot = SimpleNamespace(Engine=Engine)\n"
         "from edge_agent.__main__ import main\n"
         "main()\n"
