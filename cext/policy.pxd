@@ -53,6 +53,7 @@ cdef enum:                  # the order is that of OP_NAMES in _hot.pyx
     OP_CALLER_CONSISTENT
     OP_CALLER_ANONYMOUS
     OP_DO_NOT_ORIGINATE
+    OP_DISPLAY_NAME
     OP_METHOD_RATE
     OP_CALLER_RATE
     OP_CALLEE_RATE
@@ -104,6 +105,7 @@ cdef struct Peer:
     uint32_t target_count
     uint32_t first_set
     uint32_t set_count
+    Slice marks             # of display-name: a length byte and letters each
     Slice domain            # host[:port] that replaces an own name in the Request-URI
     Limit rate              # trunk-rate
     uint64_t rows           # bit i: row i applies to this kind of peer, and its rule is not off
@@ -211,5 +213,7 @@ cdef struct PolicyImage:
     uint32_t signature_bytes
     uint32_t signature_stride       # windows of three bytes that every signature has, one behind the other
     uint64_t signature_windows[64]  # bit of each of them, see ops/scanner.pxi
+    uint8_t *skeleton               # of display-name: pages of 256 classes, see numbering/skeleton.py
+    uint8_t *skeleton_index
     uint8_t *body_types             # length byte and text, lower case
     uint32_t body_type_bytes

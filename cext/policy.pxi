@@ -1,8 +1,8 @@
 # policy.pxi: Policy: the tables that policy/compile.py worked out, copied into flat arrays. It checks nothing twice.
 
 OP_NAMES = ("none", "hops", "target", "interface", "dialog", "scanner", "source_rate", "trunk_rate", "caller_format",
-            "caller_owned", "caller_consistent", "caller_anonymous", "do_not_originate", "method_rate", "caller_rate",
-            "callee_rate")
+            "caller_owned", "caller_consistent", "caller_anonymous", "do_not_originate", "display_name",
+            "method_rate", "caller_rate", "callee_rate")
 METHODS = tuple(METHOD_NAMES[i].decode() for i in range(M_COUNT))
 
 
@@ -69,8 +69,10 @@ cdef class Policy:
         return raw
 
     cdef Slice put_text(self, text: str):
+        return self.put_bytes(text.encode())
+
+    cdef Slice put_bytes(self, bytes raw):
         cdef Slice s
-        raw = text.encode()
         s.off = <uint32_t>len(self.text)
         s.len = <uint32_t>len(raw)
         self.text += raw
@@ -103,6 +105,7 @@ cdef class Policy:
             p.callee_rate = cell_limit_of(peer.callee_rate)
             p.callee_known_ns = <uint64_t>(peer.callee_known_hours * 3.6e12)
             p.domain = self.put_text(peer.domain)
+            p.marks = self.put_bytes(b"".join(bytes([len(mark)]) + mark.encode() for mark in peer.marks))
             p.first_target = target
             p.target_count = len(peer.targets)
             for host, port in peer.targets:
@@ -278,6 +281,8 @@ cdef class Policy:
             for k in range(self.image.signature_stride):
                 window = signature_window(int.from_bytes(s[k : k + WINDOW], "little"))
                 self.image.signature_windows[window >> 6] |= <uint64_t>1 << (window & 63)
+        self.image.skeleton = <uint8_t *>self.keep(t.skeleton.pages)
+        self.image.skeleton_index = <uint8_t *>self.keep(t.skeleton.page_of)
         block = b"".join(bytes([len(s)]) + s.lower().encode() for s in t.body_types)
         self.image.body_types = <uint8_t *>self.keep(block)
         self.image.body_type_bytes = <uint32_t>len(block)

@@ -117,12 +117,15 @@ cdef enum:
     RSN_DO_NOT_ORIGINATE = 113
     RSN_EMERGENCY_DIALOG = 114
     RSN_EMERGENCY_METHOD = 115
-    RSN_COUNT = 116
+    RSN_DISPLAY_NUMBER = 116
+    RSN_DISPLAY_HIDDEN = 117
+    RSN_DISPLAY_MARK = 118
+    RSN_COUNT = 119
 
 cdef extern from *:
     """
     typedef struct { const char *name, *phrase; uint16_t status, phrase_len; } EaReason;
-    static const EaReason ea_reasons[116] = {
+    static const EaReason ea_reasons[119] = {
         {"pass", "", 0, 0},
         {"keepalive", "", 0, 0},
         {"ack-absorbed", "", 0, 0},
@@ -239,6 +242,9 @@ cdef extern from *:
         {"do-not-originate", "Caller ID Does Not Originate", 403, 28},
         {"emergency-dialog", "Emergency Needs Its Own Call", 403, 28},
         {"emergency-method", "Method Not Allowed", 405, 18},
+        {"display-number", "Display Name Not Allowed", 403, 24},
+        {"display-hidden", "Display Name Not Allowed", 403, 24},
+        {"display-mark", "Display Name Not Allowed", 403, 24},
     };
     """
     ctypedef struct EaReason:

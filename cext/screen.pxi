@@ -9,7 +9,7 @@
 cdef enum:
     OPS_STRUCTURE = 1 << OP_HOPS | 1 << OP_TARGET | 1 << OP_INTERFACE | 1 << OP_DIALOG
     OPS_CALLER = (1 << OP_CALLER_FORMAT | 1 << OP_CALLER_OWNED | 1 << OP_CALLER_CONSISTENT
-                  | 1 << OP_CALLER_ANONYMOUS | 1 << OP_DO_NOT_ORIGINATE)
+                  | 1 << OP_CALLER_ANONYMOUS | 1 << OP_DO_NOT_ORIGINATE | 1 << OP_DISPLAY_NAME)
     OPS_NEW_CALL = (OPS_STRUCTURE | OPS_CALLER | 1 << OP_SCANNER | 1 << OP_TRUNK_RATE | 1 << OP_CALLER_RATE
                     | 1 << OP_CALLEE_RATE)
     OPS_NEW_OTHER = OPS_STRUCTURE | 1 << OP_SCANNER | 1 << OP_METHOD_RATE
@@ -41,7 +41,7 @@ cdef int op_dialog(Screen *s) noexcept nogil:
 
 
 cdef int screen_op(Screen *s, int op) noexcept nogil:
-    if OP_CALLER_FORMAT <= op <= OP_DO_NOT_ORIGINATE and not s.caller.known:
+    if OP_CALLER_FORMAT <= op <= OP_DISPLAY_NAME and not s.caller.known:
         caller_facts(s)
     if op == OP_HOPS:
         return op_hops(s)
@@ -71,6 +71,8 @@ cdef int screen_op(Screen *s, int op) noexcept nogil:
         return op_caller_anonymous(s)
     elif op == OP_DO_NOT_ORIGINATE:
         return op_do_not_originate(s)
+    elif op == OP_DISPLAY_NAME:
+        return op_display_name(s)
     return 0
 
 

@@ -266,6 +266,9 @@ REASONS: tuple[Reason, ...] = (
         "Method Not Allowed",
         "a method towards an emergency service that opens no call and that its upstream doesn't list",
     ),
+    Reason("display-number", "display-name", 403, "Display Name Not Allowed", "the name shows another's number"),
+    Reason("display-hidden", "display-name", 403, "Display Name Not Allowed", "the name holds what nobody sees"),
+    Reason("display-mark", "display-name", 403, "Display Name Not Allowed", "the name shows a protected mark"),
 )
 
 BY_NAME: dict[str, int] = {reason.name: number for number, reason in enumerate(REASONS)}

@@ -16,6 +16,7 @@ from typing import NamedTuple, TypeVar
 from edge_agent import _hot
 from edge_agent.numbering.emergency import DialStrings, dial_strings
 from edge_agent.numbering.plans import Plan, country_codes, plan
+from edge_agent.numbering.skeleton import Skeleton, letters, skeleton
 from edge_agent.policy.load import Loaded
 from edge_agent.policy.settings import Settings, Trunk, Upstream
 from edge_agent.policy.values import Address
@@ -24,6 +25,7 @@ from edge_agent.rules import BY_NAME, RULES, Mode, RateSettings, RuleSettings
 from edge_agent.rules.callee_rate import CalleeRateSettings
 from edge_agent.rules.caller_rate import CallerRateSettings
 from edge_agent.rules.dialog import DialogSettings
+from edge_agent.rules.display_name import DisplayNameSettings
 from edge_agent.rules.emergency import EmergencySettings
 from edge_agent.rules.hops import HopsSettings
 from edge_agent.rules.interface import InterfaceSettings
@@ -64,6 +66,8 @@ class PeerRow(NamedTuple):
     caller_rate: Rate
     callee_rate: Rate
     callee_known_hours: float
+    marks: tuple[str, ...]
+    """Letters of the names that only others may show."""
     domain: str
     targets: tuple[tuple[str, int], ...]
     numbers: tuple[_hot.NumberSet, ...]
@@ -143,6 +147,7 @@ class Tables:
     grace_until: int
     """Monotonic nanoseconds up to which unproven in-dialog requests may be screened as new ones."""
     signatures: tuple[str, ...]
+    skeleton: Skeleton
     unknown_modes: tuple[int, ...]
     """Of each rule, on sources that belong to nobody."""
     rules: tuple[str, ...] = field(default=tuple(rule.name for rule in RULES))
@@ -199,6 +204,7 @@ def compile_tables(loaded: Loaded, generation: int, grace_until: int = 0, wall_a
         strikes=(settings.bans.strikes / settings.bans.forget, settings.bans.strikes),
         grace_until=grace_until,
         signatures=tuple(_of(settings, "scanner", ScannerSettings).signatures),
+        skeleton=skeleton(),
         unknown_modes=_modes(settings, "X"),
     )
 
@@ -260,6 +266,7 @@ def _upstream(settings: Settings, upstream: Upstream, regions: _Regions) -> Peer
         caller_rate=_pair(_of(settings, "caller-rate", CallerRateSettings)),
         callee_rate=_pair(callee),
         callee_known_hours=callee.known_hours,
+        marks=(),
         domain=upstream.domains[0] if upstream.domains else str(upstream.targets[0]),
         targets=_pairs(upstream.targets),
         numbers=(),
@@ -270,6 +277,7 @@ def _upstream(settings: Settings, upstream: Upstream, regions: _Regions) -> Peer
 def _trunk(loaded: Loaded, trunk: Trunk, index: dict[str, int], regions: _Regions) -> PeerRow:
     route = trunk.emergency == "route"
     callee = _of(loaded.settings, "callee-rate", CalleeRateSettings, trunk)
+    display = _of(loaded.settings, "display-name", DisplayNameSettings, trunk)
     return PeerRow(
         name=trunk.name,
         upstream_kind=False,
@@ -288,6 +296,7 @@ def _trunk(loaded: Loaded, trunk: Trunk, index: dict[str, int], regions: _Region
         caller_rate=_pair(_of(loaded.settings, "caller-rate", CallerRateSettings, trunk)),
         callee_rate=_pair(callee),
         callee_known_hours=callee.known_hours,
+        marks=tuple(letters(mark) for mark in display.marks),
         domain=str(trunk.contact[0]) if trunk.contact else "",
         targets=_pairs(trunk.contact),
         numbers=loaded.numbers.get(trunk.name, ()),

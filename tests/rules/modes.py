@@ -35,9 +35,21 @@ def mode_policy(rule: str, general: str = "", trunk: str = "", whole: str = "", 
     return policy(acme, agent=agent, rules=rules, **({"owned": owned} if owned else {}))
 
 
-def check_modes(rule: str, hit: Callable[[Agent], Decision], short: str, *, acme: str = "", owned: str = "") -> None:
-    """``hit`` sends what the rule finds, in a call of acme's that is sound otherwise; ``short`` is what it must be told."""
-    for general, trunk, whole, expected in MODES:
+def check_modes(
+    rule: str,
+    hit: Callable[[Agent], Decision],
+    short: str,
+    *,
+    acme: str = "",
+    owned: str = "",
+    default: str = "enforce",
+) -> None:
+    """``hit`` sends what the rule finds, in a call of acme's that is sound otherwise; ``short`` is what it must be told.
+
+    ``default`` is the rule's own mode, which holds where no line says another.
+    """
+    for general, trunk, whole, enforcing in MODES:
+        expected = enforcing if general or trunk or whole else default
         agent = Agent(mode_policy(rule, general, trunk, whole, acme, owned))
         found = hit(agent)
         case = f"[rules] {general!r}, [trunk.rules] {trunk!r}, [agent] {whole!r}: {found.short}"

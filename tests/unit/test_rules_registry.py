@@ -33,6 +33,7 @@ BUILT = {
     "caller-consistent": (Row("caller_consistent"),),
     "caller-anonymous": (Row("caller_anonymous"),),
     "do-not-originate": (Row("do_not_originate"),),
+    "display-name": (Row("display_name"),),
 }
 
 
