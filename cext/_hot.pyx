@@ -63,6 +63,7 @@ include "policy.pxi"
 include "networks.pxi"
 include "bans_face.pxi"
 include "engine.pxi"
+include "pump.pxi"
 include "inspect.pxi"
 
 ea_class_init()

@@ -34,6 +34,7 @@ cdef class Engine:
     cdef int worker_count
     cdef void *policy_now               # PolicyImage of `policy`
     cdef object policy
+    cdef int most_listeners             # that a pump was given
     cdef dict slots                     # peer name -> slot in State and counters
     cdef list slot_names
     cdef uint64_t stopping
@@ -117,10 +118,13 @@ cdef class Engine:
         """Makes `policy` the one that screens, whole and at once.
 
         Rates and counters of peers that stay are kept. Returns when no worker
-        uses the old policy any more. ValueError with more than 1,024 peers.
+        uses the old policy any more. ValueError with more than 1,024 peers, or with
+        fewer listeners than a pump was given.
         """
         cdef uint32_t i
         cdef int k
+        if policy.tables is None or policy.image.listener_count < <uint32_t>self.most_listeners:
+            raise ValueError("a policy without tables, or with fewer listeners than are in use")
         names = [peer.name for peer in policy.tables.peers]
         if len(names) > MAX_PEERS:
             raise ValueError(f"at most {MAX_PEERS} trunks and upstreams")
@@ -169,8 +173,11 @@ cdef class Engine:
                     (p.id, addr_to_text(&new.image.targets[p.first_target + k].address)), 1)
 
     def set_target(self, upstream: str, target: int, up: bool) -> None:
-        """The health of an upstream's target, by its place in `targets`. Unknown ones are ignored."""
-        cdef Policy policy = self.policy
+        """The health of an upstream's target, by its place in `targets`. Unknown ones are ignored.
+
+        RuntimeError before the first publish.
+        """
+        cdef Policy policy = self.published()
         cdef uint32_t i
         cdef Peer *p
         wanted = peer_id(upstream)
@@ -181,17 +188,29 @@ cdef class Engine:
 
     # ---- the seam ----
 
+    cdef Policy published(self):
+        if self.policy is None:
+            raise RuntimeError("no policy is published")
+        return self.policy
+
+    cdef check_listener(self, listener):
+        if not 0 <= listener < self.published().image.listener_count:
+            raise IndexError(f"no listener {listener}")
+
     def process(self, Batch batch not None, now: int, OutBatch out, worker: int = 0) -> None:
         """Screens every packet of `batch` at monotonic time `now` (ns); replies and forwarded messages go into `out`.
 
-        `out` is emptied first; None: decide and count, write nothing. RuntimeError before the first publish.
+        `out` is emptied first; None: decide and count, write nothing. RuntimeError before the first publish,
+        IndexError for a worker or a packet's listener that there isn't.
         """
         cdef uint64_t at = now
         cdef int own = worker
+        cdef uint32_t i
         if not 0 <= worker < self.worker_count:
-            raise IndexError(worker)
-        if self.policy_now == NULL:
-            raise RuntimeError("no policy is published")
+            raise IndexError(f"no worker {worker}")
+        self.published()
+        for i in range(batch.count):
+            self.check_listener(batch.packet[i].listener)
         with nogil:
             engine_process(self, engine_enter(self, &self.workers[own]), batch, at, out, &self.workers[own])
             ea_set(&self.workers[own].using, 0)
@@ -201,7 +220,8 @@ cdef class Engine:
 
         ``sockets``: (file descriptor, listener index) pairs, one for each listener
         of the policy; ``strangers``: more of them that are only read, and after the
-        others. OSError when the kernel refuses epoll.
+        others. OSError when the kernel refuses epoll, RuntimeError before the first
+        publish, IndexError for a worker or listener that there isn't.
         """
         cdef Batch batch = Batch()
         cdef OutBatch out = OutBatch()
@@ -209,7 +229,10 @@ cdef class Engine:
         cdef int ep, count = <int>len(sockets), own = worker
         cdef epoll_event want
         if not 0 <= worker < self.worker_count or count > MAX_LISTENERS or len(strangers) > MAX_LISTENERS:
-            raise IndexError(worker)
+            raise IndexError(f"no worker {worker}, or more than {MAX_LISTENERS} sockets")
+        for _, listener in (*sockets, *strangers):
+            self.check_listener(listener)
+            self.most_listeners = max(self.most_listeners, listener + 1)
         memset(fds, 0xff, sizeof(fds))
         ep = epoll_create1(EPOLL_CLOEXEC)
         if ep < 0:
@@ -351,7 +374,11 @@ cdef class Engine:
         }
 
     def explain(self, data: bytes, source: tuple, listener: int, now: int) -> list:
-        """Every rule in order with what it saw, its limit and its answer, and the verdict last. Changes no state."""
+        """Every rule in order with what it saw, its limit and its answer, and the verdict last. Changes no state.
+
+        RuntimeError before the first publish, IndexError for a listener that there isn't.
+        """
+        self.check_listener(listener)
         return engine_explain(self, data, source, listener, now)
 
 
@@ -414,6 +441,9 @@ cdef void engine_process(Engine engine, PolicyImage *policy, Batch batch, uint64
             engine_begin(s, engine, policy, w, &batch.packet[first + i], &batch.msg[first + i], now)
             engine_classify(s)
             ea_count(&w.received, 1)
+            if EA_UNLIKELY(s.packet.source.port == 0):
+                screen_portless(s)
+                continue
             if s.peer == NULL and screen_unread(s):
                 continue
             s.p += parse_message(s.packet.data, s.packet.len, s.m)
@@ -430,56 +460,3 @@ cdef void engine_process(Engine engine, PolicyImage *policy, Batch batch, uint64
             if s.peer == NULL:
                 strike_stranger(s)
         first += n
-
-
-# Up to `rounds` batches of one socket.
-cdef void engine_drain(Engine engine, Worker *w, int *fds, uint32_t at, int rounds, Pacing *pacing, Batch batch,
-                       OutBatch out) noexcept nogil:
-    cdef PolicyImage *policy
-    cdef uint16_t listener = <uint16_t>(at % MAX_LISTENERS)
-    cdef int i, r
-    for i in range(rounds):
-        r = receive_batch(batch, fds[at], listener, pacing)
-        if r <= 0:
-            break
-        ea_count(&w.batches, 1)
-        policy = engine_enter(engine, w)
-        engine_process(engine, policy, batch, ea_now(), out, w)
-        if out.count:
-            send_batch(out, fds, policy.listeners, w)
-        ea_set(&w.using, 0)
-        if r < <int>batch.slots:
-            break
-
-
-cdef void engine_pump(Engine engine, int worker, int ep, int *fds, Batch batch, OutBatch out) noexcept nogil:
-    cdef Worker *w = &engine.workers[worker]
-    cdef epoll_event ready[MAX_LISTENERS]
-    cdef Pacing pacing[2 * MAX_LISTENERS]
-    cdef int n, i
-    cdef uint32_t at
-    cdef bint known
-    memset(pacing, 0, sizeof(pacing))
-    w.train_limit = TRAIN_BYTES
-    ea_exact_sleeps()
-    while not ea_get(&engine.stopping):
-        n = epoll_wait(ep, ready, MAX_LISTENERS, 1000)
-        ea_count(&w.heartbeat, 1)
-        if w.heartbeat & 0xffff == 0:
-            w.train_limit = TRAIN_BYTES     # routes change: what a path refused may go now
-        cells_sweep(&engine.state.rates, w.heartbeat, ea_now())
-        cells_sweep(&engine.state.leases, w.heartbeat, ea_now())
-        cells_sweep(&engine.state.strikes, w.heartbeat, ea_now())
-        cells_sweep(&engine.state.callers, w.heartbeat, ea_now())
-        known = False
-        for i in range(n):
-            at = <uint32_t>ready[i].data.u64
-            if at < MAX_LISTENERS:
-                # A few batches of one socket, then the others have their turn.
-                engine_drain(engine, w, fds, at, 4, &pacing[at], batch, out)
-                known = True
-        for i in range(n):
-            at = <uint32_t>ready[i].data.u64
-            if MAX_LISTENERS <= at < 2 * MAX_LISTENERS:
-                # Strangers: one batch, then it is looked again who of the others waits; and no pause while some do.
-                engine_drain(engine, w, fds, at, 1, NULL if known else &pacing[at], batch, out)

@@ -268,6 +268,7 @@ cdef class Policy:
         self.image.dialog_grace = limit_of(t.dialog_grace)
         self.image.dialog_rate = cell_limit_of(t.dialog_rate)
         self.image.ack_budget = limit_of(t.ack_budget)
+        self.image.answers = limit_of(t.answers)
         self.image.emergency_rate = limit_of(t.emergency_rate)
         self.image.strikes = limit_of(t.strikes)
         self.image.emergency_caller_ns = <uint64_t>(t.emergency_caller_seconds * 1e9)

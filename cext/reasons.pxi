@@ -120,12 +120,13 @@ cdef enum:
     RSN_DISPLAY_NUMBER = 116
     RSN_DISPLAY_HIDDEN = 117
     RSN_DISPLAY_MARK = 118
-    RSN_COUNT = 119
+    RSN_SOURCE_PORT = 119
+    RSN_COUNT = 120
 
 cdef extern from *:
     """
     typedef struct { const char *name, *phrase; uint16_t status, phrase_len; } EaReason;
-    static const EaReason ea_reasons[119] = {
+    static const EaReason ea_reasons[120] = {
         {"pass", "", 0, 0},
         {"keepalive", "", 0, 0},
         {"ack-absorbed", "", 0, 0},
@@ -245,6 +246,7 @@ cdef extern from *:
         {"display-number", "Display Name Not Allowed", 403, 24},
         {"display-hidden", "Display Name Not Allowed", 403, 24},
         {"display-mark", "Display Name Not Allowed", 403, 24},
+        {"source-port", "", 0, 0},
     };
     """
     ctypedef struct EaReason:

@@ -408,11 +408,22 @@ cdef bint screen_unread(Screen *s) noexcept nogil:
             decide(s, ACT_DROP, reason)
         elif not screen_stranger(s, op_source_rate(s)):
             return False
+    screen_pass_over(s)
+    return True
+
+
+# Decided before it was read.
+cdef void screen_pass_over(Screen *s) noexcept nogil:
     s.m.kind = KIND_ERROR
     s.m.reason = s.v.reason
     s.m.rows = 0
     s.m.method = M_UNKNOWN
-    return True
+
+
+# Port 0 is nobody's: the kernel sends nothing there, so a call from there could never be answered.
+cdef void screen_portless(Screen *s) noexcept nogil:
+    decide(s, ACT_DROP, RSN_SOURCE_PORT)
+    screen_pass_over(s)
 
 
 # A source that nobody configured: never forwarded. Only an emergency call is told so.
@@ -437,6 +448,17 @@ cdef void screen_remember(Screen *s) noexcept nogil:
     txn_put(&s.state.transactions, s.key, 0, s.now, txn_pack(&s.v, s.peer.slot))
 
 
+# Answers that no call needs have a budget: who writes a peer's address on packets makes us send no more than that.
+# A call to an emergency service is told what is wrong with it, whatever else its trunk seems to send.
+cdef void screen_answer(Screen *s) noexcept nogil:
+    if s.trace != NULL or rate_take_own(&s.state.peers[s.peer.slot].answers, s.now, &s.policy.answers):
+        return
+    if s.m.method == M_INVITE and s.m.uri.scheme != SCHEME_NONE and emergency_match(
+            &s.policy.emergencies[s.peer.emergency_table], s.p, &s.m.uri) != LANE_NONE:
+        return
+    decide(s, ACT_DROP, RSN_ANSWER_LIMIT)
+
+
 cdef void screen_message(Screen *s) noexcept nogil:
     cdef int reason
     if s.m.kind == KIND_KEEPALIVE:
@@ -451,4 +473,6 @@ cdef void screen_message(Screen *s) noexcept nogil:
     else:
         screen_request(s)
     if s.v.action == ACT_ANSWER and s.peer != NULL:
+        if s.m.reason or s.v.reason == RSN_OPTIONS_UP or s.v.reason == RSN_OPTIONS_DOWN:
+            screen_answer(s)
         screen_remember(s)

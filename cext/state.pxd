@@ -70,7 +70,7 @@ cdef struct PeerCells:      # a peer's own limits: indexed, never hashed; theore
     uint64_t emergency_owned
     uint64_t emergency_test
     uint64_t other          # of dialogs without a cell of their own
-    uint64_t spare          # one cache line
+    uint64_t answers        # outside of calls
     uint64_t crowd_caller   # callers without a cell of their own, see ops/parties.pxi
     uint64_t crowd_callee
     uint64_t method[BUDGETS]    # requests outside a dialog that open no call, by kind

@@ -251,16 +251,21 @@ class Engine:
         """Makes ``policy`` the one that screens, whole and at once; returns when no worker uses the old one.
 
         Rates, counters and target health of peers that stay are kept. Each policy
-        needs a generation of its own, above 0. ValueError with more than 1,024 peers.
+        needs a generation of its own, above 0. ValueError with more than 1,024 peers,
+        or with fewer listeners than a pump was given.
         """
 
     def set_target(self, upstream: str, target: int, up: bool) -> None:
-        """The health of an upstream's target, by its place in ``targets``. Unknown ones are passed over."""
+        """The health of an upstream's target, by its place in ``targets``. Unknown ones are passed over.
+
+        RuntimeError before the first publish.
+        """
 
     def process(self, batch: Batch, now: int, out: OutBatch | None, worker: int = 0) -> None:
         """Screens every packet of ``batch`` at the time ``now``; what is to be sent goes into ``out``, emptied first.
 
-        Without ``out`` it decides and counts, and writes nothing. ``now`` never goes back. The GIL is released. RuntimeError before the first publish.
+        Without ``out`` it decides and counts, and writes nothing. ``now`` never goes back. The GIL is released. RuntimeError before the first publish,
+        IndexError for a worker, or a packet's listener, that there isn't.
         """
 
     def pump(self, worker: int, sockets: list[tuple[int, int]], strangers: Sequence[tuple[int, int]] = ()) -> None:
@@ -268,7 +273,9 @@ class Engine:
 
         ``sockets``: (file descriptor, listener) for each listener of the policy, not
         blocking; ``strangers``: more of them, that are only read: in each round one
-        batch, after the others. OSError when the kernel refuses to watch them.
+        batch, after the others. OSError when the kernel refuses to watch them,
+        RuntimeError before the first publish, IndexError for a worker or listener that
+        there isn't.
         """
 
     def stop(self) -> None:
@@ -309,4 +316,7 @@ class Engine:
         """entries, evictions and bytes of rates, strikes, bans, transactions, leases, callers. Walks them: not for often."""
 
     def explain(self, data: bytes, source: _Address, listener: int, now: int) -> list[Step]:
-        """Every rule in order, and the verdict last. Changes no state and counts nothing."""
+        """Every rule in order, and the verdict last. Changes no state and counts nothing.
+
+        RuntimeError before the first publish, IndexError for a listener that there isn't.
+        """

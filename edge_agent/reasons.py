@@ -269,6 +269,7 @@ REASONS: tuple[Reason, ...] = (
     Reason("display-number", "display-name", 403, "Display Name Not Allowed", "the name shows another's number"),
     Reason("display-hidden", "display-name", 403, "Display Name Not Allowed", "the name holds what nobody sees"),
     Reason("display-mark", "display-name", 403, "Display Name Not Allowed", "the name shows a protected mark"),
+    Reason("source-port", "malformed", 0, "", "a datagram from port 0, where no answer can go"),
 )
 
 BY_NAME: dict[str, int] = {reason.name: number for number, reason in enumerate(REASONS)}

@@ -29,6 +29,7 @@ from edge_agent.rules.display_name import DisplayNameSettings
 from edge_agent.rules.emergency import EmergencySettings
 from edge_agent.rules.hops import HopsSettings
 from edge_agent.rules.interface import InterfaceSettings
+from edge_agent.rules.malformed import MalformedSettings
 from edge_agent.rules.scanner import ScannerSettings
 from edge_agent.rules.source_rate import SourceRateSettings
 from edge_agent.rules.trunk_rate import TrunkRateSettings
@@ -140,6 +141,7 @@ class Tables:
     dialog_grace: Rate
     dialog_rate: Rate
     ack_budget: Rate
+    answers: Rate
     emergency_rate: Rate
     emergency_caller_seconds: float
     strikes: Rate
@@ -171,6 +173,7 @@ def compile_tables(loaded: Loaded, generation: int, grace_until: int = 0, wall_a
     interface = _of(settings, "interface", InterfaceSettings)
     source_rate = _of(settings, "source-rate", SourceRateSettings)
     dialog = _of(settings, "dialog", DialogSettings)
+    malformed = _of(settings, "malformed", MalformedSettings)
     emergency = _of(settings, "emergency", EmergencySettings)
     owners, file_sets = _owners(peers)
     return Tables(
@@ -199,6 +202,7 @@ def compile_tables(loaded: Loaded, generation: int, grace_until: int = 0, wall_a
         dialog_grace=(dialog.per_second, dialog.burst),
         dialog_rate=(dialog.dialog_per_second, dialog.dialog_burst),
         ack_budget=(dialog.ack_per_second, dialog.ack_burst),
+        answers=(malformed.answers_per_second, malformed.answers_burst),
         emergency_rate=(emergency.per_second, emergency.burst),
         emergency_caller_seconds=emergency.per_caller_seconds,
         strikes=(settings.bans.strikes / settings.bans.forget, settings.bans.strikes),

@@ -6,7 +6,22 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.agent import ACME, BETA, CLOUD, NOBODY, OWN, Agent, Decision, MakeAgent, inbound, invite, policy
+from tests.agent import (
+    ACME,
+    BETA,
+    CLOUD,
+    FOREIGN,
+    NOBODY,
+    OWN,
+    Agent,
+    Decision,
+    MakeAgent,
+    dial,
+    inbound,
+    invite,
+    policy,
+    request,
+)
 from tests.proxy.message import Message
 from tests.rules.modes import check_structural
 
@@ -200,6 +215,42 @@ def test_what_is_no_sip_is_dropped(agent: MakeAgent, data: bytes) -> None:
     """Without a Via nobody knows whom to tell."""
     dropped = agent().send(data)
     assert (dropped.action, dropped.rule) == ("drop", "malformed")
+
+
+def test_a_peer_s_broken_messages_get_no_more_than_a_budget_of_answers(agent: MakeAgent) -> None:
+    """100 at once, then 50 a second; OPTIONS to us use it too. Who is above gets nothing, calls and other peers all."""
+    party, broken = agent(), swap("Max-Forwards: 70", "Max-Forwards: x")
+
+    def ping() -> Message:
+        return request("OPTIONS", "sip:192.0.2.1", OWN)
+
+    assert party.burst(lambda: broken(bytes(invite())), 60) == ["400 max-forwards"] * 60
+    assert party.burst(ping, 42) == ["200 options-up"] * 40 + ["drop answer-limit"] * 2
+    told = party.send(broken(bytes(invite())))
+    assert (told.short, told.rule, told.peer, told.event.reason) == ("drop answer-limit", "", "acme", "answer-limit")
+    assert party.send(invite()).short == "forward pass"
+    assert party.send(invite(FOREIGN)).short == "403 caller-owned"
+    for source in (BETA, CLOUD):
+        assert party.send(broken(bytes(invite())), source).short == "400 max-forwards"
+    party.wait(0.02)
+    assert party.burst(ping, 2) == ["200 options-up", "drop answer-limit"]
+
+
+@pytest.mark.parametrize("change", [swap("CSeq: 1 ", "CSeq: x "), swap("Max-Forwards: 70", "Max-Forwards: x")])
+def test_a_broken_emergency_call_is_always_told(agent: MakeAgent, change: Change) -> None:
+    party = agent(policy(rules="[rules.malformed]\nanswers_per_second = 1.0\nanswers_burst = 2"))
+    assert party.burst(lambda: change(bytes(invite())), 4)[2:] == ["drop answer-limit"] * 2
+    assert {short[:3] for short in party.burst(lambda: change(bytes(dial("911"))), 4)} == {"400"}
+    assert party.burst(lambda: swap("INVITE", "INV TE")(change(bytes(dial("911")))), 2) == ["drop answer-limit"] * 2
+    assert party.burst(lambda: change(bytes(invite())), 2) == ["drop answer-limit"] * 2
+
+
+def test_reload_of_the_budget(agent: MakeAgent) -> None:
+    """What was used stays used."""
+    party, broken = agent(), swap("CSeq: 1 ", "CSeq: x ")
+    party.burst(lambda: broken(bytes(invite())), 100)
+    party.reload(policy(rules="[rules.malformed]\nanswers_burst = 103"))
+    assert party.burst(lambda: broken(bytes(invite())), 4) == ["400 cseq"] * 3 + ["drop answer-limit"]
 
 
 def test_a_changed_copy(agent: MakeAgent) -> None:

@@ -1,0 +1,55 @@
+# pump.pxi: a worker's loop: sockets to batches, batches through the engine, what comes out to the sockets.
+#
+# It decides nothing and keeps nothing but the time that its pauses take.
+
+# Up to `rounds` batches of one socket.
+cdef void engine_drain(Engine engine, Worker *w, int *fds, uint32_t at, int rounds, Pacing *pacing, Batch batch,
+                       OutBatch out) noexcept nogil:
+    cdef PolicyImage *policy
+    cdef uint16_t listener = <uint16_t>(at % MAX_LISTENERS)
+    cdef int i, r
+    for i in range(rounds):
+        r = receive_batch(batch, fds[at], listener, pacing)
+        if r <= 0:
+            break
+        ea_count(&w.batches, 1)
+        policy = engine_enter(engine, w)
+        engine_process(engine, policy, batch, ea_now(), out, w)
+        if out.count:
+            send_batch(out, fds, policy.listeners, w)
+        ea_set(&w.using, 0)
+        if r < <int>batch.slots:
+            break
+
+
+cdef void engine_pump(Engine engine, int worker, int ep, int *fds, Batch batch, OutBatch out) noexcept nogil:
+    cdef Worker *w = &engine.workers[worker]
+    cdef epoll_event ready[MAX_LISTENERS]
+    cdef Pacing pacing[2 * MAX_LISTENERS]
+    cdef int n, i
+    cdef uint32_t at
+    cdef bint known
+    memset(pacing, 0, sizeof(pacing))
+    w.train_limit = TRAIN_BYTES
+    ea_exact_sleeps()
+    while not ea_get(&engine.stopping):
+        n = epoll_wait(ep, ready, MAX_LISTENERS, 1000)
+        ea_count(&w.heartbeat, 1)
+        if w.heartbeat & 0xffff == 0:
+            w.train_limit = TRAIN_BYTES     # routes change: what a path refused may go now
+        cells_sweep(&engine.state.rates, w.heartbeat, ea_now())
+        cells_sweep(&engine.state.leases, w.heartbeat, ea_now())
+        cells_sweep(&engine.state.strikes, w.heartbeat, ea_now())
+        cells_sweep(&engine.state.callers, w.heartbeat, ea_now())
+        known = False
+        for i in range(n):
+            at = <uint32_t>ready[i].data.u64
+            if at < MAX_LISTENERS:
+                # A few batches of one socket, then the others have their turn.
+                engine_drain(engine, w, fds, at, 4, &pacing[at], batch, out)
+                known = True
+        for i in range(n):
+            at = <uint32_t>ready[i].data.u64
+            if MAX_LISTENERS <= at < 2 * MAX_LISTENERS:
+                # Strangers: one batch, then it is looked again who of the others waits; and no pause while some do.
+                engine_drain(engine, w, fds, at, 1, NULL if known else &pacing[at], batch, out)
