@@ -202,6 +202,7 @@ cdef struct PolicyImage:
     uint32_t dialog_methods
     uint32_t interface_max_bytes
     uint32_t max_forwards
+    uint32_t forwards_per_call
     Limit source_rate, prefix_rate, dialog_grace, dialog_rate, ack_budget, emergency_rate, answers
     Limit strikes                   # a step is the time that forgets one strike, the tolerance all that make a ban
     uint64_t emergency_caller_ns

@@ -263,6 +263,7 @@ cdef class Policy:
         self.image.dialog_methods = methods_mask(t.dialog_methods)
         self.image.interface_max_bytes = t.max_bytes
         self.image.max_forwards = t.max_forwards
+        self.image.forwards_per_call = t.forwards_per_call
         self.image.source_rate = cell_limit_of(t.source_rate)
         self.image.prefix_rate = cell_limit_of(t.prefix_rate)
         self.image.dialog_grace = limit_of(t.dialog_grace)

@@ -323,7 +323,8 @@ cdef void screen_new(Screen *s) noexcept nogil:
             called = uri_canonical(s.p, &s.m.uri, &s.policy.plans[s.peer.plan])
             mark_set(&s.state.leases, passed_hash(
                 s.state, s.policy.peers[s.v.route.peer].id, called,
-                uri_canonical(s.p, &s.m.from_, &s.policy.plans[s.peer.plan])), s.now, 200000000000ULL)
+                uri_canonical(s.p, &s.m.from_, &s.policy.plans[s.peer.plan])), s.now,
+                mark_span(s.now, 200000000000ULL, s.policy.forwards_per_call))
 
 
 # Nothing was found: forward, unless nobody is there to take it.

@@ -122,7 +122,7 @@ cdef uint64_t passed_hash(State *state, uint32_t peer_id, uint64_t called, uint6
 # caller-owned: the number must be on the trunk's list, or the call provably be one that the trunk forwards.
 cdef int op_caller_owned(Screen *s) noexcept nogil:
     cdef uint64_t caller = s.caller.asserted if s.caller.anonymous else s.caller.from_
-    cdef uint64_t diverted
+    cdef uint64_t diverted, passed
     s.found = number_value(caller)
     s.limit = s.peer.set_count
     if caller == 0:
@@ -134,11 +134,15 @@ cdef int op_caller_owned(Screen *s) noexcept nogil:
     if diverted == 0:
         return RSN_CALLER_OWNED
     s.limit = number_value(diverted)
-    if s.peer.forwards_trust or mark_live(
-            &s.state.leases, passed_hash(s.state, s.peer.id, diverted, caller), s.now, False):
+    passed = passed_hash(s.state, s.peer.id, diverted, caller)
+    # Counted once: not in its dialog, and not again after a challenge.
+    if s.peer.forwards_trust:
         s.caller.forwarded = True
-        return 0
-    return RSN_CALLER_FORWARD
+    elif s.trace != NULL or s.cookie_state == COOKIE_GOOD or call_again(s):
+        s.caller.forwarded = mark_live(&s.state.leases, passed, s.now, False)
+    else:
+        s.caller.forwarded = mark_use(&s.state.leases, passed, s.now)
+    return 0 if s.caller.forwarded else RSN_CALLER_FORWARD
 
 
 # caller-consistent: every number named as caller is the caller's own or the trunk's.

@@ -14,6 +14,7 @@ cdef enum:
     CELL_SHIFT = 10         # ns to cell units
     SWEEP = 8               # buckets a wake: at one wake a second, 16 MiB take nine hours
     CELL_TAG_SHIFT = 40
+    MARK_USES = 15          # low bits of a mark's time, 16 us
 
 cdef extern from *:
     """
@@ -177,6 +178,26 @@ cdef bint mark_live(CellTable *t, uint64_t hash, uint64_t now_ns, bint take) noe
         word = ea_get_relaxed(&bucket[i])
         if word >> CELL_TAG_SHIFT == tag and cell_ahead(word, now):
             return ea_swap(&bucket[i], word, 0) if take else True
+    return False
+
+
+# A lifetime for mark_set after which `hash` is marked for `uses` asks of mark_use: they are counted in the low bits of its time.
+cdef inline uint64_t mark_span(uint64_t now_ns, uint64_t lifetime_ns, uint64_t uses) noexcept nogil:
+    cdef uint64_t now = now_ns >> CELL_SHIFT
+    return ((now + (lifetime_ns >> CELL_SHIFT) & ~<uint64_t>MARK_USES | uses) - now) << CELL_SHIFT
+
+
+# Is `hash` marked, and not used up? This is one more use.
+cdef bint mark_use(CellTable *t, uint64_t hash, uint64_t now_ns) noexcept nogil:
+    cdef uint64_t *bucket = cell_bucket(t, hash)
+    cdef uint64_t word
+    cdef int i, tries
+    for tries in range(4):
+        i = cell_find(bucket, cell_tag(hash) << CELL_TAG_SHIFT, &word)
+        if i == CELLS or cell_ahead(word, now_ns >> CELL_SHIFT) == 0 or word & MARK_USES == 0:
+            return False
+        if ea_swap(&bucket[i], word, word - 1):
+            return True
     return False
 
 

@@ -24,6 +24,7 @@ from edge_agent.reasons import REASONS
 from edge_agent.rules import BY_NAME, RULES, Mode, RateSettings, RuleSettings
 from edge_agent.rules.callee_rate import CalleeRateSettings
 from edge_agent.rules.caller_rate import CallerRateSettings
+from edge_agent.rules.caller_owned import CallerOwnedSettings
 from edge_agent.rules.dialog import DialogSettings
 from edge_agent.rules.display_name import DisplayNameSettings
 from edge_agent.rules.emergency import EmergencySettings
@@ -136,6 +137,7 @@ class Tables:
     max_bytes: int
     body_types: tuple[str, ...]
     max_forwards: int
+    forwards_per_call: int
     source_rate: Rate
     prefix_rate: Rate
     dialog_grace: Rate
@@ -197,6 +199,7 @@ def compile_tables(loaded: Loaded, generation: int, grace_until: int = 0, wall_a
         max_bytes=interface.max_bytes,
         body_types=tuple(interface.body_types),
         max_forwards=_of(settings, "hops", HopsSettings).max_forwards,
+        forwards_per_call=_of(settings, "caller-owned", CallerOwnedSettings).forwards_per_call,
         source_rate=(source_rate.per_second, source_rate.burst),
         prefix_rate=(source_rate.prefix_per_second, source_rate.prefix_burst),
         dialog_grace=(dialog.per_second, dialog.burst),

@@ -1,6 +1,19 @@
 """caller-owned: is the caller's number the trunk's own? It never changes a caller ID."""
 
-from edge_agent.rules._shape import Mode, Row, Rule
+from typing import Annotated
+
+from pydantic import Field
+
+from edge_agent.rules._shape import Mode, Row, Rule, RuleSettings
+
+
+class CallerOwnedSettings(RuleSettings):
+    """How far one call that came in vouches for calls that go out with its caller."""
+
+    forwards_per_call: Annotated[int, Field(ge=1, le=15)] = Field(
+        default=4, description="Forwarded calls that one inbound call of that caller proves, within 200 seconds."
+    )
+
 
 RULE = Rule(
     name="caller-owned",
@@ -9,5 +22,6 @@ RULE = Rule(
     directions={"T": Mode.ENFORCE},
     finds="a caller ID that is not on the trunk's list, on a call that is not proven to be forwarded",
     answer="403",
+    settings=CallerOwnedSettings,
     rows=(Row("caller_owned"),),
 )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from edge_agent.policy.load import ConfigError
 from tests.agent import ACME, BETA, CALLED, CLOUD, FOREIGN, OWN, Agent, MakeAgent, inbound, invite, policy
-from tests.proxy.message import Header
+from tests.proxy.message import Header, response
 from tests.rules.modes import check_modes
 from tests.rules.spellings import FROM_LINES, uris
 
@@ -217,6 +218,51 @@ def test_the_proof_lasts_200_seconds(agent: MakeAgent) -> None:
     party.wait(199.99)
     assert party.send(invite(FOREIGN, BY_OWN)).short == "forward pass"
     party.wait(0.01)
+    assert party.send(invite(FOREIGN, BY_OWN)).short == UNPROVEN
+
+
+def test_a_call_proves_four_forwards(agent: MakeAgent) -> None:
+    """Each call of the caller to the number makes it four again; copies aren't counted."""
+    party = agent()
+    party.send(inbound(), CLOUD)
+    for _ in range(4):
+        sent = invite(FOREIGN, BY_OWN)
+        told = [party.send(sent).short for _ in range(3)]
+        assert told == ["forward pass", "forward retransmission", "forward retransmission"]
+    assert party.burst(lambda: invite(FOREIGN, BY_OWN), 2) == [UNPROVEN] * 2
+    assert party.send(invite()).short == "forward pass"
+    party.wait(100)
+    party.send(inbound(), CLOUD)
+    party.send(inbound(), CLOUD)
+    assert party.burst(lambda: invite(FOREIGN, BY_OWN), 5) == ["forward pass"] * 4 + [UNPROVEN]
+
+
+@pytest.mark.parametrize("most", [1, 2, 15])
+def test_the_limit_of_forwards(agent: MakeAgent, most: int) -> None:
+    party = agent(policy("burst = 100", rules=f"[rules.caller-owned]\nforwards_per_call = {most}"))
+    party.send(inbound(), CLOUD)
+    party.wait(150)
+    assert party.burst(lambda: invite(FOREIGN, BY_OWN), most + 1) == ["forward pass"] * most + [UNPROVEN]
+
+
+@pytest.mark.parametrize("most", ["0", "16", "-1", '"4"', "1.5"])
+def test_bad_limits_of_forwards(most: str) -> None:
+    with pytest.raises(ConfigError, match="forwards_per_call"):
+        Agent(policy(rules=f"[rules.caller-owned]\nforwards_per_call = {most}"))
+
+
+def test_a_challenged_forward_and_its_dialog_count_once(agent: MakeAgent) -> None:
+    party = agent(policy(rules="[rules.caller-owned]\nforwards_per_call = 1"))
+    party.send(inbound(), CLOUD)
+    sent = invite(FOREIGN, BY_OWN)
+    out = party.send(sent)
+    party.send(response(out.message, "407 Proxy Authentication Required", "x"), CLOUD)
+    again = sent.set("CSeq", "2 INVITE").set("Via", sent.one("Via").replace("z9hG4bK", "z9hG4bKb"))
+    opened = party.send(again.set("Proxy-Authorization", "Digest x"))
+    assert opened.short == "forward pass"
+    inside = again.set("CSeq", "3 INVITE").set("Via", sent.one("Via").replace("z9hG4bK", "z9hG4bKc"))
+    inside = inside.set("To", sent.one("To") + ";tag=far").set("Route", *opened.message.all("Record-Route"))
+    assert party.send(inside.to("sip:b@192.0.2.60")).short == "forward pass"
     assert party.send(invite(FOREIGN, BY_OWN)).short == UNPROVEN
 
 

@@ -73,7 +73,11 @@ def test_a_negative_listener(agent: MakeAgent) -> None:
 @pytest.mark.parametrize("worker", [-1, 1, 64])
 def test_a_worker_that_there_isn_t(agent: MakeAgent, worker: int) -> None:
     engine = agent().engine
-    for use in (lambda: engine.process(batch(), 1, None, worker), lambda: engine.pump(worker, [])):
+    uses: list[Callable[[], object]] = [
+        lambda: engine.process(batch(), 1, None, worker),
+        lambda: engine.pump(worker, []),
+    ]
+    for use in uses:
         with pytest.raises(IndexError):
             use()
 
