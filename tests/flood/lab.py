@@ -5,7 +5,8 @@
     bravo   127.0.0.11:5070    a customer with small limits
     cloud   127.0.0.20:5080    where both call to; it answers what it isn't asked to expect by ``others``
 
-The floods' own work yields to that of the others (nice): attackers bring their own machines.
+The agent, the customer and the cloud come before the floods, and these before what else this
+machine does, where root runs this: in the field each has a machine of its own.
 All of it lives in a network namespace of its own (``python -m tests.flood``
 makes one), and a Host in one more, behind a wire. Nothing here decides what is
 right: that is what the scenarios say.
@@ -27,7 +28,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self, TypeAlias
 
 from edge_agent.admin.client import call
-from tests.e2e.sipp import Agent
+from tests.e2e.sipp import Agent, default_command
 from tests.flood.build import program
 
 Report: TypeAlias = dict[str, Any]
@@ -37,6 +38,7 @@ Options: TypeAlias = dict[str, Any]
 
 AGENT, CLOUD = "127.0.0.1:5060", "127.0.0.20:5080"
 ACME, BRAVO = "127.0.0.10:5070", "127.0.0.11:5070"
+FIRST, SECOND = (("nice", "-n", "-10"), ("nice", "-n", "-5")) if os.geteuid() == 0 else ((), ())
 GOOD_RATE = 500
 FLOOD_RATE = 100 * GOOD_RATE
 
@@ -125,7 +127,8 @@ class Program:
     """A compiled program on its way; it prints a JSON object when it ends."""
 
     def __init__(self, name: str, *arguments: object, host: Host | None = None, ready: bool = False) -> None:
-        command = [*(host.inside if host else ()), "nice", "-n", "10", str(program(name)), *map(str, arguments)]
+        command = [*(host.inside if host else ()), *(FIRST if ready else SECOND), str(program(name))]
+        command += map(str, arguments)
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         if ready:
             assert self._process.stdout is not None
@@ -325,7 +328,7 @@ class Lab:
         """A daemon of its own. Each text is put into the table that it is named after."""
         folder = Path(tempfile.mkdtemp(dir=self.folder))
         values = {"folder": folder, "workers": workers, "listen": listen, "bravo": bravo, "more": more}
-        agent = Agent(folder, CONFIGURATION.format(**values, rates_mib=rates_mib))
+        agent = Agent(folder, CONFIGURATION.format(**values, rates_mib=rates_mib), [*FIRST, *default_command()])
         with ExitStack() as stack:
             stack.enter_context(agent)
             scene = Scene(self, agent, folder)

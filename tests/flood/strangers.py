@@ -33,6 +33,8 @@ def hundredfold(lab: Lab, trial: Trial) -> None:
     with lab.scene() as scene:
         options: Options = {"network": "0.0.0.0/1", "mode": "random", "seconds": lab.seconds, "rate": lab.flood_rate}
         outcome = lab.under(scene, trial, scene.floods(options))
+    if not lab.short:
+        trial.at_least("flood packets per second", 0.95 * lab.flood_rate, outcome.floods[0]["pps"])
     silence(trial, outcome)
 
 
