@@ -155,7 +155,7 @@ cdef uint8_t *put_own_headers(uint8_t *to, Screen *s) noexcept nogil:
     to = ea_put(to, b"Via: SIP/2.0/UDP ", 17)
     to = ea_copy(to, s.policy.text + l.sent_by.off, l.sent_by.len)
     to = ea_put(to, b";branch=", 8)
-    to = branch_put(to, listener, peer.id, s.loop, branch_mac(s.state, s.via_hash, s.loop, peer.id, listener))
+    to = branch_put(to, listener, peer.id, s.loop, branch_mac(s.state, &s.via, s.loop, peer.id, listener))
     to = ea_put(to, b"\r\n", 2)
     if r.flags & ROUTE_RECORD:
         if s.cookie_state == COOKIE_GOOD:

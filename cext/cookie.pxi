@@ -1,4 +1,5 @@
-# cookie.pxi: the proofs that need no state: branch, To tag, dialog cookie (SipHash-2-4, keys from [keys]).
+# cookie.pxi: the proofs that need no state: branch, To tag, dialog cookie (SipHash-2-4, keys from [keys]; of branches
+# over a sum, see hash.h).
 #
 # Branch    z9hG4bK "ea1" listener:2 peer:8 loop:16 mac:16          (hex; listener + 0x80: of the emergency lane)
 #           mac over {next Via's sent-by and branch, where its response goes,
@@ -24,29 +25,21 @@ cdef enum:
     BRANCH_LANE = 0x80      # beside the listener, of which there are 64
 
 
-# 128 bits over what a response's next Via, Call-ID and CSeq will say again: a
-# keyed hash that never leaves; branch_mac puts the MAC over it.
-cdef void via_hash(State *state, const uint8_t *p, SipMsg *m, Via *via, EaAddr *reply_to, uint64_t *out) noexcept nogil:
-    cdef EaSip h
-    ea_sip_init(&h, state.keys.via)
-    ea_key_slice(&h, p + via.sent_by.off, via.sent_by.len)
-    ea_key_slice(&h, p + via.branch.off, via.branch.len)
-    ea_key_word(&h, reply_to.lo)
+# The sum of what a response's next Via, Call-ID and CSeq will say again; branch_mac and screen_key go on from it.
+cdef void via_sum(State *state, const uint8_t *p, SipMsg *m, Via *via, EaAddr *reply_to, EaSum *sum) noexcept nogil:
+    ea_sum_init(sum, state.keys.sum)
+    ea_sum_slice(sum, p + via.sent_by.off, via.sent_by.len)
+    ea_sum_slice(sum, p + via.branch.off, via.branch.len)
+    ea_sum_slice(sum, p + m.call_id.off, m.call_id.len)
+    ea_sum_pair(sum, reply_to.lo, reply_to.port | <uint64_t>reply_to.v4 << 16 | <uint64_t>m.cseq << 32)
     if not reply_to.v4:
-        ea_key_word(&h, reply_to.hi)
-    ea_key_word(&h, reply_to.port | <uint64_t>reply_to.v4 << 16 | <uint64_t>m.cseq << 32)
-    ea_key_slice(&h, p + m.call_id.off, m.call_id.len)
-    out[0] = ea_key_end(&h, &out[1])
+        ea_sum_pair(sum, reply_to.hi, 0)
 
 
-cdef uint64_t branch_mac(State *state, uint64_t *via, uint64_t loop, uint32_t peer_id, uint16_t listener) noexcept nogil:
-    cdef EaSip h
-    ea_sip_init(&h, state.keys.branch)
-    ea_mac_word(&h, via[0])
-    ea_mac_word(&h, via[1])
-    ea_mac_word(&h, loop)
-    ea_mac_word(&h, <uint64_t>peer_id << 16 | listener)
-    return ea_mac_end(&h, NULL)
+cdef uint64_t branch_mac(State *state, EaSum *via, uint64_t loop, uint32_t peer_id, uint16_t listener) noexcept nogil:
+    cdef EaSum sum = via[0]
+    ea_sum_pair(&sum, loop, <uint64_t>peer_id << 16 | listener)
+    return ea_sum_mac(&sum, state.keys.branch)
 
 
 cdef uint8_t *branch_put(uint8_t *to, uint16_t listener, uint32_t peer_id, uint64_t loop, uint64_t mac) noexcept nogil:
@@ -58,16 +51,16 @@ cdef uint8_t *branch_put(uint8_t *to, uint16_t listener, uint32_t peer_id, uint6
 
 # What routing depends on (RFC 5393 §4.2.1): the Request-URI, the Routes, and whose request it is.
 cdef uint64_t loop_hash(State *state, const uint8_t *p, SipMsg *m, uint32_t source_id) noexcept nogil:
-    cdef EaSip h
+    cdef EaSum sum
     cdef uint32_t i
-    ea_sip_init(&h, state.keys.loop)
-    ea_key_word(&h, source_id)
-    ea_key_slice(&h, p + m.uri.whole.off, m.uri.whole.len)
+    ea_sum_init(&sum, state.keys.sum)
+    ea_sum_pair(&sum, source_id, 0)
+    ea_sum_slice(&sum, p + m.uri.whole.off, m.uri.whole.len)
     if m.present >> H_ROUTE & 1:
         for i in range(m.rows):
             if m.row[i].id == H_ROUTE:
-                ea_key_slice(&h, p + m.row[i].value, m.row[i].value_len)
-    return ea_key_end(&h, NULL)
+                ea_sum_slice(&sum, p + m.row[i].value, m.row[i].value_len)
+    return ea_sum_key(&sum, state.keys.loop)
 
 
 cdef uint64_t tag_mac(State *state, const uint8_t *p, SipMsg *m, EaAddr *source, uint64_t epoch) noexcept nogil:

@@ -53,7 +53,8 @@ cdef class Engine:
         self.worker_count = workers
         self.workers = <Worker *>ea_table_alloc(workers * sizeof(Worker))
         self.state.peers = <PeerCells *>ea_table_alloc((MAX_PEERS + 1) * sizeof(PeerCells))
-        if (self.workers == NULL or self.state.peers == NULL
+        self.state.keys.sum = <EaSumKey *>ea_table_alloc(EA_SUM_PAIRS * sizeof(EaSumKey))
+        if (self.workers == NULL or self.state.peers == NULL or self.state.keys.sum == NULL
                 or not cells_init(&self.state.rates, <uint64_t>rates_mib << 20)
                 or not cells_init(&self.state.strikes, <uint64_t>rates_mib << 18)
                 or not bans_init(&self.state.bans)
@@ -79,7 +80,8 @@ cdef class Engine:
     cdef set_keys(self, bytes secret, bytes old_secret):
         cdef int i
         self.put_key(self.state.keys.branch, derive(secret, "branch"))
-        self.put_key(self.state.keys.via, derive(secret, "via"))
+        long_key = _hashlib.shake_256(derive(secret, "sum")).digest(EA_SUM_PAIRS * sizeof(EaSumKey))
+        memcpy(self.state.keys.sum, <char *>long_key, EA_SUM_PAIRS * sizeof(EaSumKey))
         self.put_key(self.state.keys.loop, derive(secret, "loop"))
         self.put_key(self.state.keys.tag, derive(secret, "tag"))
         # Table keys needn't outlive the process, and so don't.
@@ -104,6 +106,7 @@ cdef class Engine:
             munmap(self.workers[i].strikes, STRIKES * sizeof(StrikeRecord))
         munmap(self.workers, self.worker_count * sizeof(Worker))
         munmap(self.state.peers, (MAX_PEERS + 1) * sizeof(PeerCells))
+        munmap(self.state.keys.sum, EA_SUM_PAIRS * sizeof(EaSumKey))
         munmap(self.state.rates.cell, self.state.rates.bytes)
         munmap(self.state.strikes.cell, self.state.strikes.bytes)
         bans_free(&self.state.bans)

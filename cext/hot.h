@@ -1,5 +1,5 @@
-/* hot.h: what Cython can't say well: byte classes, the SSE2 line scan, SipHash,
- * atomics, base64url, and the two socket calls with their control messages.
+/* hot.h: what Cython can't say well: byte classes, the SSE2 line scan, atomics,
+ * base64url, and the two socket calls with their control messages.
  *
  * It knows nothing of SIP beyond the character classes of RFC 3261 §25.1, keeps
  * no state but the class table, and never allocates.
@@ -27,6 +27,7 @@
 #ifdef __SSE2__
 #include <emmintrin.h>
 #endif
+#include "hash.h"
 
 #define EA_LIKELY(x) __builtin_expect(!!(x), 1)
 #define EA_UNLIKELY(x) __builtin_expect(!!(x), 0)
@@ -83,27 +84,6 @@ static void ea_class_init(void)
 }
 
 #define EA_IS(c, bits) (ea_class[(uint8_t)(c)] & (bits))
-
-static inline uint64_t ea_load64(const uint8_t *p)
-{
-    uint64_t x;
-    memcpy(&x, p, 8);
-    return x;
-}
-
-static inline uint32_t ea_load32(const uint8_t *p)
-{
-    uint32_t x;
-    memcpy(&x, p, 4);
-    return x;
-}
-
-static inline uint16_t ea_load16(const uint8_t *p)
-{
-    uint16_t x;
-    memcpy(&x, p, 2);
-    return x;
-}
 
 /* ---- the scan: 64 bytes at a time, each block once ----
  *
@@ -333,96 +313,6 @@ static inline uint64_t ea_name_hash(const uint8_t *p, uint32_t n)
     h = (h ^ ea_fold8(p, n)) * 0xd6e8feb86659fd93ull;
     return h ^ h >> 32;
 }
-
-/* ---- SipHash (Aumasson, Bernstein 2012) over words ----
- *
- * Input is a sequence of 64-bit words; a slice is its length and first bytes in
- * one word, then words, the last one filled up with zeros. Lengths come first, so
- * two different sequences of slices never give the same words. ea_mac_* is
- * SipHash-2-4 and makes what leaves the process; ea_key_* is SipHash-1-3 for
- * keys of tables and digests that never do.
- */
-
-typedef struct {
-    uint64_t v0, v1, v2, v3, words;
-} EaSip;
-
-#define EA_ROTL(x, b) (((x) << (b)) | ((x) >> (64 - (b))))
-#define EA_SIPROUND(s)                                                                         \
-    do {                                                                                       \
-        (s)->v0 += (s)->v1; (s)->v1 = EA_ROTL((s)->v1, 13); (s)->v1 ^= (s)->v0;                \
-        (s)->v0 = EA_ROTL((s)->v0, 32);                                                        \
-        (s)->v2 += (s)->v3; (s)->v3 = EA_ROTL((s)->v3, 16); (s)->v3 ^= (s)->v2;                \
-        (s)->v0 += (s)->v3; (s)->v3 = EA_ROTL((s)->v3, 21); (s)->v3 ^= (s)->v0;                \
-        (s)->v2 += (s)->v1; (s)->v1 = EA_ROTL((s)->v1, 17); (s)->v1 ^= (s)->v2;                \
-        (s)->v2 = EA_ROTL((s)->v2, 32);                                                        \
-    } while (0)
-
-static inline void ea_sip_init(EaSip *s, const uint8_t *key)
-{
-    uint64_t k0 = ea_load64(key), k1 = ea_load64(key + 8);
-    s->v0 = k0 ^ 0x736f6d6570736575ull;
-    s->v1 = k1 ^ 0x646f72616e646f6dull ^ 0xee; /* the variant of 128 bits */
-    s->v2 = k0 ^ 0x6c7967656e657261ull;
-    s->v3 = k1 ^ 0x7465646279746573ull;
-    s->words = 0;
-}
-
-/* n (1..7) bytes, the rest of the word 0. */
-static inline uint64_t ea_load_part(const uint8_t *p, uint32_t n)
-{
-    uint32_t low, high;
-    if (n >= 4) {
-        memcpy(&low, p, 4);
-        memcpy(&high, p + n - 4, 4);
-        return low | (uint64_t)high << (8 * (n - 4));
-    }
-    return p[0] | (uint64_t)p[n / 2] << (8 * (n / 2)) | (uint64_t)p[n - 1] << (8 * (n - 1));
-}
-
-#define EA_SIP_FAMILY(prefix, ROUNDS)                                                          \
-    static inline void prefix##_word(EaSip *s, uint64_t m)                                     \
-    {                                                                                          \
-        s->v3 ^= m;                                                                            \
-        for (int i = 0; i < ROUNDS; i++)                                                       \
-            EA_SIPROUND(s);                                                                    \
-        s->v0 ^= m;                                                                            \
-        s->words++;                                                                            \
-    }                                                                                          \
-    /* A slice and what it is, in the upper byte of its length. */                             \
-    static inline void prefix##_tagged(EaSip *s, const uint8_t *p, uint32_t n, uint8_t tag)    \
-    {                                                                                          \
-        uint32_t head = n < 4 ? n : 4;                                                         \
-        prefix##_word(s, (n | (uint32_t)tag << 24) | (head ? ea_load_part(p, head) << 32 : 0));                        \
-        for (p += head, n -= head; n >= 8; n -= 8, p += 8)                                     \
-            prefix##_word(s, ea_load64(p));                                                    \
-        if (n)                                                                                 \
-            prefix##_word(s, ea_load_part(p, n));                                              \
-    }                                                                                          \
-    static inline void prefix##_slice(EaSip *s, const uint8_t *p, uint32_t n)                  \
-    {                                                                                          \
-        prefix##_tagged(s, p, n, 0);                                                           \
-    }                                                                                          \
-    /* Ends the sequence; the second half is made only when `high` is given. */                \
-    static inline uint64_t prefix##_end(EaSip *s, uint64_t *high)                              \
-    {                                                                                          \
-        uint64_t low;                                                                          \
-        prefix##_word(s, s->words << 59);                                                      \
-        s->v2 ^= 0xee;                                                                         \
-        for (int i = 0; i < ROUNDS + 2; i++)                                                   \
-            EA_SIPROUND(s);                                                                    \
-        low = s->v0 ^ s->v1 ^ s->v2 ^ s->v3;                                                   \
-        if (high) {                                                                            \
-            s->v1 ^= 0xdd;                                                                     \
-            for (int i = 0; i < ROUNDS + 2; i++)                                               \
-                EA_SIPROUND(s);                                                                \
-            *high = s->v0 ^ s->v1 ^ s->v2 ^ s->v3;                                             \
-        }                                                                                      \
-        return low;                                                                            \
-    }
-
-EA_SIP_FAMILY(ea_mac, 2)
-EA_SIP_FAMILY(ea_key, 1)
 
 /* ---- atomics ---- */
 

@@ -39,8 +39,19 @@ cdef extern from "hot.h" nogil:
     uint64_t ea_mac_end(EaSip *, uint64_t *)
     void ea_key_word(EaSip *, uint64_t)
     void ea_key_slice(EaSip *, const uint8_t *, uint32_t)
-    void ea_key_tagged(EaSip *, const uint8_t *, uint32_t, uint8_t)
     uint64_t ea_key_end(EaSip *, uint64_t *)
+
+    int EA_SUM_PAIRS
+    ctypedef struct EaSumKey:
+        pass
+    ctypedef struct EaSum:
+        pass
+    void ea_sum_init(EaSum *, const EaSumKey *)
+    void ea_sum_pair(EaSum *, uint64_t, uint64_t)
+    void ea_sum_slice(EaSum *, const uint8_t *, uint32_t)
+    void ea_sum_tagged(EaSum *, const uint8_t *, uint32_t, uint32_t)
+    uint64_t ea_sum_key(EaSum *, const uint8_t *)
+    uint64_t ea_sum_mac(EaSum *, const uint8_t *)
 
     uint64_t ea_get(const uint64_t *)
     uint64_t ea_get_relaxed(const uint64_t *)

@@ -222,7 +222,7 @@ cdef int route_response(Screen *s) noexcept nogil:
     cdef SipMsg *m = s.m
     cdef const uint8_t *branch = s.p + m.via[0].branch.off
     cdef uint64_t listener, peer_id, loop, mac
-    cdef uint64_t hash_[2]
+    cdef EaSum sum
     cdef uint16_t peer, trunk
     if m.via[0].branch.len != OWN_BRANCH_LEN or memcmp(branch, b"z9hG4bKea1", 10) != 0:
         return RSN_RESPONSE_UNMATCHED
@@ -231,8 +231,8 @@ cdef int route_response(Screen *s) noexcept nogil:
         return RSN_RESPONSE_UNMATCHED
     if m.vias < 2 or not via_address(s.p, &m.via[1], &s.reply_to):
         return RSN_RESPONSE_ROUTE
-    via_hash(s.state, s.p, m, &m.via[1], &s.reply_to, hash_)
-    if branch_mac(s.state, hash_, loop, <uint32_t>peer_id, <uint16_t>listener) != mac:
+    via_sum(s.state, s.p, m, &m.via[1], &s.reply_to, &sum)
+    if branch_mac(s.state, &sum, loop, <uint32_t>peer_id, <uint16_t>listener) != mac:
         return RSN_RESPONSE_UNMATCHED
     peer = peer_by_id(s.policy, <uint32_t>peer_id)
     if peer == NO_PEER or not source_belongs(s.policy, &s.packet.source, peer):

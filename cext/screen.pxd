@@ -3,7 +3,7 @@
 from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from cext.batch cimport Packet
-from cext.hot cimport EaAddr
+from cext.hot cimport EaAddr, EaSum
 from cext.msg cimport SipMsg, Slice
 from cext.policy cimport MAX_RULES, Peer, PolicyImage
 from cext.state cimport State, Worker
@@ -78,7 +78,7 @@ cdef struct Screen:
     Trace *trace            # NULL but for explain, which changes no state
     uint64_t now            # monotonic ns
     uint64_t first          # time of the first copy of this request
-    uint64_t via_hash[2]    # over what the next Via of a response will say
+    EaSum via               # of what the next Via of a response will say
     uint64_t key            # of the transaction cache; of a stranger, of its source
     uint64_t digest
     uint64_t loop

@@ -132,26 +132,23 @@ cdef bint screen_rows_told(Screen *s, uint32_t first, uint32_t last) noexcept no
     return s.v.action != ACT_NONE
 
 
-# Where the answer to this request goes, and the hash that its branch and cache key build on.
+# Where the answer to this request goes, and the sum that its branch and cache key go on from.
 cdef void screen_address(Screen *s) noexcept nogil:
     cdef Via *via = &s.m.via[0]
     s.reply_to = s.packet.source
     if s.m.vias == 0:
+        ea_sum_init(&s.via, s.state.keys.sum)
         return
     if via.rport < 0:
         s.reply_to.port = via.port if via.port else 5060
-    via_hash(s.state, s.p, s.m, via, &s.reply_to, s.via_hash)
+    via_sum(s.state, s.p, s.m, via, &s.reply_to, &s.via)
 
 
 cdef void screen_key(Screen *s) noexcept nogil:
-    cdef EaSip h
-    ea_sip_init(&h, s.state.keys.table)
-    ea_key_word(&h, s.via_hash[0])
-    ea_key_word(&h, s.via_hash[1])
-    ea_key_word(&h, s.peer.id)
-    ea_key_word(&h, s.packet.source.lo ^ s.packet.source.hi)
-    ea_key_slice(&h, s.p + s.m.from_tag.off, s.m.from_tag.len)
-    s.key = txn_key(ea_key_end(&h, NULL))
+    cdef EaSum sum = s.via
+    ea_sum_pair(&sum, s.peer.id, s.packet.source.lo ^ s.packet.source.hi)
+    ea_sum_slice(&sum, s.p + s.m.from_tag.off, s.m.from_tag.len)
+    s.key = txn_key(ea_sum_key(&sum, s.state.keys.table))
 
 
 # The first of two passes over a group of messages: what the second will look up is fetched meanwhile.
@@ -172,16 +169,16 @@ cdef void screen_digest(Screen *s) noexcept nogil:
         <uint64_t>1 << H_FROM | <uint64_t>1 << H_TO | <uint64_t>1 << H_P_ASSERTED_IDENTITY
         | <uint64_t>1 << H_P_PREFERRED_IDENTITY | <uint64_t>1 << H_REMOTE_PARTY_ID | <uint64_t>1 << H_DIVERSION
         | <uint64_t>1 << H_HISTORY_INFO | <uint64_t>1 << H_PRIVACY | <uint64_t>1 << H_IDENTITY)
-    cdef EaSip h
+    cdef EaSum sum
     cdef Row *row
     cdef int i
-    ea_sip_init(&h, s.state.keys.table)
-    ea_key_word(&h, s.loop)             # Request-URI and Routes
+    ea_sum_init(&sum, s.state.keys.sum)
+    ea_sum_pair(&sum, s.loop, 0)        # Request-URI and Routes
     for i in range(s.m.rows):
         row = &s.m.row[i]
         if headers >> row.id & 1 and row.id != H_OTHER:
-            ea_key_tagged(&h, s.p + row.value, row.value_len, row.id)
-    s.digest = ea_key_end(&h, NULL)
+            ea_sum_tagged(&sum, s.p + row.value, row.value_len, row.id)
+    s.digest = ea_sum_key(&sum, s.state.keys.table)
 
 
 cdef void screen_options(Screen *s) noexcept nogil:

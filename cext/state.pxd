@@ -6,7 +6,7 @@ counters and rings have one writer each.
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
-from cext.hot cimport EaAddr
+from cext.hot cimport EaAddr, EaSumKey
 from cext.msg cimport M_COUNT
 from cext.policy cimport BUDGETS, MAX_PEERS, MAX_RULES
 
@@ -78,9 +78,9 @@ cdef struct PeerCells:      # a peer's own limits: indexed, never hashed; theore
 
 cdef struct Keys:
     uint8_t table[16]       # keys of tables and digests: never leave the process
+    EaSumKey *sum           # of all sums
     uint8_t branch[16]
-    uint8_t via[16]
-    uint8_t loop[16]        # with `via` and `branch`: parts of branches, so a restart and the rest of a fleet make the same ones
+    uint8_t loop[16]        # with `sum` and `branch`: parts of branches, so a restart and the rest of a fleet make the same ones
     uint8_t tag[16]
     uint8_t cookie[2][16]   # current, and the one before it
     uint8_t cookie_id[2]
