@@ -119,9 +119,10 @@ cdef void cookie_mac(State *state, int key, const uint8_t *body, uint32_t n, con
     cdef EaSip h
     cdef uint64_t low, high
     ea_sip_init(&h, state.keys.cookie[key])
-    ea_mac_slice(&h, body, n)
-    ea_mac_slice(&h, call_id, call_id_len)
-    ea_mac_slice(&h, tag, tag_len)
+    ea_mac_word(&h, n | <uint64_t>call_id_len << 8 | <uint64_t>tag_len << 32)
+    ea_mac_text(&h, body, n)
+    ea_mac_text(&h, call_id, call_id_len)
+    ea_mac_text(&h, tag, tag_len)
     low = ea_mac_end(&h, &high)
     memcpy(out, &low, 8)
     memcpy(out + 8, &high, 4)

@@ -40,11 +40,11 @@ static inline uint64_t ea_load_part(const uint8_t *p, uint32_t n)
 
 /* ---- SipHash (Aumasson, Bernstein 2012) over words ----
  *
- * Input is a sequence of 64-bit words; a slice is its length and first bytes in
- * one word, then words, the last one filled up with zeros. Lengths come first, so
- * two different sequences of slices never give the same words. ea_mac_* is
- * SipHash-2-4 and makes what leaves the process; ea_key_* is SipHash-1-3 for
- * keys of tables and digests that never do.
+ * Input is a sequence of 64-bit words; a slice is its length in one word, then
+ * words, the last one filled up with zeros. Lengths come first, so two different
+ * sequences of slices never give the same words. ea_mac_* is SipHash-2-4 and makes
+ * what leaves the process; ea_key_* is SipHash-1-3 for keys of tables and digests
+ * that never do.
  */
 
 typedef struct {
@@ -81,14 +81,17 @@ static inline void ea_sip_init(EaSip *s, const uint8_t *key)
         s->v0 ^= m;                                                                            \
         s->words++;                                                                            \
     }                                                                                          \
+    /* A slice without its length, which the caller gives in a word before. */                 \
+    static inline void prefix##_text(EaSip *s, const uint8_t *p, uint32_t n)                   \
+    {                                                                                          \
+        for (; n > 8; n -= 8, p += 8)                                                          \
+            prefix##_word(s, ea_load64(p));                                                    \
+        prefix##_word(s, ea_load_part(p, n));                                                  \
+    }                                                                                          \
     static inline void prefix##_slice(EaSip *s, const uint8_t *p, uint32_t n)                  \
     {                                                                                          \
-        uint32_t head = n < 4 ? n : 4;                                                         \
-        prefix##_word(s, n | ea_load_part(p, head) << 32);                                     \
-        for (p += head, n -= head; n > 8; n -= 8, p += 8)                                      \
-            prefix##_word(s, ea_load64(p));                                                    \
-        if (n)                                                                                 \
-            prefix##_word(s, ea_load_part(p, n));                                              \
+        prefix##_word(s, n);                                                                   \
+        prefix##_text(s, p, n);                                                                \
     }                                                                                          \
     /* Ends the sequence; the second half is made only when `high` is given. */                \
     static inline uint64_t prefix##_end(EaSip *s, uint64_t *high)                              \

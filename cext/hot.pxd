@@ -36,6 +36,7 @@ cdef extern from "hot.h" nogil:
     void ea_sip_init(EaSip *, const uint8_t *)
     void ea_mac_word(EaSip *, uint64_t)
     void ea_mac_slice(EaSip *, const uint8_t *, uint32_t)
+    void ea_mac_text(EaSip *, const uint8_t *, uint32_t)
     uint64_t ea_mac_end(EaSip *, uint64_t *)
     void ea_key_word(EaSip *, uint64_t)
     void ea_key_slice(EaSip *, const uint8_t *, uint32_t)

@@ -39,7 +39,7 @@ cdef enum:                  # kinds of requests outside a dialog that open no ca
     BUDGET_OTHER
     BUDGETS
 
-cdef enum:                  # the order is that of OP_NAMES in _hot.pyx
+cdef enum:                  # the order is that of OP_NAMES in policy.pxi and of OPS in screen.pxi
     OP_NONE = 0
     OP_HOPS
     OP_TARGET
@@ -57,6 +57,7 @@ cdef enum:                  # the order is that of OP_NAMES in _hot.pyx
     OP_METHOD_RATE
     OP_CALLER_RATE
     OP_CALLEE_RATE
+    OP_COUNT
 
 cdef struct Limit:          # GCRA: nanoseconds per event, and the burst in nanoseconds
     uint64_t step

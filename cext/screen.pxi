@@ -40,40 +40,13 @@ cdef int op_dialog(Screen *s) noexcept nogil:
     return 0
 
 
-cdef int screen_op(Screen *s, int op) noexcept nogil:
-    if OP_CALLER_FORMAT <= op <= OP_DISPLAY_NAME and not s.caller.known:
-        caller_facts(s)
-    if op == OP_HOPS:
-        return op_hops(s)
-    elif op == OP_TARGET:
-        return op_target(s)
-    elif op == OP_INTERFACE:
-        return op_interface(s)
-    elif op == OP_DIALOG:
-        return op_dialog(s)
-    elif op == OP_SCANNER:
-        return op_scanner(s)
-    elif op == OP_TRUNK_RATE:
-        return op_trunk_rate(s)
-    elif op == OP_CALLER_RATE:
-        return op_caller_rate(s)
-    elif op == OP_CALLEE_RATE:
-        return op_callee_rate(s)
-    elif op == OP_METHOD_RATE:
-        return op_method_rate(s)
-    elif op == OP_CALLER_FORMAT:
-        return op_caller_format(s)
-    elif op == OP_CALLER_OWNED:
-        return op_caller_owned(s)
-    elif op == OP_CALLER_CONSISTENT:
-        return op_caller_consistent(s)
-    elif op == OP_CALLER_ANONYMOUS:
-        return op_caller_anonymous(s)
-    elif op == OP_DO_NOT_ORIGINATE:
-        return op_do_not_originate(s)
-    elif op == OP_DISPLAY_NAME:
-        return op_display_name(s)
-    return 0
+ctypedef int (*Op)(Screen *s) noexcept nogil
+
+# In the order of OP_.
+cdef Op OPS[OP_COUNT]
+OPS[:] = [NULL, op_hops, op_target, op_interface, op_dialog, op_scanner, op_source_rate, op_trunk_rate, op_caller_format,
+          op_caller_owned, op_caller_consistent, op_caller_anonymous, op_do_not_originate, op_display_name, op_method_rate,
+          op_caller_rate, op_callee_rate]
 
 
 # What a rule found, by its mode for this peer: True when it decides, else it is only recorded.
@@ -103,7 +76,7 @@ cdef bint screen_rows(Screen *s, uint32_t first, uint32_t last) noexcept nogil:
     for i in range(first, last):
         row = &s.policy.rows[i]
         if s.peer.rows >> i & 1 and s.ops >> row.op & 1:
-            reason = screen_op(s, row.op)
+            reason = OPS[row.op](s)
             if EA_UNLIKELY(reason != 0) and screen_finding(s, row.rule, reason):
                 return True
     return False
@@ -124,7 +97,7 @@ cdef bint screen_rows_told(Screen *s, uint32_t first, uint32_t last) noexcept no
         step.applies = s.peer.rows >> i & 1 and s.ops >> row.op & 1
         if not step.applies:
             continue
-        step.reason = <uint16_t>screen_op(s, row.op)
+        step.reason = <uint16_t>OPS[row.op](s)
         step.value = s.found
         step.limit = s.limit
         if step.reason and s.v.action == ACT_NONE:

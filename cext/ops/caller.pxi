@@ -51,7 +51,7 @@ cdef bint uri_is_anonymous(const uint8_t *p, Uri *u) noexcept nogil:
             or (u.display.len == 9 and u.number == 0 and ea_same_fold(p + u.display.off, b"anonymous", 9)))
 
 
-cdef void caller_facts(Screen *s) noexcept nogil:
+cdef Caller *caller_facts(Screen *s) noexcept nogil:
     cdef Caller *c = &s.caller
     cdef Plan *plan = &s.policy.plans[s.peer.plan]
     cdef Identity *it
@@ -78,16 +78,23 @@ cdef void caller_facts(Screen *s) noexcept nogil:
     # The called side of a dialog has the From that the caller gave it.
     c.verified = (s.cookie_state != COOKIE_GOOD or (s.cookie.from_upstream == 0) == (s.dir == DIR_TRUNK)
                   or s.peer.mode[s.policy.reason_rule[RSN_CALLER_OWNED]] != MODE_ENFORCE)
+    return c
+
+
+# The message's callers, worked out for the first op that asks.
+cdef inline Caller *caller_of(Screen *s) noexcept nogil:
+    return &s.caller if s.caller.known else caller_facts(s)
 
 
 # caller-format: a caller that can't exist.
 cdef int op_caller_format(Screen *s) noexcept nogil:
+    cdef Caller *c = caller_of(s)
     cdef uint64_t written = s.m.from_.number
-    cdef uint64_t caller = s.caller.from_
+    cdef uint64_t caller = c.from_
     s.found = number_value(written)
     s.limit = 0
-    if s.caller.anonymous:
-        caller = s.caller.asserted
+    if c.anonymous:
+        caller = c.asserted
         if caller == 0:
             return 0                # caller-anonymous decides
     elif written == 0:
@@ -121,13 +128,14 @@ cdef uint64_t passed_hash(State *state, uint32_t peer_id, uint64_t called, uint6
 
 # caller-owned: the number must be on the trunk's list, or the call provably be one that the trunk forwards.
 cdef int op_caller_owned(Screen *s) noexcept nogil:
-    cdef uint64_t caller = s.caller.asserted if s.caller.anonymous else s.caller.from_
+    cdef Caller *c = caller_of(s)
+    cdef uint64_t caller = c.asserted if c.anonymous else c.from_
     cdef uint64_t diverted, passed
     s.found = number_value(caller)
     s.limit = s.peer.set_count
     if caller == 0:
         # No readable number and not anonymous: nothing that could be owned (caller-format says so first).
-        return 0 if s.caller.anonymous else RSN_CALLER_OWNED
+        return 0 if c.anonymous else RSN_CALLER_OWNED
     if peer_owns(s.policy, s.peer, caller):
         return 0
     diverted = diverted_number(s)
@@ -137,21 +145,22 @@ cdef int op_caller_owned(Screen *s) noexcept nogil:
     passed = passed_hash(s.state, s.peer.id, diverted, caller)
     # Counted once: not in its dialog, and not again after a challenge.
     if s.peer.forwards_trust:
-        s.caller.forwarded = True
+        c.forwarded = True
     elif s.trace != NULL or s.cookie_state == COOKIE_GOOD or call_again(s):
-        s.caller.forwarded = mark_live(&s.state.leases, passed, s.now, False)
+        c.forwarded = mark_live(&s.state.leases, passed, s.now, False)
     else:
-        s.caller.forwarded = mark_use(&s.state.leases, passed, s.now)
-    return 0 if s.caller.forwarded else RSN_CALLER_FORWARD
+        c.forwarded = mark_use(&s.state.leases, passed, s.now)
+    return 0 if c.forwarded else RSN_CALLER_FORWARD
 
 
 # caller-consistent: every number named as caller is the caller's own or the trunk's.
 cdef int op_caller_consistent(Screen *s) noexcept nogil:
+    cdef Caller *c = caller_of(s)
     cdef Plan *plan = &s.policy.plans[s.peer.plan]
     cdef uint64_t number, called = 0
     cdef Identity *it
     cdef int i
-    s.limit = number_value(s.caller.from_)
+    s.limit = number_value(c.from_)
     for i in range(s.m.identities):
         it = &s.m.identity[i]
         if it.uri.number == 0:
@@ -161,15 +170,15 @@ cdef int op_caller_consistent(Screen *s) noexcept nogil:
             continue
         number = uri_canonical(s.p, &it.uri, plan)
         s.found = number_value(it.uri.number)
-        if number and (number == s.caller.from_ and s.caller.verified or peer_owns(s.policy, s.peer, number)):
+        if number and (number == c.from_ and c.verified or peer_owns(s.policy, s.peer, number)):
             continue
         if it.header == H_HISTORY_INFO:
             # The last entry names where the call goes now (RFC 7044 §5).
             if called == 0:
                 called = uri_canonical(s.p, &s.m.uri, plan)
-            if s.caller.forwarded or (number and number == called):
+            if c.forwarded or (number and number == called):
                 continue
-        elif it.header == H_DIVERSION and s.caller.forwarded:
+        elif it.header == H_DIVERSION and c.forwarded:
             continue                # earlier stations of a call whose last one is the trunk's
         return RSN_CALLER_CONSISTENT
     return 0
@@ -177,9 +186,10 @@ cdef int op_caller_consistent(Screen *s) noexcept nogil:
 
 # caller-anonymous: nobody in From, and no owned number asserted instead (RFC 5079 §3).
 cdef int op_caller_anonymous(Screen *s) noexcept nogil:
-    s.found = number_value(s.caller.asserted)
+    cdef Caller *c = caller_of(s)
+    s.found = number_value(c.asserted)
     s.limit = 0
-    if s.caller.anonymous and not (s.caller.asserted and peer_owns(s.policy, s.peer, s.caller.asserted)):
+    if c.anonymous and not (c.asserted and peer_owns(s.policy, s.peer, c.asserted)):
         return RSN_CALLER_ANONYMOUS
     return 0
 
@@ -195,7 +205,8 @@ cdef inline bint caller_listed(PolicyImage *policy, uint32_t first, uint32_t cou
 # do-not-originate: From's or the asserted number never makes calls. A number that isn't E.164 is on no list.
 cdef int op_do_not_originate(Screen *s) noexcept nogil:
     cdef PolicyImage *policy = s.policy
-    cdef uint64_t number = s.caller.from_
+    cdef Caller *c = caller_of(s)
+    cdef uint64_t number = c.from_
     cdef int i
     s.limit = policy.no_caller_count
     for i in range(2):
@@ -203,6 +214,6 @@ cdef int op_do_not_originate(Screen *s) noexcept nogil:
         if (number and caller_listed(policy, 0, policy.no_caller_count, number)
                 and not caller_listed(policy, policy.no_caller_count, policy.may_call_count, number)):
             return RSN_DO_NOT_ORIGINATE
-        number = s.caller.asserted
-    s.found = number_value(s.caller.from_)
+        number = c.asserted
+    s.found = number_value(c.from_)
     return 0

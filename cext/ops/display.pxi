@@ -58,7 +58,8 @@ cdef inline uint32_t display_alike(uint8_t c) noexcept nogil:
 
 # Is the number that just ended another than the caller's? One too short to be whole may be the end of the caller's.
 cdef bint display_foreign(Screen *s, Display *d) noexcept nogil:
-    cdef uint64_t number, caller = s.caller.from_ if s.caller.from_ else s.caller.asserted
+    cdef Caller *c = caller_of(s)
+    cdef uint64_t number, caller = c.from_ if c.from_ else c.asserted
     if d.digits < DISPLAY_NUMBER or d.real < DISPLAY_REAL:
         return False
     s.found = d.value
@@ -67,7 +68,7 @@ cdef bint display_foreign(Screen *s, Display *d) noexcept nogil:
     number = number_canonical(number_pack(d.value, d.digits) | (NUM_PLUS if d.plus else 0),
                               &s.policy.plans[s.peer.plan])
     if number:
-        return number != s.caller.from_ and number != s.caller.asserted and not peer_owns(s.policy, s.peer, number)
+        return number != c.from_ and number != c.asserted and not peer_owns(s.policy, s.peer, number)
     return number_len(caller) < d.digits or number_value(caller) % POW10[d.digits] != d.value
 
 

@@ -42,6 +42,11 @@ cdef bint sorted_has(const uint64_t *table, uint32_t count, uint64_t number) noe
     return low < count and table[low] == number
 
 
+# The canonical form of a number with '+' and no more digits than E.164 has; 0: no country code starts with 0.
+cdef inline uint64_t number_international(uint64_t number) noexcept nogil:
+    return number & ~NUM_PLUS if number_value(number) >= POW10[number_len(number) - 1] else 0
+
+
 # A number as written to its canonical form under a national plan; 0: unknown.
 # Without '+': international prefix, then national prefix, then the own country
 # code, then a bare national number, each only where the rest is long enough.
@@ -51,7 +56,7 @@ cdef uint64_t number_canonical(uint64_t number, Plan *plan) noexcept nogil:
     if number == 0 or number & NUM_LONG:
         return 0
     if number & NUM_PLUS:
-        return number & ~NUM_PLUS if value >= POW10[digits - 1] else 0
+        return number_international(number)
     for i in range(9, 0, -1):
         if plan.idd_lengths >> i & 1 and digits > i and sorted_has(
                 plan.idd, plan.idd_count, number_pack(value / POW10[digits - i], i)):
@@ -91,14 +96,21 @@ cdef bint uri_context_foreign(const uint8_t *p, Uri *u, Plan *plan) noexcept nog
     return False
 
 
-# The canonical number of a URI's user part. A dialled one may be longer than
-# E.164's 15 digits by its international prefix, and is then read again without it.
-cdef uint64_t uri_canonical(const uint8_t *p, Uri *u, Plan *plan) noexcept nogil:
+# The canonical number of a URI's user part.
+cdef inline uint64_t uri_canonical(const uint8_t *p, Uri *u, Plan *plan) noexcept nogil:
+    if u.number & (NUM_PLUS | NUM_LONG) == NUM_PLUS:
+        return number_international(u.number)
+    return uri_canonical_dialled(p, u, plan)
+
+
+# The same of a number without '+'. It may be longer than E.164's 15 digits by its
+# international prefix, and is then read again without it.
+cdef uint64_t uri_canonical_dialled(const uint8_t *p, Uri *u, Plan *plan) noexcept nogil:
     cdef uint8_t digits[24]
     cdef uint32_t i, n = 0
     cdef uint64_t prefix
     if u.number & NUM_PLUS or u.number == 0:
-        return number_canonical(u.number, plan)
+        return 0
     if u.whole.len and uri_context_foreign(p, u, plan):
         return 0
     if not u.number & NUM_LONG:

@@ -37,10 +37,9 @@ cdef uint64_t party_hash(Screen *s, uint64_t number, uint64_t purpose) noexcept 
 
 
 cdef void parties_hash(Screen *s) noexcept nogil:
+    cdef Caller *c = caller_of(s)
     cdef uint64_t caller, called = called_number(s)
-    if not s.caller.known:
-        caller_facts(s)
-    caller = s.caller.asserted if s.caller.anonymous else s.caller.from_
+    caller = c.asserted if c.anonymous else c.from_
     s.parties.known = True
     if caller:
         s.parties.caller = party_hash(s, caller, 5)
