@@ -42,7 +42,7 @@ cdef bint parse_via_row(const uint8_t *p, const uint64_t *stop, size_t i, size_t
 
 
 cdef bint parse_route_row(const uint8_t *p, const uint64_t *stop, size_t i, size_t n, SipMsg *m,
-                          int header) noexcept nogil:
+                          Row *row) noexcept nogil:
     cdef Uri spare
     cdef Uri *u
     cdef int64_t next_
@@ -50,7 +50,7 @@ cdef bint parse_route_row(const uint8_t *p, const uint64_t *stop, size_t i, size
     cdef bint keep
     while True:
         start = parse_blanks(p, i, n)
-        keep = header == H_ROUTE and m.routes < MAX_ROUTES
+        keep = row.id == H_ROUTE and m.routes < MAX_ROUTES
         u = &m.route[m.routes] if keep else &spare
         next_ = parse_addr(p, stop, i, n, u, NULL)
         # RFC 3261 §20.34: name-addr only; without <> nobody knows whose ;lr it is.
@@ -58,9 +58,9 @@ cdef bint parse_route_row(const uint8_t *p, const uint64_t *stop, size_t i, size
             return False
         if keep:
             m.route_value[m.routes] = slice_of(start, <size_t>next_)
-            m.route_row[m.routes] = m.rows
+            m.route_row[m.routes] = <uint16_t>(row - m.row)
             m.routes += 1
-        if header == H_ROUTE:
+        if row.id == H_ROUTE:
             m.routes_total += 1
         if <size_t>next_ >= n:
             return True
@@ -220,7 +220,7 @@ cdef void parse_start_line(const uint8_t *p, const uint64_t *stop, size_t n, Sip
             parse_fault(m, RSN_START_LINE)
 
 
-cdef inline void parse_value(const uint8_t *p, const uint64_t *stop, size_t i, size_t n, SipMsg *m,
+cdef inline void parse_value(const uint8_t *p, const uint64_t *stop, size_t i, size_t n, SipMsg *m, Row *row,
                              int id) noexcept nogil:
     cdef uint64_t number
     cdef int64_t next_
@@ -263,7 +263,7 @@ cdef inline void parse_value(const uint8_t *p, const uint64_t *stop, size_t i, s
         if not parse_contact_row(p, stop, i, n, m):
             parse_soft(m, RSN_CONTACT)
     elif id == H_ROUTE or id == H_RECORD_ROUTE:
-        if not parse_route_row(p, stop, i, n, m, id):
+        if not parse_route_row(p, stop, i, n, m, row):
             parse_soft(m, RSN_ROUTE)
             if id == H_ROUTE:
                 m.routes_total |= ROUTES_BROKEN
@@ -346,34 +346,31 @@ cdef size_t parse_odd_line(const uint8_t *p, EaScan *scan, size_t i, size_t j, s
 
 
 # The line that starts at i to a row. Returns the first byte behind it, or 0 when the datagram ends first.
-cdef inline size_t parse_line(const uint8_t *p, EaScan *scan, size_t i, size_t n, SipMsg *m,
+cdef inline size_t parse_line(const uint8_t *p, EaScan *scan, size_t i, size_t n, SipMsg *m, Row *row,
                               uint64_t *present) noexcept nogil:
     cdef const uint64_t *stop = scan.stop
     cdef size_t end = ea_scan_odd(scan, i), next_ = end + 2, k
-    cdef uint16_t bad = 0
-    cdef Row *row = &m.row[m.rows]
     cdef int id
+    row.bad = 0
     if EA_UNLIKELY(next_ > n or ea_load16(p + end) != 0x0a0d
                    or (p[next_] <= 32 and next_ < n and (p[next_] == b' ' or p[next_] == b'\t'))):
-        next_ = parse_odd_line(p, scan, i, ea_scan_control(scan, end), n, m, &end, &bad)
+        next_ = parse_odd_line(p, scan, i, ea_scan_control(scan, end), n, m, &end, &row.bad)
         if next_ == 0:
             return 0
     row.off = i
     row.end = next_
-    row.bad = bad
     k = ea_stop(stop, i)
     if EA_LIKELY(p[k] == b':' and k != i):
         id = parse_name(p, i, k)
-        row.id = <uint16_t>id
     else:
         id = parse_odd_name(p, stop, i, end, &k)
-        row.id = <uint16_t>(id & 0xff)
         if id & NAME_BAD:
             parse_fault(m, RSN_HEADER_NAME)
+            row.id = <uint16_t>(id & 0xff)
             row.value = end
             row.value_len = 0
-            m.rows += 1
             return next_
+    row.id = <uint16_t>id
     # Behind the ':', at `end` at the latest, where a CR or LF stands.
     k += 1
     if EA_LIKELY(p[k] == b' ' and p[k + 1] > 32):
@@ -388,9 +385,8 @@ cdef inline size_t parse_line(const uint8_t *p, EaScan *scan, size_t i, size_t n
     if EA_UNLIKELY((present[0] & HEADER_SINGLE) >> id & 1):
         id = parse_duplicate(m, id)
     present[0] |= <uint64_t>1 << id
-    if EA_LIKELY(not bad):
-        parse_value(p, stop, k, end, m, id)
-    m.rows += 1
+    if EA_LIKELY(row.bad == 0):
+        parse_value(p, stop, k, end, m, row, id)
     return next_
 
 
@@ -406,6 +402,7 @@ cdef inline void parse_reset(SipMsg *m) noexcept nogil:
 cdef size_t parse_message(const uint8_t *p, size_t n, SipMsg *m) noexcept nogil:
     cdef size_t skip = 0, i, end, next_
     cdef EaScan scan
+    cdef Row *row = m.row
     cdef uint64_t present = 0
     parse_reset(m)
     if n > SLOT_BYTES - 2 * MAX_GROWTH:
@@ -440,7 +437,7 @@ cdef size_t parse_message(const uint8_t *p, size_t n, SipMsg *m) noexcept nogil:
     if i < n and (p[i] == b' ' or p[i] == b'\t'):
         parse_fault(m, RSN_START_LINE)
     while True:
-        if EA_UNLIKELY(p[i] <= 32 or i + 1 >= n):
+        if EA_UNLIKELY(p[i] <= 32):     # n may be read
             if i + 1 >= n:
                 parse_fault(m, RSN_NO_END)
                 m.header_end = n
@@ -452,14 +449,16 @@ cdef size_t parse_message(const uint8_t *p, size_t n, SipMsg *m) noexcept nogil:
                 parse_fault(m, RSN_LINE_END)
                 m.header_end = i + 1
                 break
-        if m.rows == MAX_ROWS:
-            parse_fault(m, RSN_TOO_MANY_HEADERS)
+        if row == &m.row[MAX_ROWS]:
+            parse_fault(m, RSN_NO_END if i + 1 >= n else RSN_TOO_MANY_HEADERS)
             m.header_end = n
             break
-        i = parse_line(p, &scan, i, n, m, &present)
+        i = parse_line(p, &scan, i, n, m, row, &present)
         if i == 0:
             m.header_end = n
             break
+        row += 1
+    m.rows = <uint16_t>(row - m.row)
     m.length = n
     m.present = present & ~<uint64_t>(1 << H_OTHER)
     parse_whole(p, n, m)
