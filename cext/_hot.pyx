@@ -67,5 +67,6 @@ include "pump.pxi"
 include "inspect.pxi"
 
 ea_class_init()
+ea_scan_init()
 ea_text_init()
 numbers_init()

@@ -9,6 +9,7 @@ cdef extern from "hot.h" nogil:
     void EA_PREFETCH(const void *)
     void ea_first(uint16_t *kept, int value)
     void ea_class_init()
+    void ea_scan_init()
     void ea_text_init()
     uint64_t ea_name_hash(const uint8_t *, uint32_t)
     int EA_IS(uint8_t, int)
