@@ -23,8 +23,8 @@ from edge_agent.policy.values import Address
 from edge_agent.reasons import REASONS
 from edge_agent.rules import BY_NAME, RULES, Mode, RateSettings, RuleSettings
 from edge_agent.rules.callee_rate import CalleeRateSettings
-from edge_agent.rules.caller_rate import CallerRateSettings
 from edge_agent.rules.caller_owned import CallerOwnedSettings
+from edge_agent.rules.caller_rate import CallerRateSettings
 from edge_agent.rules.dialog import DialogSettings
 from edge_agent.rules.display_name import DisplayNameSettings
 from edge_agent.rules.emergency import EmergencySettings
