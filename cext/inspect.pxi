@@ -75,12 +75,47 @@ def canonical(number: str, plan: object) -> str:
     return number_text(found) if found else ""
 
 
+# A step of the flow that is no row: the rule of `one`, with what it found; the verdict's reason where that is the rule's.
+cdef explain_step(Screen *s, int one, int mode, int found):
+    cdef TraceStep *step = &s.trace.step[s.trace.count]
+    cdef int rule = s.policy.reason_rule[one]
+    if s.trace.count == MAX_RULES:
+        return
+    s.trace.count += 1
+    step.rule = <uint8_t>rule
+    step.mode = <uint8_t>mode
+    step.applies = 1
+    if found and s.policy.reason_rule[found] == rule:
+        step.reason = <uint16_t>found
+        step.value = s.v.value
+        step.limit = s.v.limit
+
+
+# What the flow itself decides: the source's lists and rate, the parse, the lane.
+cdef explain_flow(Screen *s, bint unread, int fault):
+    cdef int found = s.v.reason
+    if s.peer == NULL:
+        explain_step(s, RSN_BANNED, MODE_ENFORCE, found)
+        if unread and s.policy.reason_rule[found] == s.policy.reason_rule[RSN_BANNED]:
+            return
+        explain_step(s, RSN_SOURCE_RATE, s.policy.unknown_mode[s.policy.reason_rule[RSN_SOURCE_RATE]], found)
+        if unread:
+            return
+    explain_step(s, RSN_START_LINE, MODE_MONITOR if fault and s.m.reason == 0 else MODE_ENFORCE, fault)
+    if s.m.reason == 0 and s.m.kind == KIND_REQUEST:
+        explain_step(s, RSN_EMERGENCY_ROUTED, MODE_ENFORCE, found)
+        if s.peer == NULL:
+            explain_step(s, RSN_UNKNOWN_SOURCE, MODE_ENFORCE, found)
+
+
 # Engine.explain: one message through the stages of the engine, with a trace that makes every op leave state alone.
 cdef list engine_explain(Engine engine, data, source, listener, now):
     cdef Screen s
     cdef Trace trace
     cdef uint64_t skip
     cdef uint32_t i
+    cdef int fault = 0
+    cdef bint unread
     cdef Policy policy = engine.policy
     memset(&trace, 0, sizeof(trace))
     engine.probe.clear()
@@ -88,27 +123,33 @@ cdef list engine_explain(Engine engine, data, source, listener, now):
     engine_begin(&s, engine, &policy.image, &engine.workers[0], &engine.probe.packet[0], &engine.probe.msg[0], now)
     s.trace = &trace
     engine_classify(&s)
-    if s.peer != NULL or not screen_unread(&s):
+    unread = s.peer == NULL and screen_unread(&s)
+    if not unread:
         skip = parse_message(s.packet.data, s.packet.len, s.m)
         s.p = s.packet.data + skip
+        fault = s.m.reason
         screen_prepare(&s)
         screen_message(&s)
+    explain_flow(&s, unread, fault)
     rules = policy.tables.rules
     modes = ("off", "monitor", "enforce")
+    reason = _REASONS[s.v.reason]
+    verdict = ACTIONS[s.v.action]
+    if s.v.action == ACT_ANSWER:
+        verdict = f"answer {s.v.status} {reason.phrase}"
+    elif s.v.action == ACT_FORWARD and not s.v.route.flags & ROUTE_RESPONSE:
+        host, port = addr_to_text(&s.v.route.address)
+        verdict = f"forward to {policy.tables.peers[s.v.route.peer].name} at {host} port {port}"
     steps = []
     for i in range(trace.count):
         step = trace.step[i]
-        reason = _REASONS[step.reason]
-        answer = "" if not step.applies else "pass" if not step.reason else f"{reason.status} {reason.phrase}".strip()
+        found = _REASONS[step.reason]
+        answer = "" if not step.applies else "pass" if not step.reason else f"{found.status} {found.phrase}"
+        # A reason without a status drops, or routes: then the verdict tells more.
+        if step.reason and not found.status:
+            answer = verdict
         steps.append(Step(rules[step.rule], modes[step.mode], bool(step.applies),
-                          reason.name if step.reason else "", answer, step.value, step.limit,
-                          reason.sentence if step.reason else ""))
-    reason = _REASONS[s.v.reason]
-    answer = ACTIONS[s.v.action]
-    if s.v.action == ACT_ANSWER:
-        answer = f"answer {s.v.status} {reason.phrase}"
-    elif s.v.action == ACT_FORWARD and not s.v.route.flags & ROUTE_RESPONSE:
-        host, port = addr_to_text(&s.v.route.address)
-        answer = f"forward to {policy.tables.peers[s.v.route.peer].name} at {host} port {port}"
-    steps.append(Step("verdict", "", True, reason.name, answer, s.v.value, s.v.limit, reason.sentence))
+                          found.name if step.reason else "", answer, step.value, step.limit,
+                          found.sentence if step.reason else ""))
+    steps.append(Step("verdict", "", True, reason.name, verdict, s.v.value, s.v.limit, reason.sentence))
     return steps

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edge_agent import _hot, reasons
+from edge_agent import _hot
 from edge_agent.events.record import address, clean
 from edge_agent.keys import SECRET_BYTES, KeyFileError, dialog_secret
 from edge_agent.policy.compile import compile_policy
@@ -84,31 +84,26 @@ def explain(file: Path, source: str, config: Path, crlf: bool) -> dict[str, Any]
         "peer": peer,
         "notes": notes + note,
         "message": _message(data),
-        "steps": [_plain(step) for step in _complete(steps, verdict, peer)],
+        "steps": [_plain(step) for step in _complete(steps, peer)],
         "verdict": _plain(verdict),
     }
 
 
-def _complete(steps: list[Step], verdict: Step, peer: str) -> list[Step]:
-    """All rules in screening order. The engine traces those that are rows; the others are steps of its flow."""
+def _complete(steps: list[Step], peer: str) -> list[Step]:
+    """All rules in screening order. The engine tells those that it came to."""
     traced: dict[str, Step] = {}
     for step in steps:
         # Of a rule's rows at most one applies to a message.
         if step.applies or step.rule not in traced:
             traced[step.rule] = step
-    return [traced.get(rule.name) or _outside_rows(rule, bool(steps), verdict, peer) for rule in RULES]
+    return [traced.get(rule.name) or _untold(rule, peer) for rule in RULES]
 
 
-def _outside_rows(rule: Rule, reached_rows: bool, verdict: Step, peer: str) -> Step:
-    if rule.name == reasons.REASONS[reasons.BY_NAME[verdict.reason]].rule:
-        return _hot.Step(rule.name, "enforce", True, verdict.reason, verdict.answer, 0, 0, verdict.note)
+def _untold(rule: Rule, peer: str) -> Step:
     if not rule.built:
         return _hot.Step(rule.name, "off", False, "", "", 0, 0, NOT_BUILT)
     if rule.directions.keys() == {"X"} and peer:
         return _hot.Step(rule.name, "enforce", False, "", "", 0, 0, "looks at unknown sources only")
-    # A stranger's rate comes first, then parsing; the emergency lane stands behind the first rows.
-    if rule.name in ("source-rate", "malformed") or (reached_rows and rule.name == "emergency"):
-        return _hot.Step(rule.name, "enforce", True, "", "pass", 0, 0, "")
     return _hot.Step(rule.name, "", False, "", "", 0, 0, "not reached")
 
 

@@ -172,6 +172,47 @@ def test_an_unknown_source(scene: Scene) -> None:
     assert step(result, "caller-owned")["note"] == "not reached"
 
 
+def test_the_flow_s_own_rules_are_told_by_the_engine(scene: Scene) -> None:
+    """malformed, unknown-source, source-rate and emergency are no rows; each says whether it was reached."""
+    good = scene.tell("127.0.0.10")
+    for rule in ("malformed", "emergency"):
+        assert (step(good, rule)["applies"], step(good, rule)["answer"]) == (True, "pass")
+    assert step(good, "source-rate")["note"] == step(good, "unknown-source")["note"] == "looks at unknown sources only"
+    stranger = scene.tell("127.0.0.66")
+    for rule in ("banned", "source-rate", "malformed", "emergency"):
+        assert (step(stranger, rule)["applies"], step(stranger, rule)["answer"]) == (True, "pass")
+    refused = scene.tell("127.0.0.66", called="911")
+    assert (step(refused, "emergency")["reason"], step(refused, "unknown-source")["answer"]) == (
+        "emergency-unknown",
+        "pass",
+    )
+    broken = scene.tell("127.0.0.10", agent="x\nCSeq: 2 INVITE")
+    assert (step(broken, "malformed")["reason"], step(broken, "malformed")["answer"]) == (
+        "duplicate-header",
+        "400 Duplicate Header",
+    )
+    assert step(broken, "emergency")["note"] == step(broken, "hops")["note"] == "not reached"
+
+
+def test_a_fault_that_an_emergency_call_survives(scene: Scene) -> None:
+    told = scene.tell("127.0.0.11", called="911", agent="x\nContact: <sip:a@>")
+    malformed = step(told, "malformed")
+    assert (malformed["mode"], malformed["reason"], malformed["answer"]) == ("monitor", "contact", "400 Bad Contact")
+    assert told["verdict"]["reason"] == step(told, "emergency")["reason"] == "emergency-routed"
+    told = scene.tell("127.0.0.10", called="911", agent="x\nContact: <sip:a@>")
+    assert (step(told, "malformed")["mode"], told["verdict"]["reason"]) == ("enforce", "contact")
+
+
+def test_responses_have_no_emergency_step(scene: Scene) -> None:
+    scene.file.write_bytes(
+        b"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP a;branch=z9hG4bKx\r\nFrom: <sip:a@b>;tag=a\r\nTo: <sip:a@b>;tag=b\r\n"
+        b"Call-ID: x\r\nCSeq: 1 INVITE\r\n\r\n"
+    )
+    told = explain(scene.file, "127.0.0.20:21111", scene.config, crlf=False)
+    assert (step(told, "malformed")["answer"], step(told, "emergency")["note"]) == ("pass", "not reached")
+    assert told["verdict"]["reason"] == "response-unmatched"
+
+
 def test_a_scanner(scene: Scene) -> None:
     assert step(scene.tell("127.0.0.10", agent="friendly-scanner"), "scanner")["reason"] == "scanner-agent"
 
