@@ -108,12 +108,98 @@ def status(config: Path | None, socket: Path | None, as_json: bool) -> None:
         console().print(show.render(report))
 
 
-def _ask(config: Path | None, socket: Path | None, method: str, path: str) -> tuple[int, dict[str, Any]]:
+@commands.group()
+def bans() -> None:
+    """List, add and lift bans of the running agent."""
+
+
+@bans.command("list")
+@daemon_options
+@json_option
+def list_bans(config: Path | None, socket: Path | None, as_json: bool) -> None:
+    """Every ban in force: how long it still is, who made it and why."""
+    from edge_agent.bans import show
+    from edge_agent.show import console, print_json
+
+    _, reply = _ask(config, socket, "GET", "/api/bans")
+    if as_json:
+        print_json(reply)
+    else:
+        console().print(show.render(reply))
+
+
+@bans.command("add")
+@click.argument("network")
+@click.option("--for", "duration", default="10m", show_default=True, metavar="TIME", help='Such as "90s" or "24h".')
+@click.option("--reason", default="", help="Your own words, for who lists it.")
+@daemon_options
+@json_option
+def add_ban(network: str, duration: str, reason: str, config: Path | None, socket: Path | None, as_json: bool) -> None:
+    """Ban NETWORK: one address, an IPv4 /24, or an IPv6 /64, /56 or /48."""
+    from edge_agent.bans.show import BadDuration, seconds_of
+
+    try:
+        seconds = seconds_of(duration)
+    except BadDuration as error:
+        raise click.BadParameter(str(error), param_hint="--for") from None
+    body = {"network": network, "seconds": seconds, "note": reason}
+    reply = _change_bans(config, socket, "POST", body, as_json)
+    if not as_json:
+        print(f"{reply['ban']['network']} is banned until {reply['ban']['until']}")
+
+
+@bans.command("lift")
+@click.argument("network", required=False)
+@click.option("--all", "everything", is_flag=True, help="Lift every ban.")
+@daemon_options
+@json_option
+def lift_bans(network: str | None, everything: bool, config: Path | None, socket: Path | None, as_json: bool) -> None:
+    """End the ban of NETWORK, and forget that there was one."""
+    if (network is not None) == everything:
+        raise click.UsageError("name a network, or --all")
+    reply = _change_bans(config, socket, "DELETE", {"all": True} if everything else {"network": network}, as_json)
+    if not as_json:
+        print(f"{reply['lifted']} lifted" if everything else f"{network} is lifted")
+
+
+def _change_bans(
+    config: Path | None, socket: Path | None, method: str, body: dict[str, Any], as_json: bool
+) -> dict[str, Any]:
+    from edge_agent.show import complain, print_json
+
+    code, reply = _ask(config, socket, method, "/api/bans", body)
+    if as_json:
+        print_json(reply)
+    else:
+        complain(reply.get("errors", []))
+    if code != 200:
+        sys.exit(1)
+    return reply
+
+
+@commands.command("nft-helper")
+@click.option("--socket", type=PathParameter, help="Where the agent connects [default: that of bans.helper].")
+@click.option("--user", default="edge-agent", show_default=True, help="The agent's user; root may connect as well.")
+@click.option("--table", default="edge_agent", show_default=True, help="Name of the nftables table (family inet).")
+@click.option("--nft", default="nft", show_default=True, help="The nft command.")
+@click.option("--read-back", type=click.FloatRange(0.1, 3600), default=5.0, show_default=True, help="Seconds between.")
+def nft_helper(socket: Path | None, user: str, table: str, nft: str, read_back: float) -> None:
+    """Hold the agent's bans in nftables; needs CAP_NET_ADMIN, and runs beside the agent."""
+    from edge_agent.nft import helper, protocol
+
+    if not protocol.TABLE_NAME.fullmatch(table):
+        raise click.BadParameter("letters, digits and _, at most 32", param_hint="--table")
+    sys.exit(helper.run(socket or Path(protocol.SOCKET), user, table, nft, read_back))
+
+
+def _ask(
+    config: Path | None, socket: Path | None, method: str, path: str, body: Any = None
+) -> tuple[int, dict[str, Any]]:
     from edge_agent.admin.client import NoDaemon, call
     from edge_agent.show import complain
 
     try:
-        return call(socket or _socket_of(config), method, path)
+        return call(socket or _socket_of(config), method, path, body)
     except NoDaemon as error:
         complain([error])
         sys.exit(1)

@@ -30,6 +30,7 @@ import uvloop
 
 from edge_agent import __version__, _hot
 from edge_agent.admin import server, status
+from edge_agent.bans.guard import Guard
 from edge_agent.errors import ConfigError
 from edge_agent.events.log import open_log
 from edge_agent.events.record import timestamp
@@ -113,6 +114,7 @@ class Daemon:
         self._log, self._lines = open_log(STDERR, priorities=journal)
         self._verdicts = VerdictLog(self._log)
         self._notifier = Notifier()
+        self._bans = Guard(self._engine, self._loaded, self._log)
         self._health = Health(settings.agent.name, self._engine.set_target, self._log)
         self._reloading = asyncio.Lock()
         self._reloads: set[asyncio.Task[dict[str, Any]]] = set()
@@ -126,11 +128,12 @@ class Daemon:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         loop.add_signal_handler(signal.SIGHUP, self._hang_up)
-        admin = server.Server(self._admin_socket, self._status, self.reload)
+        admin = server.Server(self._admin_socket, self._status, self.reload, self._bans.keeper)
         await admin.start()
         self._tell_notices(self._loaded)
         self._tell_receive_buffer()
         self._tell_steering()
+        self._bans.start()
         ended: asyncio.Queue[Exception] = asyncio.Queue()
         for worker in range(self._workers):
             thread = threading.Thread(target=self._pump, args=(worker, loop, ended), name=f"pump-{worker}", daemon=True)
@@ -139,6 +142,7 @@ class Daemon:
         self._watch_targets()
         tasks = [
             loop.create_task(self._account(), name="account"),
+            loop.create_task(self._bans.run(), name="bans"),
             loop.create_task(self._feed_watchdog(), name="watchdog"),
             loop.create_task(_first_end(ended), name="pump"),
         ]
@@ -242,6 +246,7 @@ class Daemon:
                 self._loaded, self._failed_reload = loaded, []
                 self._generation += 1
                 self._loaded_at = timestamp(time.time_ns())
+                await self._bans.publish(loaded)
                 self._watch_targets()
                 self._tell_notices(loaded)
                 for notice in notices:
@@ -274,6 +279,7 @@ class Daemon:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await admin.close()
+        await self._bans.close()
         self._engine.stop()
         deadline = time.monotonic() + DRAIN_SECONDS
         for thread in self._threads:
@@ -341,6 +347,7 @@ class Daemon:
             counters=self._engine.counters(),
             tables=self._engine.tables(),
             log_lines_lost=self._lines.lost,
+            bans=self._bans.keeper.status(),
         )
 
 

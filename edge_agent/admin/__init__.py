@@ -4,4 +4,7 @@ One API behind both, JSON over HTTP on a unix socket:
 
     GET  /api/status   200, the report of ``status.py``
     POST /api/reload   200 {"ok": true, …} or 422 {"ok": false, "errors": […]}
+    GET  /api/bans     200 {"bans": […], "status": {…}}
+    POST /api/bans     {"network": …, "seconds": …, "note": …}: 200 {"ok": true, "ban": {…}} or 422
+    DELETE /api/bans   {"network": …} or {"all": true}: 200 {"ok": true, "lifted": 1} or 422
 """

@@ -30,13 +30,13 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock.connect(str(self._path))
 
 
-def call(socket_path: Path, method: str, path: str) -> tuple[int, dict[str, Any]]:
-    """One request; the status and the JSON object of the reply."""
+def call(socket_path: Path, method: str, path: str, body: Any = None) -> tuple[int, dict[str, Any]]:
+    """One request, with a JSON body if there is one; the status and the JSON object of the reply."""
     connection = _UnixConnection(socket_path)
     try:
-        connection.request(method, path)
+        connection.request(method, path, body=None if body is None else json.dumps(body))
         response = connection.getresponse()
-        body = response.read()
+        answer = response.read()
     except FileNotFoundError:
         raise NoDaemon(f"{socket_path}: no such socket; is the agent running, and is this its admin.socket?") from None
     except ConnectionRefusedError:
@@ -48,7 +48,7 @@ def call(socket_path: Path, method: str, path: str) -> tuple[int, dict[str, Any]
     finally:
         connection.close()
     try:
-        reply = json.loads(body)
+        reply = json.loads(answer)
     except ValueError:
         reply = None
     if not isinstance(reply, dict):

@@ -6,17 +6,31 @@ one call of the daemon, its answer one JSON object.
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
 import socket
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from aiohttp import web
 
+from edge_agent.bans.keeper import BanError
+
 Status = Callable[[], dict[str, Any]]
 Reload = Callable[[], Awaitable[dict[str, Any]]]
+
+
+class Bans(Protocol):
+    """Who answers for the bans; raises BanError."""
+
+    async def listing(self) -> list[dict[str, Any]]: ...
+    async def lift_all(self) -> int: ...
+    def add(self, network: str, seconds: float, note: str = "") -> dict[str, Any]: ...
+    def lift(self, network: str) -> int: ...
+    def status(self) -> dict[str, Any]: ...
 
 
 class SocketInUse(Exception):
@@ -58,13 +72,15 @@ def _answers(path: Path) -> bool:
 class Server:
     """Serves the API on a bound socket."""
 
-    def __init__(self, sock: socket.socket, status: Status, reload: Reload) -> None:
+    def __init__(self, sock: socket.socket, status: Status, reload: Reload, bans: Bans | None = None) -> None:
         self._sock = sock
         # Our own address: the file may by then be another daemon's.
         self._path = Path(sock.getsockname())
         self._inode = self._path.stat().st_ino
         application = web.Application()
         application.add_routes([web.get("/api/status", self._status), web.post("/api/reload", self._reload)])
+        if bans is not None:
+            application.add_routes(_ban_routes(bans))
         self._report = status
         self._load = reload
         self._runner = web.AppRunner(application, access_log=None, handle_signals=False)
@@ -85,3 +101,46 @@ class Server:
     async def _reload(self, request: web.Request) -> web.Response:
         result = await self._load()
         return web.json_response(result, status=200 if result["ok"] else 422)
+
+
+def _ban_routes(bans: Bans) -> list[web.RouteDef]:
+    async def listing(request: web.Request) -> web.Response:
+        rows = await bans.listing()
+        # A full table is megabytes of text.
+        text = await asyncio.to_thread(json.dumps, {"bans": rows, "status": bans.status()})
+        return web.json_response(text=text)
+
+    async def add(request: web.Request) -> web.Response:
+        match await _body(request):
+            case {"network": str(network), "seconds": int() | float() as seconds, **rest}:
+                return _done(lambda: {"ban": bans.add(network, seconds, str(rest.get("note", "")))})
+        return _refused("a ban needs a network and its seconds")
+
+    async def lift(request: web.Request) -> web.Response:
+        match await _body(request):
+            case {"network": str(network)}:
+                return _done(lambda: {"lifted": bans.lift(network)})
+            case {"all": True}:
+                return web.json_response({"ok": True, "lifted": await bans.lift_all()})
+        return _refused("which ban to lift isn't said")
+
+    path = "/api/bans"
+    return [web.get(path, listing), web.post(path, add), web.delete(path, lift)]
+
+
+async def _body(request: web.Request) -> object:
+    try:
+        return json.loads(await request.text())
+    except ValueError:
+        return None
+
+
+def _done(act: Callable[[], dict[str, Any]]) -> web.Response:
+    try:
+        return web.json_response({"ok": True, **act()})
+    except BanError as error:
+        return _refused(str(error))
+
+
+def _refused(why: str) -> web.Response:
+    return web.json_response({"ok": False, "errors": [why]}, status=422)

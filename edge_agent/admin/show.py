@@ -26,12 +26,25 @@ def _head(status: dict[str, Any]) -> RenderableType:
         f" + dropped {counters['dropped']}" + (f"  MISSING {counters['missing']}" if counters["missing"] else ""),
         f"not told: {dropped['events']} events, {dropped['log_lines']} log lines   send errors: {counters['send_errors']}",
     ]
+    lines.append(bans_line(status["bans"]))
     text = Text("\n".join(lines))
     if policy.get("failed_reload"):
         text.append(f"\nlast reload failed, policy {policy['generation']} stays:", style="bold red")
         for error in policy["failed_reload"]:
             text.append(f"\n  {error}", style="red")
     return text
+
+
+def bans_line(bans: dict[str, Any]) -> str:
+    """How many bans there are, and what the kernel makes of them."""
+    kernel = bans["kernel"]
+    line = f"bans {bans['live']}  banned {bans['banned']}  lifted {bans['lifted']}  ended {bans['ended']}"
+    line += f"  kernel {kernel['state']}"
+    if kernel.get("state") in ("on", "filling"):
+        line += f": {kernel['elements']} networks, {kernel['dropped_packets']} packets dropped"
+    if kernel.get("drifts"):
+        line += f", drifted {kernel['drifts']} times"
+    return line + (f"  store {bans['store']}" if bans["store"] != "on" else "")
 
 
 def _verdicts(status: dict[str, Any]) -> Table:

@@ -23,8 +23,12 @@ def report(
     counters: Mapping[str, Any],
     tables: Mapping[str, Mapping[str, int]],
     log_lines_lost: int,
+    bans: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """``policy`` tells generation, file and the last reload; ``peers`` and ``upstreams`` are lists of rows."""
+    """``policy`` tells generation, file and the last reload; ``peers`` and ``upstreams`` are lists of rows.
+
+    ``bans`` is what ``Keeper.status`` says.
+    """
     equation = balance(counters)
     return {
         "version": __version__,
@@ -47,6 +51,7 @@ def report(
             "emergency": emergency_calls(counters["by_verdict"]),
             "send_errors": counters["send_errors"],
         },
+        "bans": dict(bans),
         "tables": {table: dict(figures) for table, figures in tables.items()},
         "dropped": {"events": counters["events_dropped"], "log_lines": log_lines_lost},
         "heartbeats": list(counters["heartbeats"]),

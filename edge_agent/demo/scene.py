@@ -100,6 +100,9 @@ caller_ids = ["+14155000000..+14155000999"]
 calls_per_second = {BUSY_RATE}
 burst = {BUSY_BURST}
 
+[bans]
+kernel = false                            # the helper of this host, if there is one, serves another agent
+
 [tables]
 rates_mib = 4
 transactions_mib = 16

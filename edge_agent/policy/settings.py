@@ -207,13 +207,14 @@ class Trunk(Section):
 class Bans(Section):
     """[bans]: when a source is shut out, and for how long."""
 
-    first: Annotated[Duration, NotBuilt("bans")] = setting(60.0, "The first ban of a source.", ge=1, le=86400)
-    longest: Annotated[Duration, NotBuilt("bans")] = setting(3600.0, "The longest, after repeats.", ge=1, le=7 * 86400)
+    first: Duration = setting(60.0, "The first ban of a source.", ge=1, le=86400)
+    longest: Duration = setting(
+        3600.0, "The longest, after repeats: each within a day is twice the last.", ge=1, le=7 * 86400
+    )
     strikes: int = setting(20, "Dropped messages of a stranger before it is banned.", ge=1, le=10_000)
     forget: Duration = setting(600.0, "The time in which as many strikes are forgotten.", ge=1, le=4 * 3600)
-    kernel: Annotated[bool, NotBuilt("bans in the kernel", quiet=(False,))] = setting(
-        True, "Hand bans over to nftables.", life=START
-    )
+    kernel: bool = setting(True, "Hand bans over to nftables, where its helper runs.", life=START)
+    helper: SocketPath = setting("/run/edge-agent-nft/control.sock", "Socket of that helper.", life=START)
 
 
 class Tables(Section):

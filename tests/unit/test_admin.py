@@ -15,6 +15,7 @@ from edge_agent.admin.client import NoDaemon, call
 from edge_agent.admin.server import Server, SocketInUse, bind_socket
 from edge_agent.admin.show import render
 from edge_agent.admin.status import report
+from edge_agent.bans.keeper import BanError
 from edge_agent.metrics import METRICS, balance
 from edge_agent.show import console
 
@@ -37,6 +38,17 @@ COUNTERS: dict[str, Any] = {
     "heartbeats": [7],
 }
 
+BANS: dict[str, Any] = {
+    "live": 3,
+    "banned": 5,
+    "lifted": 1,
+    "ended": 1,
+    "spared": 0,
+    "table_full": 0,
+    "store": "on",
+    "kernel": {"state": "on", "elements": 3, "dropped_packets": 77, "dropped_bytes": 7700, "drifts": 2},
+}
+
 
 def a_report(**changes: Any) -> dict[str, Any]:
     arguments: dict[str, Any] = {
@@ -52,8 +64,38 @@ def a_report(**changes: Any) -> dict[str, Any]:
         "counters": COUNTERS,
         "tables": {"rates": {"entries": 1, "evictions": 0, "bytes": 1 << 20}},
         "log_lines_lost": 0,
+        "bans": BANS,
     }
     return report(**(arguments | changes))
+
+
+class Bans:
+    """Answers as the keeper does."""
+
+    def __init__(self) -> None:
+        self.held: dict[str, dict[str, Any]] = {}
+
+    async def listing(self) -> list[dict[str, Any]]:
+        return list(self.held.values())
+
+    async def lift_all(self) -> int:
+        count = len(self.held)
+        self.held.clear()
+        return count
+
+    def add(self, network: str, seconds: float, note: str = "") -> dict[str, Any]:
+        if network == "192.0.2.1/32":
+            raise BanError(f"{network}: touches trunk 'acme'")
+        self.held[network] = {"network": network, "seconds_left": seconds, "note": note, "until": "then"}
+        return self.held[network]
+
+    def lift(self, network: str) -> int:
+        if self.held.pop(network, None) is None:
+            raise BanError(f"{network}: is not banned")
+        return 1
+
+    def status(self) -> dict[str, Any]:
+        return BANS
 
 
 class Daemon:
@@ -63,7 +105,7 @@ class Daemon:
         self.reloads = 0
         self._reloaded = reloaded
         self._loop = asyncio.new_event_loop()
-        self._server = Server(bind_socket(path), a_report, self._reload)
+        self._server = Server(bind_socket(path), a_report, self._reload, Bans())
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         asyncio.run_coroutine_threadsafe(self._server.start(), self._loop).result(5)
@@ -147,6 +189,27 @@ def test_status_and_reload(path: Path, daemon: Daemon) -> None:
     assert daemon.reloads == 1
 
 
+def test_bans(path: Path, daemon: Daemon) -> None:
+    body = {"network": "203.0.113.7/32", "seconds": 60, "note": "mine"}
+    code, reply = call(path, "POST", "/api/bans", body)
+    assert code == 200 and reply["ok"] and reply["ban"]["note"] == "mine"
+    code, reply = call(path, "GET", "/api/bans")
+    assert [ban["network"] for ban in reply["bans"]] == ["203.0.113.7/32"] and reply["status"]["live"] == 3
+    assert call(path, "DELETE", "/api/bans", {"network": "203.0.113.7/32"}) == (200, {"ok": True, "lifted": 1})
+    code, reply = call(path, "DELETE", "/api/bans", {"network": "203.0.113.7/32"})
+    assert (code, reply["errors"]) == (422, ["203.0.113.7/32: is not banned"])
+    call(path, "POST", "/api/bans", body)
+    assert call(path, "DELETE", "/api/bans", {"all": True})[1]["lifted"] == 1
+    code, reply = call(path, "POST", "/api/bans", {"network": "192.0.2.1/32", "seconds": 60})
+    assert (code, reply["errors"]) == (422, ["192.0.2.1/32: touches trunk 'acme'"])
+
+
+@pytest.mark.parametrize("body", [None, [], {}, {"network": 7, "seconds": 60}, {"network": "x"}, {"all": "yes"}])
+def test_a_body_that_asks_for_nothing(path: Path, daemon: Daemon, body: object) -> None:
+    for method in ("POST", "DELETE"):
+        assert call(path, method, "/api/bans", body)[0] == 422
+
+
 def test_a_get_never_reloads(path: Path, daemon: Daemon) -> None:
     with pytest.raises(NoDaemon, match="no agent"):
         call(path, "GET", "/api/reload")
@@ -212,6 +275,7 @@ def test_the_report_for_people() -> None:
     text = shown(a_report())
     assert "sbc-1" in text and "up 1:01:01" in text and "acme [x] (trunk)" in text
     assert "received 10 = forwarded 5 + answered 3 + dropped 2" in text and "MISSING" not in text
+    assert "bans 3  banned 5" in text and "kernel on: 3 networks, 77 packets dropped, drifted 2 times" in text
     assert "down" in text and "not probed" in text and "caller-owned" in text
 
 

@@ -345,6 +345,7 @@ def test_cross_checks_refuse(read: Load, text: str, code: str, key: str) -> None
         BASE + '[rules.caller-owned]\nmode = "monitor"\n[trunk.rules.caller-owned]\nmode = "off"\n',
         BASE + 'stir = "ignore"\nclass = "conversational"\nopen = false\ntls_names = []\nasserts = []\n',
         BASE + '[admin]\nhttp = ""\n[events]\nstore = ""\nwebhook = ""\nhep = ""\n[cluster]\nurl = ""\n',
+        BASE + '[bans]\nfirst = "30s"\nlongest = "2h"\nstrikes = 5\nforget = "1m"\nkernel = true\n',
         BASE + "[bans]\nkernel = false\n[lists]\ndo_not_call = []\n",
     ],
 )
@@ -368,8 +369,6 @@ def test_cross_checks_let_pass(read: Load, text: str) -> None:
         (BASE + 'asserts = ["PAI"]\n', "not-built", "trunk[acme].asserts"),
         (BASE + '[rules.dispersal]\nmode = "monitor"\n', "not-built", "rules.dispersal"),
         (BASE + '[trunk.rules.wangiri]\nmode = "monitor"\n', "not-built", "trunk[acme].rules.wangiri"),
-        (BASE + '[bans]\nfirst = "60s"\n', "not-built", "bans.first"),
-        (BASE + "[bans]\nkernel = true\n", "not-built", "bans.kernel"),
         (BASE + "[tables]\nexplain_mib = 16\n", "not-built", "tables.explain_mib"),
         (BASE + '[lists]\ndo_not_call = ["+12125550100"]\n', "not-built", "lists.do_not_call"),
         (BASE + '[redress]\nurl = "https://example.net/redress"\n', "not-built", "redress.url"),

@@ -11,9 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from edge_agent.nft import protocol
+from edge_agent.policy.settings import Settings
 from edge_agent.systemd import Notifier, credentials_directory, stream_is_journal, watchdog_seconds
 
-UNIT = Path(__file__).parents[2] / "systemd" / "edge-agent.service"
+UNITS = Path(__file__).parents[2] / "systemd"
+COMMANDS = {"edge-agent.service": 3, "edge-agent-nft.service": 1}
+"""The lines of each that run the command."""
 
 
 @pytest.fixture
@@ -97,14 +101,33 @@ def test_the_journal_is_known_by_its_inode(tmp_path: Path) -> None:
         assert not stream_is_journal(file.fileno(), {})
 
 
-def test_the_unit_verifies(tmp_path: Path) -> None:
+def test_the_units_verify(tmp_path: Path) -> None:
     """With the command of this installation in place of the installed name."""
     analyze = shutil.which("systemd-analyze")
     assert analyze, "systemd-analyze is missing: apt-get install systemd"
     command = Path(sys.executable).with_name("edge-agent")
-    text = UNIT.read_text()
-    assert text.count("=edge-agent ") == 3
-    copy = tmp_path / "edge-agent.service"
-    copy.write_text(text.replace("=edge-agent ", f"={command} "))
-    done = subprocess.run([analyze, "verify", str(copy)], capture_output=True, text=True, timeout=60, check=False)
+    copies = []
+    for unit, lines in COMMANDS.items():
+        text = (UNITS / unit).read_text()
+        assert text.count("=edge-agent ") == lines
+        copies.append(tmp_path / unit)
+        copies[-1].write_text(text.replace("=edge-agent ", f"={command} "))
+    done = subprocess.run([analyze, "verify", *copies], capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_only_the_helper_has_a_capability() -> None:
+    def settings(unit: str, key: str) -> list[str]:
+        return [line for line in (UNITS / unit).read_text().splitlines() if line.startswith(f"{key}=")]
+
+    assert settings("edge-agent.service", "CapabilityBoundingSet") == ["CapabilityBoundingSet="]
+    assert settings("edge-agent.service", "AmbientCapabilities") == []
+    assert settings("edge-agent-nft.service", "CapabilityBoundingSet") == ["CapabilityBoundingSet=CAP_NET_ADMIN"]
+    assert settings("edge-agent-nft.service", "RestrictAddressFamilies") == [
+        "RestrictAddressFamilies=AF_UNIX AF_NETLINK"
+    ]
+
+
+def test_the_units_and_the_settings_name_the_same_socket() -> None:
+    assert f"--socket {Settings().bans.helper} " in (UNITS / "edge-agent-nft.service").read_text()
+    assert Settings().bans.helper == protocol.SOCKET
