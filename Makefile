@@ -20,8 +20,8 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check install -qq --root-user-action=ignore
 
 # The commands of the test peers, and the Debian packages that hold them.
-PEERS := sipp tshark valgrind systemd-analyze kamailio ip
-PEER_PACKAGES := sip-tester tshark valgrind systemd kamailio kamailio-secsipid-modules iproute2
+PEERS := sipp tshark valgrind systemd-analyze kamailio ip nft
+PEER_PACKAGES := sip-tester tshark valgrind systemd kamailio kamailio-secsipid-modules iproute2 nftables
 
 # $(call apt,PACKAGES) installs Debian packages, as root or by sudo.
 define apt

@@ -113,7 +113,7 @@ def test_documents_name_tests_that_exist() -> None:
 
 def test_documents_name_files_that_exist() -> None:
     """A file in backquotes is a path from the root, or from the folder of the engine or the package."""
-    bases = [ROOT, CEXT, CEXT / "ops", *(ROOT / "edge_agent" / name for name in ("", "events", "stir"))]
+    bases = [ROOT, CEXT, CEXT / "ops", *(ROOT / "edge_agent" / name for name in ("", "bans", "events", "nft", "stir"))]
     for document in [*ROOT.glob("*.md"), CEXT / "README.md"]:
         for name in re.findall(r"`([\w./]+\.(?:py|pyi|pxi|pxd|pyx|h|toml|service))\b", document.read_text()):
             found = name.endswith(("/x.py", "/x.pxi", "/test_x.py")) or any((base / name).is_file() for base in bases)
