@@ -85,11 +85,25 @@ cdef inline void display_group(Display *d, bint plus) noexcept nogil:
     d.plus = plus
 
 
+# Printable ASCII with too few digits for a number, as nearly every name is: nothing but a mark can be found in it.
+cdef inline bint display_plain(const uint8_t *p, Slice name) noexcept nogil:
+    cdef uint32_t i, digits = 0
+    if name.len > DISPLAY_LETTERS:
+        return False
+    for i in range(name.off, name.off + name.len):
+        if p[i] < 0x20 or p[i] > 0x7e:
+            return False
+        digits += 48 <= p[i] <= 57
+    return digits < DISPLAY_REAL
+
+
 # One name. RSN_ or 0.
 cdef int display_look(Screen *s, Slice name, Display *d) noexcept nogil:
     cdef uint32_t i = name.off, end = name.off + name.len, n, code
     cdef uint8_t c
     cdef bint after_digit = False
+    if s.peer.marks.len == 0 and display_plain(s.p, name):
+        return 0
     display_group(d, False)
     d.letters = 0
     d.hidden = False
