@@ -22,6 +22,7 @@ cdef extern from "hot.h" nogil:
     uint32_t ea_find(const uint8_t *, uint32_t, uint32_t, uint8_t)
     uint32_t ea_run(const uint8_t *, uint32_t, uint32_t, int)
     int64_t ea_digits(const uint8_t *, size_t)
+    int64_t ea_few_digits(const uint8_t *, size_t)
     void ea_clear(void *, size_t)
 
     ctypedef struct EaScan:

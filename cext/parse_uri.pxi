@@ -48,9 +48,14 @@ cdef inline Slice slice_of(size_t start, size_t end) noexcept nogil:
 # Decimal digits in [i, end) to *value; False when none, another byte, or more than `limit`.
 cdef inline bint parse_uint(const uint8_t *p, size_t i, size_t end, uint64_t limit, uint64_t *value) noexcept nogil:
     cdef uint64_t x = 0
+    cdef int64_t few
     cdef unsigned int digit
     if i >= end or end - i > 32:
         return False
+    if EA_LIKELY(end - i <= 8):
+        few = ea_few_digits(p + i, end - i)
+        value[0] = <uint64_t>few
+        return few >= 0 and <uint64_t>few <= limit
     while i < end:
         digit = p[i] - <unsigned int>48
         if digit > 9:

@@ -10,7 +10,7 @@ from cext.hot cimport EaAddr
 from cext.msg cimport Slice
 
 cdef enum:
-    MAX_RULES = 64          # and rows
+    MAX_RULES = 64
     MAX_PEERS = 1024
     MAX_SOURCE_PORTS = 16
     MAX_LISTENERS = 64
@@ -109,7 +109,7 @@ cdef struct Peer:
     Slice marks             # of display-name: a length byte and letters each
     Slice domain            # host[:port] that replaces an own name in the Request-URI
     Limit rate              # trunk-rate
-    uint64_t rows           # bit i: row i applies to this kind of peer, and its rule is not off
+    uint32_t ops            # bit OP_: its row applies to this kind of peer, and its rule is not off
     Limit method_rate[BUDGETS]
     Limit caller_rate
     Limit callee_rate
@@ -165,6 +165,7 @@ cdef struct Listener:
     uint32_t v6
 
 cdef struct RuleRow:
+    uint32_t bit            # of Screen.ops and Peer.ops
     uint8_t op              # OP_
     uint8_t rule            # id: position in the registry
 

@@ -239,17 +239,18 @@ cdef class Policy:
     cdef fill_rows(self, t):
         cdef uint32_t i, k
         cdef Peer *p
-        if len(t.rows) > MAX_RULES:
-            raise ValueError(f"at most {MAX_RULES} rows")
+        if len({row.op for row in t.rows}) != len(t.rows):
+            raise ValueError("an op has one row")
         self.image.row_count = len(t.rows)
         self.image.rows = <RuleRow *>self.room(len(t.rows), sizeof(RuleRow))
         for i, row in enumerate(t.rows):
             self.image.rows[i].op = OP_NAMES.index(row.op)
+            self.image.rows[i].bit = <uint32_t>1 << self.image.rows[i].op
             self.image.rows[i].rule = row.rule
             for k in range(self.image.peer_count):
                 p = &self.image.peers[k]
                 if row.dirs & (DIR_UPSTREAM if p.kind == PEER_UPSTREAM else DIR_TRUNK) and p.mode[<int>row.rule]:
-                    p.rows |= <uint64_t>1 << i
+                    p.ops |= self.image.rows[i].bit
         self.image.structure_rows = sum(1 for row in t.rows if OP_NAMES.index(row.op) <= OP_DIALOG)
 
     cdef fill_settings(self, t):

@@ -5,7 +5,7 @@ from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
 from cext.batch cimport Packet
 from cext.hot cimport EaAddr, EaSum
 from cext.msg cimport SipMsg, Slice
-from cext.policy cimport MAX_RULES, Peer, PolicyImage
+from cext.policy cimport OP_COUNT, Peer, PolicyImage
 from cext.state cimport State, Worker
 from cext.verdict cimport Verdict
 
@@ -65,7 +65,7 @@ cdef struct TraceStep:           # one line of explain
 
 cdef struct Trace:          # filled only by explain
     uint32_t count
-    TraceStep step[MAX_RULES]
+    TraceStep step[OP_COUNT]        # an op has one row
 
 cdef struct Screen:
     PolicyImage *policy

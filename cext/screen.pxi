@@ -68,17 +68,18 @@ cdef bint screen_finding(Screen *s, int rule, int reason) noexcept nogil:
 
 # Rows [first, last) on this request. True when one decided.
 cdef bint screen_rows(Screen *s, uint32_t first, uint32_t last) noexcept nogil:
-    cdef RuleRow *row
-    cdef uint32_t i
+    cdef RuleRow *row = &s.policy.rows[first]
+    cdef RuleRow *end = &s.policy.rows[last]
+    cdef uint32_t ops = s.ops & s.peer.ops
     cdef int reason
     if s.trace != NULL:
         return screen_rows_told(s, first, last)
-    for i in range(first, last):
-        row = &s.policy.rows[i]
-        if s.peer.rows >> i & 1 and s.ops >> row.op & 1:
+    while row != end:
+        if ops & row.bit:
             reason = OPS[row.op](s)
             if EA_UNLIKELY(reason != 0) and screen_finding(s, row.rule, reason):
                 return True
+        row += 1
     return False
 
 
@@ -94,7 +95,7 @@ cdef bint screen_rows_told(Screen *s, uint32_t first, uint32_t last) noexcept no
         memset(step, 0, sizeof(TraceStep))
         step.rule = row.rule
         step.mode = s.peer.mode[row.rule]
-        step.applies = s.peer.rows >> i & 1 and s.ops >> row.op & 1
+        step.applies = (s.ops & s.peer.ops & row.bit) != 0
         if not step.applies:
             continue
         step.reason = <uint16_t>OPS[row.op](s)
