@@ -4,16 +4,21 @@
 directory is used, and made there once (mode 0600). ``file:NAME`` with a
 relative name is looked for in ``$CREDENTIALS_DIRECTORY`` first, then in the state
 directory, where it is made as well; ``file:/absolute/path`` must exist.
+``credential:NAME`` is a credential of the systemd unit (``LoadCredential=``) and
+nothing else: without it the agent doesn't start.
 A file holds 32 raw bytes, or 64 hex digits that people can copy between nodes.
 
 Rotation: rename the file to ``NAME.old`` and start again. The old secret stays
-valid for a day, counted from the time of the new file.
+valid for a day, counted from the time of the new file. systemd writes a
+credential anew at each start, so of those ``credential.seen`` in the state
+directory keeps a fingerprint and the time when it was first seen.
 
 Never writes over a file that exists, and never puts a secret into a message.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 import stat
@@ -23,6 +28,8 @@ from pathlib import Path
 SECRET_BYTES = 32
 OLD_SECRET_SECONDS = 24 * 3600.0
 DEFAULT_NAME = "dialog.key"
+CREDENTIAL = "credential:"
+SEEN_NAME = "credential.seen"
 
 
 class KeyFileError(Exception):
@@ -38,7 +45,7 @@ class KeyFileError(Exception):
 
 @dataclass(frozen=True)
 class Secret:
-    """``made`` is when the file was written (wall seconds): the grace time counts from it."""
+    """``made`` is when the key was written or first seen (wall seconds): the grace time counts from it."""
 
     current: bytes
     old: bytes | None
@@ -51,9 +58,12 @@ def dialog_secret(setting: str, state_dir: Path, credentials: Path | None, now: 
     path, ours = _locate(setting, state_dir, credentials)
     if ours and make and not _exists(path):
         _make(path)
+    credential = credentials is not None and path.parent == credentials
     # systemd shows credentials as group-readable to a dynamic user (an ACL mask), so only "others" counts there.
-    forbidden = 0o007 if credentials is not None and path.parent == credentials else 0o077
+    forbidden = 0o007 if credential else 0o077
     current, made = _read(path, forbidden, ours)
+    if credential:
+        made = _first_seen(current, state_dir / SEEN_NAME, now, make)
     old_path = path.with_name(path.name + ".old")
     old = None
     if now < made + OLD_SECRET_SECONDS and _exists(old_path):
@@ -63,6 +73,14 @@ def dialog_secret(setting: str, state_dir: Path, credentials: Path | None, now: 
 
 def _locate(setting: str, state_dir: Path, credentials: Path | None) -> tuple[Path, bool]:
     """The file, and whether it is ours to make."""
+    if setting.startswith(CREDENTIAL):
+        name = setting.removeprefix(CREDENTIAL)
+        if credentials is None:
+            hint = f"the unit needs LoadCredential={name}:/path/of/the/key"
+            raise KeyFileError(f"{setting}: systemd passed no credentials; {hint}", excusable=True)
+        if not _exists(credentials / name):
+            raise KeyFileError(f"{setting}: systemd passed no credential of that name ({credentials})")
+        return credentials / name, False
     name = setting.removeprefix("file:") or DEFAULT_NAME
     path = Path(name)
     if path.is_absolute():
@@ -94,6 +112,27 @@ def _make(path: Path) -> None:
         return
     except OSError as error:
         raise KeyFileError(f"{path}: can't make the dialog key: {error.strerror}") from None
+
+
+def _first_seen(secret: bytes, path: Path, now: float, make: bool) -> float:
+    """When this credential was first used here; noted where that is allowed."""
+    # Of 256 random bits a hash tells nothing.
+    fingerprint = hashlib.sha256(b"edge-agent credential" + secret).hexdigest()
+    try:
+        noted, _, when = path.read_text().partition(" ")
+        if noted == fingerprint:
+            return float(when)
+    except (OSError, ValueError):
+        pass
+    if make:
+        try:
+            path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+            fresh = path.with_name(path.name + ".new")
+            fresh.write_text(f"{fingerprint} {now:.0f}\n")
+            fresh.replace(path)
+        except OSError as error:
+            raise KeyFileError(f"{path}: can't note when the dialog key was first used: {error.strerror}") from None
+    return now
 
 
 def _read(path: Path, forbidden: int, ours: bool) -> tuple[bytes, float]:

@@ -19,8 +19,8 @@ from edge_agent.policy.values import (
     Destination,
     Domain,
     Duration,
+    KeySource,
     Kind,
-    ListFile,
     LocalAddress,
     Name,
     NetworkEntry,
@@ -88,9 +88,10 @@ class Agent(Section):
 class Keys(Section):
     """[keys]: secrets that outlive the process."""
 
-    dialog: ListFile = setting(
+    dialog: KeySource = setting(
         "file:dialog.key",
-        "Key of the dialog cookies, relative to state_dir; made once when absent. The same on every node of a fleet.",
+        "Key of the dialog cookies, the same on every node of a fleet: a file, relative to state_dir and made once when"
+        ' absent; or a credential of the systemd unit: "credential:dialog.key".',
         life=START,
     )
     grace: Duration = setting(

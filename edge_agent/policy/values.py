@@ -254,6 +254,16 @@ def _check_network_entry(value: str) -> str:
     return value
 
 
+def _check_key_source(value: str) -> str:
+    if value.startswith("credential:"):
+        if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,254}", value.removeprefix("credential:")):
+            raise bad("is no name of a credential", 'write "credential:" and the name in LoadCredential=')
+        return value
+    if not value.startswith("file:") or value == "file:":
+        raise bad("is no key file", 'write "file:" and a path, or "credential:" and a name')
+    return value
+
+
 Duration = Annotated[float, BeforeValidator(read_duration), Kind("duration")]
 LocalAddress = Annotated[Address, BeforeValidator(read_local_address), Kind("IP address:port")]
 PublicAddress = Annotated[Address | None, BeforeValidator(read_public_address), Kind("host:port")]
@@ -265,7 +275,7 @@ Domain = Annotated[str, AfterValidator(_check_domain), Kind("host name")]
 Name = Annotated[
     str, matching(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", "name", "up to 64 letters, digits and . _ -"), Kind("name")
 ]
-ListFile = Annotated[str, AfterValidator(_check_list_file), Kind('"file:" path')]
+KeySource = Annotated[str, AfterValidator(_check_key_source), Kind('"file:" path or "credential:" name')]
 NetworkEntry = Annotated[str, AfterValidator(_check_network_entry), Kind('network or "file:" path')]
 NumberEntry = Annotated[str, AfterValidator(_check_number_entry), Kind('number, range, prefix or "file:" path')]
 OutsideLine = Annotated[str, matching(r"[0-9]{1,4}", "outside-line prefix", "one to four digits"), Kind("digits")]

@@ -164,6 +164,20 @@ def test_a_key_open_to_others(daemon: Daemon) -> None:
     assert "open to others (mode 0644)" in refused(daemon)
 
 
+def test_a_key_that_systemd_passes(daemon: Daemon) -> None:
+    text = daemon.config.read_text()
+    daemon.config.write_text(text.replace("[keys]", '[keys]\ndialog = "credential:sip"'))
+    assert "credential:sip: systemd passed no credentials; the unit needs LoadCredential=sip:" in refused(daemon)
+    passed = daemon.folder / "credentials"
+    passed.mkdir()
+    (passed / "sip").write_text("ab" * 32)
+    (passed / "sip").chmod(0o440)
+    (daemon.folder / "log").write_text("")
+    daemon.hear().clear()
+    daemon.start({"CREDENTIALS_DIRECTORY": str(passed)})
+    assert [file.name for file in (daemon.folder / "state").iterdir()] == ["credential.seen"]
+
+
 def test_every_error_of_a_bad_configuration(daemon: Daemon) -> None:
     daemon.configure(more="[nonsense]", rate='"fast"')
     daemon.launch()

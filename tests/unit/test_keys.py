@@ -100,7 +100,7 @@ def test_credentials_come_before_the_state_directory(tmp_path: Path) -> None:
     write(credentials / "dialog.key", b"c" * 32, 0o440)
     secret = dialog_secret("file:dialog.key", state, credentials, NOW)
     assert secret.current == b"c" * 32
-    assert not state.exists()
+    assert [file.name for file in state.iterdir()] == ["credential.seen"]
 
 
 def test_credentials_without_that_name_are_passed_over(tmp_path: Path) -> None:
@@ -116,3 +116,74 @@ def test_an_old_key_stays_valid_for_a_day_after_rotation(tmp_path: Path) -> None
     assert after.old == before.current != after.current
     assert dialog_secret("", tmp_path, None, after.made + OLD_SECRET_SECONDS - 1).old == before.current
     assert dialog_secret("", tmp_path, None, after.made + OLD_SECRET_SECONDS + 1).old is None
+
+
+# Credentials of the unit
+
+
+@pytest.fixture
+def credentials(tmp_path: Path) -> Path:
+    folder = tmp_path / "credentials"
+    folder.mkdir()
+    return folder
+
+
+def test_a_credential_is_the_key(tmp_path: Path, credentials: Path) -> None:
+    write(credentials / "sip", b"c" * 32, 0o440)
+    secret = dialog_secret("credential:sip", tmp_path / "state", credentials, NOW)
+    assert (secret.current, secret.old, secret.path, secret.made) == (b"c" * 32, None, credentials / "sip", NOW)
+
+
+def test_a_credential_is_never_made_and_never_looked_for_elsewhere(tmp_path: Path, credentials: Path) -> None:
+    write(tmp_path / "sip", b"c" * 32)
+    with pytest.raises(KeyFileError, match="credential:sip: systemd passed no credential of that name") as caught:
+        dialog_secret("credential:sip", tmp_path, credentials, NOW)
+    assert not caught.value.excusable and list(credentials.iterdir()) == []
+
+
+def test_without_systemd_there_is_none(tmp_path: Path) -> None:
+    with pytest.raises(KeyFileError, match=r"passed no credentials; the unit needs LoadCredential=sip:/path") as caught:
+        dialog_secret("credential:sip", tmp_path, None, NOW)
+    assert caught.value.excusable, "whoever checks by hand isn't the unit"
+
+
+def test_a_bad_credential(tmp_path: Path, credentials: Path) -> None:
+    write(credentials / "sip", b"short", 0o440)
+    with pytest.raises(KeyFileError, match="must be 32 bytes or 64 hex digits"):
+        dialog_secret("credential:sip", tmp_path, credentials, NOW)
+    write(credentials / "sip", b"c" * 32, 0o444)
+    with pytest.raises(KeyFileError, match="open to others"):
+        dialog_secret("credential:sip", tmp_path, credentials, NOW)
+    assert not (tmp_path / "credential.seen").exists()
+
+
+def test_a_credentials_age_counts_from_its_first_use(tmp_path: Path, credentials: Path) -> None:
+    """systemd writes the file at each start; its own time would make the key new each time."""
+    start_time = float(round(NOW))
+
+    def start(content: bytes, now: float, old: bytes = b"", make: bool = True) -> tuple[float, bytes | None]:
+        for name, written in (("sip", content), ("sip.old", old)):
+            (credentials / name).unlink(missing_ok=True)
+            if written:
+                write(credentials / name, written, 0o440)
+        secret = dialog_secret("credential:sip", tmp_path / "state", credentials, now, make)
+        return secret.made, secret.old
+
+    first, second = b"1" * 32, b"2" * 32
+    assert start(first, start_time) == (start_time, None)
+    assert start(first, start_time + 5_000_000) == (start_time, None)
+    rotated = start_time + 6_000_000
+    assert start(second, rotated, first, make=False) == (rotated, first), "looking notes nothing"
+    assert start(second, rotated + 60, first) == (rotated + 60, first)
+    made = rotated + 60
+    assert start(second, rotated + OLD_SECRET_SECONDS, first) == (made, first)
+    assert start(second, rotated + OLD_SECRET_SECONDS + 120, first) == (made, None)
+    (tmp_path / "state" / "credential.seen").write_text("rubbish")
+    assert start(second, rotated + 9_000_000) == (rotated + 9_000_000, None)
+
+
+def test_a_state_directory_that_cant_take_the_note(tmp_path: Path, credentials: Path) -> None:
+    write(credentials / "sip", b"c" * 32, 0o440)
+    (tmp_path / "state").write_text("")
+    with pytest.raises(KeyFileError, match="can't note when the dialog key was first used"):
+        dialog_secret("credential:sip", tmp_path / "state", credentials, NOW)
