@@ -244,13 +244,18 @@ cdef bint out_begin(OutBatch out, uint32_t need) noexcept nogil:
     return out.count < MAX_BATCH and out.used + need <= OUT_BYTES
 
 
-cdef void out_end(OutBatch out, uint8_t *end, uint32_t blank, uint16_t listener, EaAddr *to) noexcept nogil:
+cdef void out_end(Screen *s, OutBatch out, uint8_t *end, uint32_t blank, uint16_t listener, EaAddr *to) noexcept nogil:
     cdef Datagram *d = &out.datagram[out.count]
     d.off = out.used
     d.blank = blank
     d.len = <uint32_t>(end - out.arena) - out.used
     d.listener = listener
     d.destination = to[0]
+    d.pinned = 0
+    if EA_UNLIKELY(s.policy.listeners[listener].wildcard and listener == s.packet.listener):
+        # What is sent on is of the same call: its answers come back to where it came in.
+        d.local = s.packet.local
+        d.pinned = (d.local.hi | d.local.lo) != 0
     out.used += (d.len + 63) & ~<uint32_t>63
     out.count += 1
 
@@ -274,7 +279,7 @@ cdef bint act_forward(Screen *s, OutBatch out) noexcept nogil:
         to = copy_unrouted(to, s, copied, &e)
     else:
         to = edits_copy(to, s.p, copied, s.m.length, &e)
-    out_end(out, to, blank, s.v.route.listener, &s.v.route.address)
+    out_end(s, out, to, blank, s.v.route.listener, &s.v.route.address)
     return True
 
 
@@ -370,7 +375,7 @@ cdef bint act_answer(Screen *s, OutBatch out) noexcept nogil:
         s.v.reason = RSN_REPLY_TOO_LARGE
         return False
     # Behind the colon of Content-Length, which put_extra writes last.
-    out_end(out, to, <uint32_t>(to - out.arena) - out.used - 6, s.packet.listener, &s.reply_to)
+    out_end(s, out, to, <uint32_t>(to - out.arena) - out.used - 6, s.packet.listener, &s.reply_to)
     return True
 
 

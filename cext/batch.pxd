@@ -13,6 +13,9 @@ cdef enum:
     MAX_GROWTH = 1400
     OUT_BYTES = MAX_BATCH * (SLOT_BYTES + MAX_GROWTH)
 
+    RECEIVE_CONTROL = 64    # bytes of control data with a packet: IPV6_PKTINFO
+    CONTROL_BYTES = 64      # and with what is sent: that, and UDP_SEGMENT
+
     MAX_BLANKS = 192        # put into one datagram to bring it to the length of its train
 
 cdef struct Packet:
@@ -21,10 +24,13 @@ cdef struct Packet:
     uint16_t listener
     uint16_t truncated
     EaAddr source
+    EaAddr local            # that it was sent to; of a wildcard listener only, and zero when the kernel doesn't say
 
 cdef struct Datagram:
     uint32_t off            # into the arena of OutBatch
     uint32_t len
     uint32_t blank          # where blanks may be put in without changing what it says; 0: nowhere
     uint16_t listener
+    uint16_t pinned         # leaves from `local`, not from where the route says
     EaAddr destination
+    EaAddr local

@@ -35,6 +35,8 @@ cdef class Batch:
     cdef mmsghdr *header
     cdef iovec *vector
     cdef sockaddr_storage *name
+    cdef uint8_t *control
+    cdef bint controlled        # the headers ask for control data
     cdef uint32_t slots
     cdef uint32_t count
 
@@ -49,7 +51,8 @@ cdef class Batch:
         self.header = <mmsghdr *>ea_calloc_now(slots, sizeof(mmsghdr))
         self.vector = <iovec *>ea_calloc_now(slots, sizeof(iovec))
         self.name = <sockaddr_storage *>ea_calloc_now(slots, sizeof(sockaddr_storage))
-        if not (self.arena and self.msg and self.packet and self.header and self.vector and self.name):
+        self.control = <uint8_t *>ea_calloc_now(slots, RECEIVE_CONTROL)
+        if not (self.arena and self.msg and self.packet and self.header and self.vector and self.name and self.control):
             raise MemoryError
         for i in range(self.slots):
             self.packet[i].data = self.arena + <size_t>i * SLOT_STRIDE
@@ -67,6 +70,7 @@ cdef class Batch:
         free(self.header)
         free(self.vector)
         free(self.name)
+        free(self.control)
 
     def __len__(self) -> int:
         return self.count
@@ -86,6 +90,7 @@ cdef class Batch:
         packet.len = <uint32_t>len(data)
         packet.listener = listener
         packet.truncated = 0
+        memset(&packet.local, 0, sizeof(packet.local))
         self.count += 1
 
     def clear(self) -> None:

@@ -35,6 +35,7 @@ cdef class Engine:
     cdef void *policy_now               # PolicyImage of `policy`
     cdef object policy
     cdef int most_listeners             # that a pump was given
+    cdef uint64_t wildcards             # bit listener; listeners stay as they were at start
     cdef dict slots                     # peer name -> slot in State and counters
     cdef list slot_names
     cdef uint64_t stopping
@@ -136,6 +137,7 @@ cdef class Engine:
         old = self.policy
         if old is not None:
             self.keep_health(policy, old)
+        self.wildcards = sum(1 << n for n, at in enumerate(policy.tables.listeners) if at.host in _WILDCARDS)
         ea_set_ptr(&self.policy_now, &policy.image)
         ea_fence()
         for k in range(self.worker_count):

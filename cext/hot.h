@@ -673,15 +673,54 @@ static inline uint64_t ea_now(void)
 #endif
 
 /* Asks the kernel to cut the message into datagrams of `length` (udp(7), UDP_SEGMENT). `control` has CMSG_SPACE(2). */
+/* One more item of control data for the kernel. */
+static inline void ea_control(struct msghdr *m, uint8_t *control, int level, int type, const void *data, size_t n)
+{
+    struct cmsghdr *c = (struct cmsghdr *)(control + m->msg_controllen);
+    c->cmsg_len = CMSG_LEN(n);
+    c->cmsg_level = level;
+    c->cmsg_type = type;
+    memcpy(CMSG_DATA(c), data, n);
+    m->msg_control = control;
+    m->msg_controllen += CMSG_SPACE(n);
+}
+
 static inline void ea_segment(struct msghdr *m, uint8_t *control, uint16_t length)
 {
-    struct cmsghdr *c = (struct cmsghdr *)control;
-    c->cmsg_len = CMSG_LEN(sizeof length);
-    c->cmsg_level = SOL_UDP;
-    c->cmsg_type = UDP_SEGMENT;
-    memcpy(CMSG_DATA(c), &length, sizeof length);
-    m->msg_control = control;
-    m->msg_controllen = CMSG_SPACE(sizeof length);
+    ea_control(m, control, SOL_UDP, UDP_SEGMENT, &length, sizeof length);
+}
+
+/* The message leaves from that address of ours (ip(7) IP_PKTINFO, RFC 3542 §6.2). */
+static inline void ea_pin(struct msghdr *m, uint8_t *control, const EaAddr *a)
+{
+    if (a->v4) {
+        struct in_pktinfo info = {.ipi_spec_dst.s_addr = (uint32_t)(a->lo >> 32)};
+        ea_control(m, control, IPPROTO_IP, IP_PKTINFO, &info, sizeof info);
+    } else {
+        struct in6_pktinfo info = {0};
+        memcpy(info.ipi6_addr.s6_addr, &a->hi, 8);
+        memcpy(info.ipi6_addr.s6_addr + 8, &a->lo, 8);
+        ea_control(m, control, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof info);
+    }
+}
+
+/* Which address of ours a message was sent to; zero when the kernel doesn't say, or when it is nobody's own. */
+static inline void ea_local(EaAddr *a, struct msghdr *m)
+{
+    struct in_pktinfo v4;
+    struct in6_pktinfo v6;
+    memset(a, 0, sizeof *a);
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
+        if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
+            memcpy(&v4, CMSG_DATA(c), sizeof v4);
+            if (v4.ipi_spec_dst.s_addr)
+                ea_addr_v4(a, v4.ipi_spec_dst.s_addr, 0);
+        } else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
+            memcpy(&v6, CMSG_DATA(c), sizeof v6);
+            if (v6.ipi6_addr.s6_addr[0] != 0xff)
+                ea_addr_v6(a, v6.ipi6_addr.s6_addr, 0);
+        }
+    }
 }
 
 static inline void ea_pause(long ns)

@@ -162,7 +162,8 @@ cdef struct Target:
 cdef struct Listener:
     EaAddr address
     Slice sent_by           # host:port for Via and Record-Route
-    uint32_t v6
+    uint16_t v6
+    uint16_t wildcard       # of every address: what comes in is answered from where it was sent to
 
 cdef struct RuleRow:
     uint32_t bit            # of Screen.ops and Peer.ops

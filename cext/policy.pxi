@@ -3,6 +3,7 @@
 OP_NAMES = ("none", "hops", "target", "interface", "dialog", "scanner", "source_rate", "trunk_rate", "caller_format",
             "caller_owned", "caller_consistent", "caller_anonymous", "do_not_originate", "display_name",
             "method_rate", "caller_rate", "callee_rate")
+_WILDCARDS = ("0.0.0.0", "::")
 METHODS = tuple(METHOD_NAMES[i].decode() for i in range(M_COUNT))
 
 
@@ -120,6 +121,7 @@ cdef class Policy:
             addr_from_text(&self.image.listeners[i].address, listener.host, listener.port)
             self.image.listeners[i].sent_by = self.put_text(listener.sent_by)
             self.image.listeners[i].v6 = ":" in listener.host
+            self.image.listeners[i].wildcard = listener.host in _WILDCARDS
 
     cdef fill_sources(self, t):
         cdef SourceRow *row

@@ -9,7 +9,7 @@ cdef void engine_drain(Engine engine, Worker *w, int *fds, uint32_t at, int roun
     cdef uint16_t listener = <uint16_t>(at % MAX_LISTENERS)
     cdef int i, r
     for i in range(rounds):
-        r = receive_batch(batch, fds[at], listener, pacing)
+        r = receive_batch(batch, fds[at], listener, engine.wildcards >> listener & 1, pacing)
         if r <= 0:
             break
         ea_count(&w.batches, 1)

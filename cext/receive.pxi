@@ -17,13 +17,24 @@ cdef struct Pacing:
     uint32_t penalty
 
 
+# Control data is asked for where a listener's own address doesn't say which of ours a packet was sent to.
+cdef void batch_control(Batch batch, bint wanted) noexcept nogil:
+    cdef uint32_t i
+    for i in range(batch.slots):
+        batch.header[i].msg_hdr.msg_control = batch.control + i * RECEIVE_CONTROL if wanted else NULL
+        batch.header[i].msg_hdr.msg_controllen = RECEIVE_CONTROL if wanted else 0
+    batch.controlled = wanted
+
+
 # Adds what waits at the socket to the batch. Returns how many packets that were, negative on an error.
-cdef int receive_more(Batch batch, int fd, uint16_t listener) noexcept nogil:
+cdef int receive_more(Batch batch, int fd, uint16_t listener, bint wildcard) noexcept nogil:
     cdef uint32_t i, first = batch.count
     cdef int n
     cdef Packet *packet
     for i in range(first, batch.slots):
         batch.header[i].msg_hdr.msg_namelen = sizeof(sockaddr_storage)
+    if EA_UNLIKELY(wildcard or batch.controlled):
+        batch_control(batch, wildcard)
     n = recvmmsg(fd, batch.header + first, batch.slots - first, MSG_DONTWAIT, NULL)
     if n <= 0:
         return n
@@ -33,22 +44,24 @@ cdef int receive_more(Batch batch, int fd, uint16_t listener) noexcept nogil:
         packet.truncated = (batch.header[i].msg_hdr.msg_flags & MSG_TRUNC) != 0
         packet.listener = listener
         ea_from_sockaddr(&packet.source, &batch.name[i])
+        if EA_UNLIKELY(wildcard):
+            ea_local(&packet.local, &batch.header[i].msg_hdr)
     batch.count = first + <uint32_t>n
     return n
 
 
 # One batch. `pacing` NULL: without a pause.
-cdef int receive_batch(Batch batch, int fd, uint16_t listener, Pacing *pacing) noexcept nogil:
+cdef int receive_batch(Batch batch, int fd, uint16_t listener, bint wildcard, Pacing *pacing) noexcept nogil:
     cdef int n, more
     batch.count = 0
-    n = receive_more(batch, fd, listener)
+    n = receive_more(batch, fd, listener, wildcard)
     if n <= 0 or n >= PAUSE_BELOW or pacing == NULL:
         return n
     if pacing.rest:
         pacing.rest -= 1
         return n
     ea_pause(PAUSE_NS)
-    more = receive_more(batch, fd, listener)
+    more = receive_more(batch, fd, listener, wildcard)
     if more >= PAUSE_PAYS:
         pacing.penalty = 0
     else:

@@ -11,12 +11,12 @@ cdef enum:
     TRAIN_CARS = 64         # the kernel's UDP_MAX_SEGMENTS
     TRAIN_BYTES = 65000
     TRAIN_SHORTEST = 512    # below this the path takes no trains at all
-    CONTROL_BYTES = 24      # CMSG_SPACE of a uint16_t
 
 cdef extern from "hot.h" nogil:
     int EIO, EINVAL, EMSGSIZE
     int errno
     void ea_segment(msghdr *, uint8_t *, uint16_t)
+    void ea_pin(msghdr *, uint8_t *, const EaAddr *)
 
 cdef uint8_t BLANKS[MAX_BLANKS]
 memset(BLANKS, 32, MAX_BLANKS)
@@ -31,7 +31,8 @@ cdef uint32_t train_end(OutBatch out, uint32_t first, Worker *w, uint32_t *lengt
     while i < out.count and i - first < TRAIN_CARS:
         d = &out.datagram[i]
         if (d.listener != head.listener or d.destination.port != head.destination.port
-                or not ea_addr_same_host(&d.destination, &head.destination) or d.blank == 0 or head.blank == 0):
+                or not ea_addr_same_host(&d.destination, &head.destination) or d.blank == 0 or head.blank == 0
+                or d.pinned != head.pinned or (d.pinned and not ea_addr_same_host(&d.local, &head.local))):
             break
         if d.len < low:
             low = d.len
@@ -70,6 +71,8 @@ cdef uint32_t send_prepare(OutBatch out, uint32_t first, uint32_t end, uint32_t 
             vector_put(&vector[n + 2], p + d.blank, d.len - d.blank)
             n += 3
     header.msg_hdr.msg_iovlen = n
+    if out.datagram[first].pinned:
+        ea_pin(&header.msg_hdr, control, &out.datagram[first].local)
     if end - first > 1:
         ea_segment(&header.msg_hdr, control, <uint16_t>length)
     return n
@@ -79,10 +82,11 @@ cdef uint32_t send_prepare(OutBatch out, uint32_t first, uint32_t end, uint32_t 
 cdef void send_singly(OutBatch out, uint32_t first, uint32_t end, int fd, Worker *w) noexcept nogil:
     cdef mmsghdr header
     cdef iovec vector[3]
+    cdef uint8_t *control = out.control     # of the trains before it, which are sent
     cdef uint32_t i
     for i in range(first, end):
         header = out.header[i]
-        send_prepare(out, i, i + 1, out.datagram[i].len, &header, vector, NULL)
+        send_prepare(out, i, i + 1, out.datagram[i].len, &header, vector, control)
         if sendmmsg(fd, &header, 1, 0) != 1:
             ea_count(&w.send_errors, 1)
 

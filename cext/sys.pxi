@@ -33,5 +33,6 @@ cdef extern from "hot.h" nogil:
     int close(int)
     ssize_t write(int, const void *, size_t)
     int munmap(void *, size_t)
+    void ea_local(EaAddr *, msghdr *)
     void ea_from_sockaddr(EaAddr *, const sockaddr_storage *)
     uint32_t ea_to_sockaddr(const EaAddr *, int, sockaddr_storage *)

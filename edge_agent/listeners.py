@@ -16,7 +16,7 @@ import socket
 import struct
 from collections.abc import Collection, Sequence
 from contextlib import suppress
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Network, IPv6Network, ip_address
 
 from edge_agent import steering
 from edge_agent.events.record import address
@@ -28,6 +28,7 @@ STRANGERS_BUFFER = 1 << 20  # what strangers may have waiting: more would only m
 # linux/socket.h; the socket module has no names for these
 SO_RCVBUFFORCE = 33
 SO_ATTACH_REUSEPORT_CBPF = 51
+IP_PKTINFO = 8  # linux/in.h
 
 SMALLEST_PROGRAM = 64  # instructions: with fewer it isn't worth asking the kernel again
 
@@ -95,6 +96,12 @@ class Listeners:
         row.append(sock)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        if ip_address(where[0]).is_unspecified:
+            # Which of our addresses was meant, so that answers leave from there.
+            if family == socket.AF_INET6:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
+            else:
+                sock.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
         return sock
 
     def steer(self, known: Collection[IPv4Network | IPv6Network]) -> str:

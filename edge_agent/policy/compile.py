@@ -368,7 +368,7 @@ def _names(settings: Settings) -> tuple[NameRow, ...]:
     for listener in settings.listen:
         for address in dict.fromkeys((listener.address, listener.public)):
             rows.append(NameRow(address.host, 0 if address.is_name else address.port, None, not address.is_name))
-    rows += [NameRow(alias, 0, None, False) for alias in settings.agent.aliases]
+    rows += [NameRow(alias, 0, None, _is_address(alias)) for alias in settings.agent.aliases]
     for number, upstream in enumerate(settings.upstream):
         rows += [NameRow(domain, 0, number, _is_address(domain)) for domain in upstream.domains]
         rows += [NameRow(target.host, 0, number, True) for target in upstream.targets]

@@ -109,7 +109,11 @@ class Listen(Section):
         Literal["udp", "tcp", "tls"], NotBuilt("listeners over TCP and TLS", quiet=("udp",), refused=("tcp", "tls"))
     ] = setting("udp", "Transport.", life=START)
     address: LocalAddress = setting(REQUIRED, "IP address and port to bind.", life=START)
-    advertise: PublicAddress = setting(None, "Host and port for Via and Record-Route; unset: the address.", life=START)
+    advertise: PublicAddress = setting(
+        None,
+        "Host and port for Via and Record-Route; unset: the address. Required where that is 0.0.0.0 or ::.",
+        life=START,
+    )
     role: Annotated[
         Literal["proxy", "redirect"], NotBuilt("redirect servers", quiet=("proxy",), refused=("redirect",))
     ] = setting("proxy", "redirect: 302 instead of forwarding, for SBCs that ask a redirect server.", life=START)
