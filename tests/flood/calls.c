@@ -1,7 +1,7 @@
 /* calls: a customer and his cloud around an agent: whole calls at a steady rate, counted at both ends. Prints JSON.
  *
  *   calls --agent H:P --trunk H:P --cloud H:P [--rate R] [--seconds S] [--hold MS] [--patience S]
- *         [--from PATTERN] [--to PATTERN] [--end bye|none|cancel] [--answer STATUS] [--others STATUS] [--linger S]
+ *         [--from PATTERN] [--to PATTERN] [--end bye|none|cancel] [--answer STATUS] [--others STATUS] [--linger S] [--domain NAME]
  *
  * One process plays both sides, so a delay is the difference of two readings of one
  * clock. The trunk sends INVITE, ACK and BYE and repeats what isn't answered as
@@ -42,6 +42,7 @@ static int trunk_socket, cloud_socket, answer = 200, other_answer = 404;
 static enum { BYE, NONE, CANCEL } ending = BYE;
 static double hold = 0.1;
 static char run[9];
+static const char *domain = "cloud.example.net";
 
 static struct sockaddr_in endpoint(const char *text, char *written)
 {
@@ -119,11 +120,11 @@ static void invite_write(uint64_t n, const char *method, const char *to_tag, cha
     called[pattern_write(&recipe.to, n, called)] = 0;
     int whole = !strcmp(method, "INVITE");
     sprintf(to,
-            "%s sip:%s@cloud.example.net;user=phone SIP/2.0\r\nVia: SIP/2.0/UDP %s;rport;branch=z9hG4bK%s-%llu\r\n"
+            "%s sip:%s@%s;user=phone SIP/2.0\r\nVia: SIP/2.0/UDP %s;rport;branch=z9hG4bK%s-%llu\r\n"
             "Max-Forwards: 70\r\nFrom: \"Support\" <sip:%s@customer.example.com;user=phone>;tag=t%llu\r\n"
             "To: <sip:%s@cloud.example.net;user=phone>%s\r\nCall-ID: %s-%llu@customer.example.com\r\nCSeq: 1 %s\r\n"
             "Contact: <sip:%s@%s>\r\n%sContent-Length: %zu\r\n\r\n%s",
-            method, called, trunk_text, run, (unsigned long long)n, from, (unsigned long long)n, called, to_tag, run,
+            method, called, domain, trunk_text, run, (unsigned long long)n, from, (unsigned long long)n, called, to_tag, run,
             (unsigned long long)n, method, from, trunk_text, whole ? "Content-Type: application/sdp\r\n" : "",
             whole ? sizeof SDP - 1 : 0, whole ? SDP : "");
 }
@@ -382,11 +383,11 @@ static double quantile(size_t from, size_t to, double share)
 
 int main(int argc, char **argv)
 {
-    enum { AGENT = 1, TRUNK, CLOUD, RATE, SECONDS, HOLD, PATIENCE, FROM, TO, END, ANSWER, OTHERS, LINGER };
+    enum { AGENT = 1, TRUNK, CLOUD, RATE, SECONDS, HOLD, PATIENCE, FROM, TO, END, ANSWER, OTHERS, LINGER, DOMAIN };
     static const struct option options[] = {
         {"agent", 1, 0, AGENT}, {"trunk", 1, 0, TRUNK}, {"cloud", 1, 0, CLOUD}, {"rate", 1, 0, RATE},
         {"seconds", 1, 0, SECONDS}, {"hold", 1, 0, HOLD}, {"patience", 1, 0, PATIENCE}, {"from", 1, 0, FROM}, {"to", 1, 0, TO},
-        {"end", 1, 0, END}, {"answer", 1, 0, ANSWER}, {"others", 1, 0, OTHERS}, {"linger", 1, 0, LINGER}, {0}};
+        {"end", 1, 0, END}, {"answer", 1, 0, ANSWER}, {"others", 1, 0, OTHERS}, {"linger", 1, 0, LINGER}, {"domain", 1, 0, DOMAIN}, {0}};
     double rate = 500, seconds = 5, patience = 10, linger = 0;
     int o;
     recipe.from = pattern_read("step:+12125000000,1");
@@ -406,6 +407,7 @@ int main(int argc, char **argv)
         case ANSWER: answer = atoi(optarg); break;
         case OTHERS: other_answer = atoi(optarg); break;
         case LINGER: linger = atof(optarg); break;
+        case DOMAIN: domain = optarg; break;
         default: return 2;
         }
     if (!agent.sin_port || !trunk.sin_port || !cloud.sin_port)

@@ -69,7 +69,7 @@ concurrent_calls = 1000000
 [[trunk]]
 name = "bravo"
 sources = ["127.0.0.11/32"]
-upstream = "cloud"
+upstream = "{bravo_cloud}"
 contact = ["127.0.0.11:5070"]
 caller_ids = ["+13122200000..+13122999999"]
 {bravo}
@@ -78,6 +78,7 @@ caller_ids = ["+13122200000..+13122999999"]
 rates_mib = {rates_mib}
 [bans]
 kernel = false
+{bans}
 [admin]
 socket = "{folder}/control.sock"
 [events]
@@ -323,12 +324,22 @@ class Lab:
 
     @contextmanager
     def scene(
-        self, *, workers: int = 1, listen: str = "", bravo: str = "", more: str = "", rates_mib: int = 16
+        self,
+        *,
+        workers: int = 1,
+        listen: str = "",
+        bravo: str = "",
+        bravo_cloud: str = "cloud",
+        more: str = "",
+        bans: str = "",
+        rates_mib: int = 16,
+        around: Sequence[str] = (),
     ) -> Iterator[Scene]:
-        """A daemon of its own. Each text is put into the table that it is named after."""
+        """A daemon of its own. Each text is put into the table that it is named after; ``around`` is put before its command."""
         folder = Path(tempfile.mkdtemp(dir=self.folder))
-        values = {"folder": folder, "workers": workers, "listen": listen, "bravo": bravo, "more": more}
-        agent = Agent(folder, CONFIGURATION.format(**values, rates_mib=rates_mib), [*FIRST, *default_command()])
+        values = {"folder": folder, "workers": workers, "listen": listen, "bravo": bravo, "more": more, "bans": bans}
+        text = CONFIGURATION.format(**values, bravo_cloud=bravo_cloud, rates_mib=rates_mib)
+        agent = Agent(folder, text, [*FIRST, *around, *default_command()])
         with ExitStack() as stack:
             stack.enter_context(agent)
             scene = Scene(self, agent, folder)
@@ -345,12 +356,12 @@ class Lab:
         *,
         seconds: float | None = None,
         judge: str = "calls delay",
-        memory_kib: int = 256,
+        memory_kib: int = 1024,
         **good: Any,
     ) -> Outcome:
         """Good calls alone, then during the attack; what holds for every flood is checked, but for what ``judge`` leaves out.
 
-        The default for memory is what the control plane may take for the lines that it logs.
+        The default for memory is what the control plane may take for what it logs and the bans that it keeps.
         """
         options: Options = {"rate": self.good_rate} | good
         quiet = scene.good(1 if self.short else 3, **options).wait()
