@@ -156,6 +156,8 @@ cdef uint8_t *put_own_headers(uint8_t *to, Screen *s) noexcept nogil:
     to = ea_copy(to, s.policy.text + l.sent_by.off, l.sent_by.len)
     to = ea_put(to, b";branch=", 8)
     to = branch_put(to, listener, peer.id, s.loop, branch_mac(s.state, &s.via, s.loop, peer.id, listener))
+    if EA_UNLIKELY((peer.overload_control & OC_HEED) != 0):
+        to = ea_put(to, b";oc;oc-algo=\"loss\"", 18)
     to = ea_put(to, b"\r\n", 2)
     if r.flags & ROUTE_RECORD:
         if s.cookie_state == COOKIE_GOOD:
@@ -229,6 +231,8 @@ cdef void edit_request(Edits *e, Screen *s) noexcept nogil:
 cdef void edit_response(Edits *e, Screen *s) noexcept nogil:
     cdef Row *row
     cdef int i
+    if s.v.route.peer != NO_PEER and s.policy.peers[s.v.route.peer].overload_control:
+        edit_overload(e, s, &s.m.via[1])
     for i in range(s.m.rows):
         row = &s.m.row[i]
         if row.id != H_VIA:
@@ -354,6 +358,8 @@ cdef bint act_answer(Screen *s, OutBatch out) noexcept nogil:
     edits_init(&e)
     if m.vias:
         edit_via(&e, s)
+        if s.peer != NULL and s.peer.overload_control:
+            edit_overload(&e, s, &m.via[0])
     to = put_status_line(out.arena + out.used, &s.v)
     for i in range(m.rows):
         row = &m.row[i]

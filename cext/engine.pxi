@@ -258,6 +258,12 @@ cdef class Engine:
         finally:
             close(ep)
 
+    def set_load(self, fill: float, now: int, worker: int = 0) -> None:
+        """One look at the receive queue of a worker, `fill` of it full, as its pump takes for itself."""
+        if not 0 <= worker < self.worker_count:
+            raise IndexError(worker)
+        load_look(&self.workers[<int>worker], 0, <uint32_t>(min(max(fill, 0.0), 1.0) * LOAD_FULL), now)
+
     def stop(self) -> None:
         """Ends every pump, within a batch."""
         cdef uint64_t one = 1
@@ -305,6 +311,7 @@ cdef class Engine:
         total["by_verdict"] = verdicts
         total["monitored"] = monitored
         total["methods"] = methods
+        total["overload"] = [self.workers[k].load.level for k in range(self.worker_count)]
         total["heartbeats"] = [self.workers[k].heartbeat for k in range(self.worker_count)]
         return total
 
@@ -449,8 +456,10 @@ cdef void engine_process(Engine engine, PolicyImage *policy, Batch batch, uint64
             if EA_UNLIKELY(s.packet.source.port == 0):
                 screen_portless(s)
                 continue
-            if s.peer == NULL and screen_unread(s):
-                continue
+            if s.peer == NULL:
+                ea_count(&w.strangers, 1)
+                if screen_unread(s):
+                    continue
             s.p += parse_message(s.packet.data, s.packet.len, s.m)
             if s.packet.truncated:
                 parse_fault(s.m, RSN_TOO_LARGE)

@@ -12,6 +12,7 @@
 #endif
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
 #include <stdint.h>
@@ -721,6 +722,20 @@ static inline void ea_local(EaAddr *a, struct msghdr *m)
                 ea_addr_v6(a, v6.ipi6_addr.s6_addr, 0);
         }
     }
+}
+
+/* How full a socket's receive buffer is, in parts of 256. The kernel gives freed room back late, so up to a quarter may be
+   empty already. */
+static inline uint32_t ea_queue_fill(int fd)
+{
+    uint32_t info[SK_MEMINFO_VARS];
+    socklen_t n = sizeof info;
+    uint64_t fill;
+    if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, info, &n) || n <= SK_MEMINFO_RCVBUF * sizeof info[0]
+        || !info[SK_MEMINFO_RCVBUF])
+        return 0;
+    fill = (uint64_t)info[SK_MEMINFO_RMEM_ALLOC] * 256 / info[SK_MEMINFO_RCVBUF];
+    return fill < 256 ? (uint32_t)fill : 256;
 }
 
 static inline void ea_pause(long ns)

@@ -88,6 +88,7 @@ cdef extern from "hot.h" nogil:
     uint8_t *ea_put_host(uint8_t *, const EaAddr *)
     uint64_t ea_now()
     void ea_pause(long)
+    uint32_t ea_queue_fill(int)
     void ea_exact_sleeps()
     void *ea_table_alloc(size_t)
     void *ea_calloc_now(uint32_t, size_t)

@@ -153,3 +153,8 @@ cdef list engine_explain(Engine engine, data, source, listener, now):
                           found.sentence if step.reason else ""))
     steps.append(Step("verdict", "", True, reason.name, verdict, s.v.value, s.v.limit, reason.sentence))
     return steps
+
+
+def queue_fill(fd: int) -> float:
+    """How full a UDP socket's receive buffer is, 0 to 1, as a pump sees it."""
+    return ea_queue_fill(fd) / <double>LOAD_FULL

@@ -4,7 +4,7 @@ Every array lives in memory of the Policy object that owns it and goes with it;
 NumberSet objects are shared between policies.
 """
 
-from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from cext.hot cimport EaAddr
 from cext.msg cimport Slice
@@ -30,6 +30,10 @@ cdef enum:
 cdef enum:
     EMERGENCY_REJECT = 0
     EMERGENCY_ROUTE = 1
+
+cdef enum:                  # RFC 7339 with a peer
+    OC_TELL = 1             # it is told when we shed its requests
+    OC_HEED = 2             # it may ask for fewer of ours
 
 cdef enum:                  # kinds of requests outside a dialog that open no call, each with a budget
     BUDGET_REGISTER = 0
@@ -57,6 +61,7 @@ cdef enum:                  # the order is that of OP_NAMES in policy.pxi and of
     OP_METHOD_RATE
     OP_CALLER_RATE
     OP_CALLEE_RATE
+    OP_OVERLOAD
     OP_COUNT
 
 cdef struct Limit:          # GCRA: nanoseconds per event, and the burst in nanoseconds
@@ -97,6 +102,7 @@ cdef struct Peer:
     uint8_t kind            # PEER_
     uint8_t emergency       # EMERGENCY_
     uint8_t forwards_trust
+    uint8_t overload_control    # bits OC_
     uint8_t probed          # an upstream without probes is never down
     uint16_t over_limit     # status
     uint16_t plan
@@ -176,6 +182,7 @@ cdef struct OwnerRange:     # which trunk owns [low, high], for calls from an up
 
 cdef struct PolicyImage:
     uint64_t generation
+    int64_t wall_ahead      # of the engine's clock, ns
     uint32_t peer_count, source_count, name_count, target_count, listener_count
     uint32_t row_count, range_count, file_set_count, set_count
     uint32_t bits_count

@@ -2,7 +2,7 @@
 
 OP_NAMES = ("none", "hops", "target", "interface", "dialog", "scanner", "source_rate", "trunk_rate", "caller_format",
             "caller_owned", "caller_consistent", "caller_anonymous", "do_not_originate", "display_name",
-            "method_rate", "caller_rate", "callee_rate")
+            "method_rate", "caller_rate", "callee_rate", "overload")
 _WILDCARDS = ("0.0.0.0", "::")
 METHODS = tuple(METHOD_NAMES[i].decode() for i in range(M_COUNT))
 
@@ -59,6 +59,7 @@ cdef class Policy:
         self.fill_rows(tables)
         self.fill_settings(tables)
         self.image.generation = tables.generation
+        self.image.wall_ahead = tables.wall_ahead
         self.image.text = <uint8_t *>self.keep(bytes(self.text) + bytes(SLOT_PAD))
 
     cdef void *room(self, size_t count, size_t size) except NULL:
@@ -95,6 +96,8 @@ cdef class Policy:
             p.emergency = EMERGENCY_ROUTE if peer.emergency_route else EMERGENCY_REJECT
             p.forwards_trust = peer.forwards_trust
             p.probed = peer.probed
+            if peer.overload_control:
+                p.overload_control = OC_TELL | OC_HEED if peer.upstream_kind else OC_TELL
             p.over_limit = peer.over_limit
             p.plan = peer.plan
             p.emergency_table = peer.emergency_table

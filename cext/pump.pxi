@@ -6,6 +6,7 @@
 cdef void engine_drain(Engine engine, Worker *w, int *fds, uint32_t at, int rounds, Pacing *pacing, Batch batch,
                        OutBatch out) noexcept nogil:
     cdef PolicyImage *policy
+    cdef uint64_t now
     cdef uint16_t listener = <uint16_t>(at % MAX_LISTENERS)
     cdef int i, r
     for i in range(rounds):
@@ -13,8 +14,13 @@ cdef void engine_drain(Engine engine, Worker *w, int *fds, uint32_t at, int roun
         if r <= 0:
             break
         ea_count(&w.batches, 1)
+        now = ea_now()
+        if at < MAX_LISTENERS:
+            load_look(w, at, ea_queue_fill(fds[at]) if r == <int>batch.slots else 0, now)
         policy = engine_enter(engine, w)
-        engine_process(engine, policy, batch, ea_now(), out, w)
+        engine_process(engine, policy, batch, now, out, w)
+        if at >= MAX_LISTENERS:
+            load_leave_out(w, batch.count)
         if out.count:
             send_batch(out, fds, policy.listeners, w)
         ea_set(&w.using, 0)

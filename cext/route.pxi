@@ -247,6 +247,8 @@ cdef int route_response(Screen *s) noexcept nogil:
     s.v.route.listener = <uint16_t>listener
     s.v.route.address = s.reply_to
     s.v.route.flags |= ROUTE_RESPONSE
+    if EA_UNLIKELY((s.policy.peers[peer].overload_control & OC_HEED) != 0) and s.trace == NULL:
+        overload_told(s, &s.policy.peers[peer])
     if (m.status == 401 or m.status == 407) and m.method == M_INVITE and trunk != NO_PEER and s.trace == NULL:
         mark_set(&s.state.leases, challenge_hash(s.state, s.p, m, s.policy.peers[trunk].id), s.now, 32000000000ULL)
     return 0

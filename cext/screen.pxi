@@ -11,8 +11,8 @@ cdef enum:
     OPS_CALLER = (1 << OP_CALLER_FORMAT | 1 << OP_CALLER_OWNED | 1 << OP_CALLER_CONSISTENT
                   | 1 << OP_CALLER_ANONYMOUS | 1 << OP_DO_NOT_ORIGINATE | 1 << OP_DISPLAY_NAME)
     OPS_NEW_CALL = (OPS_STRUCTURE | OPS_CALLER | 1 << OP_SCANNER | 1 << OP_TRUNK_RATE | 1 << OP_CALLER_RATE
-                    | 1 << OP_CALLEE_RATE)
-    OPS_NEW_OTHER = OPS_STRUCTURE | 1 << OP_SCANNER | 1 << OP_METHOD_RATE
+                    | 1 << OP_CALLEE_RATE | 1 << OP_OVERLOAD)
+    OPS_NEW_OTHER = OPS_STRUCTURE | 1 << OP_SCANNER | 1 << OP_METHOD_RATE | 1 << OP_OVERLOAD
 
 
 cdef inline void decide(Screen *s, int action, int reason) noexcept nogil:
@@ -46,7 +46,7 @@ ctypedef int (*Op)(Screen *s) noexcept nogil
 cdef Op OPS[OP_COUNT]
 OPS[:] = [NULL, op_hops, op_target, op_interface, op_dialog, op_scanner, op_source_rate, op_trunk_rate, op_caller_format,
           op_caller_owned, op_caller_consistent, op_caller_anonymous, op_do_not_originate, op_display_name, op_method_rate,
-          op_caller_rate, op_callee_rate]
+          op_caller_rate, op_callee_rate, op_overload]
 
 
 # What a rule found, by its mode for this peer: True when it decides, else it is only recorded.

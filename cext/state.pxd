@@ -8,7 +8,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
 from cext.hot cimport EaAddr, EaSumKey
 from cext.msg cimport M_COUNT
-from cext.policy cimport BUDGETS, MAX_PEERS, MAX_RULES
+from cext.policy cimport BUDGETS, MAX_LISTENERS, MAX_PEERS, MAX_RULES
 
 cdef enum:
     CELLS = 8               # of a bucket: one cache line
@@ -74,7 +74,9 @@ cdef struct PeerCells:      # a peer's own limits: indexed, never hashed; theore
     uint64_t crowd_caller   # callers without a cell of their own, see ops/parties.pxi
     uint64_t crowd_callee
     uint64_t method[BUDGETS]    # requests outside a dialog that open no call, by kind
-    uint64_t spare_too      # two cache lines
+    uint64_t oc             # until, in ms, << 7 | of a hundred: what it asked of us, see ops/overload.pxi
+    uint64_t oc_seq         # of that
+    uint64_t spare[7]       # three cache lines
 
 cdef struct Keys:
     uint8_t table[16]       # keys of tables and digests: never leave the process
@@ -105,8 +107,18 @@ cdef struct EventRecord:
     uint8_t to_user[EVENT_TEXT]
     uint8_t agent[EVENT_TEXT]
 
+cdef struct Load:           # of a worker, see ops/overload.pxi
+    uint64_t since          # when this window began, monotonic ns
+    uint64_t received       # by then
+    uint64_t strangers
+    uint32_t fill           # standing, of 256
+    uint32_t level          # 0, 1: requests that open no call are shed, 2: new calls too
+    uint32_t shed           # share of them, of 256
+    uint16_t low[MAX_LISTENERS]     # least fill of each listener's queue in this window
+
 cdef struct Worker:
     uint64_t received
+    uint64_t strangers      # of these from nobody's address
     uint64_t acted[4]       # by ACT_
     uint64_t methods[M_COUNT]
     uint64_t responses
@@ -120,6 +132,7 @@ cdef struct Worker:
     uint64_t ring_tail      # written by the reader
     uint64_t second         # that `logged` counts
     uint16_t logged[REASONS]
+    Load load
     uint64_t *verdicts      # [slot][reason][action]
     uint64_t *monitored     # [slot][rule]
     EventRecord *ring

@@ -278,6 +278,12 @@ class Engine:
         there isn't.
         """
 
+    def set_load(self, fill: float, now: int, worker: int = 0) -> None:
+        """One look at a worker's receive queue, ``fill`` (0 to 1) of it full at the time ``now``; a pump looks for itself.
+
+        What counts is the least fill of 100 ms: two looks, so far apart, make a standing one. IndexError for no worker.
+        """
+
     def stop(self) -> None:
         """Ends every pump within a batch. Safe from any thread and from a signal handler."""
 
@@ -286,7 +292,8 @@ class Engine:
 
         Also responses, events_dropped, strikes_dropped, send_errors and batches; ``by_verdict``:
         {(action, rule, reason, peer): n}; ``monitored``: {(rule, peer): n};
-        ``methods``: {method: n}; ``heartbeats``: one number per worker, which moves at
+        ``methods``: {method: n}; ``overload``: the level (0 to 2) of
+        each worker; ``heartbeats``: one number per worker, which moves at
         least once a second while its pump turns.
         """
 
@@ -320,3 +327,6 @@ class Engine:
 
         RuntimeError before the first publish, IndexError for a listener that there isn't.
         """
+
+def queue_fill(fd: int) -> float:
+    """How full a UDP socket's receive buffer is, 0 to 1, as a pump sees it. 0 for what is no socket."""

@@ -37,6 +37,12 @@ def _trunk_rate(step: Step) -> Words:
     return f"{step['value']} of the burst used", f"burst {step['limit']}"
 
 
+def _overload(step: Step) -> Words:
+    if step["reason"] == "overload-upstream":
+        return f"{step['value']} % fewer asked for by the upstream", ""
+    return f"queue {step['value']} % full", f"shed from {step['limit']} %"
+
+
 def _calls(step: Step) -> Words:
     return (
         (f"{step['value']} calls of the burst used", f"burst {step['limit']}") if step["limit"] else ("no number", "")
@@ -64,6 +70,7 @@ WORDS: dict[str, Callable[[Step], Words]] = {
     "trunk-rate": _trunk_rate,
     "caller-rate": _calls,
     "callee-rate": _calls,
+    "overload": _overload,
     "caller-format": _caller,
     "caller-owned": _caller,
     "caller-consistent": _consistent,

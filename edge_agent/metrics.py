@@ -41,6 +41,9 @@ METRICS: tuple[Metric, ...] = (
     Metric("table_evictions_total", "counter", ("table",), "Entries that gave way to others before their time."),
     Metric("table_bytes", "gauge", ("table",), "Memory of a state table, fixed at start."),
     Metric("upstream_up", "gauge", ("upstream", "target"), "1 while the target answers its probes, or has none."),
+    Metric(
+        "overload_level", "gauge", ("worker",), "0: nothing is shed; 1: requests that open no call; 2: new calls too."
+    ),
     Metric("ring_dropped_total", "counter", ("ring",), "Records that found their ring full."),
     Metric("send_errors_total", "counter", (), "Datagrams that the kernel refused to send; they count as sent."),
     Metric("build_info", "gauge", ("version",), "Always 1; the label is the release."),

@@ -54,6 +54,7 @@ def report(
         "bans": dict(bans),
         "tables": {table: dict(figures) for table, figures in tables.items()},
         "dropped": {"events": counters["events_dropped"], "log_lines": log_lines_lost},
+        "overload": list(counters["overload"]),
         "heartbeats": list(counters["heartbeats"]),
     }
 

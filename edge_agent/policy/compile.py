@@ -58,6 +58,7 @@ class PeerRow(NamedTuple):
     emergency_route: bool
     forwards_trust: bool
     probed: bool
+    overload_control: bool
     over_limit: int
     plan: int
     emergency_table: int
@@ -264,6 +265,7 @@ def _upstream(settings: Settings, upstream: Upstream, regions: _Regions) -> Peer
         emergency_route=False,
         forwards_trust=False,
         probed=upstream.probe_every > 0,
+        overload_control=upstream.overload_control,
         over_limit=486,
         plan=0,
         emergency_table=regions.lane(settings.agent.country, ("9",)),
@@ -294,6 +296,7 @@ def _trunk(loaded: Loaded, trunk: Trunk, index: dict[str, int], regions: _Region
         emergency_route=route,
         forwards_trust=trunk.forwards == "trust",
         probed=False,
+        overload_control=trunk.overload_control,
         over_limit=trunk.over_limit,
         plan=regions.plan(trunk.country),
         emergency_table=regions.lane(trunk.country, trunk.emergency_prefixes),
@@ -388,7 +391,8 @@ def _rows() -> tuple[ScreenRow, ...]:
         for row in rule.rows
         if row.op not in LANE_OPS
     ]
-    return tuple(sorted(rows, key=lambda row: row.op not in STRUCTURE_OPS))
+    # What is shed costs no look at a table.
+    return tuple(sorted(rows, key=lambda row: (row.op not in STRUCTURE_OPS, row.op != "overload")))
 
 
 def _owners(

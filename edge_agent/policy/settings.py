@@ -134,6 +134,9 @@ class Upstream(Section):
     domains: list[Domain] = setting([], "Hosts that a Request-URI towards it may name, besides its targets.")
     sources: list[Source] = setting([], "Networks that its own requests come from; empty: its targets.")
     methods: list[Method] = setting([], "Methods that it takes; empty: those of the rule interface.", max_length=32)
+    overload_control: bool = setting(
+        False, "RFC 7339: it may ask for fewer new requests, and is told when the agent sheds some (both by loss)."
+    )
     probe_every: Duration = setting(10.0, "Time between OPTIONS that ask whether it is up; 0s: never.", ge=0, le=3600)
 
 
@@ -182,6 +185,7 @@ class Trunk(Section):
         300, "Calls that may be up at the same time.", ge=1, le=RATE_MAX
     )
     over_limit: Literal[486, 480, 503, 603] = setting(486, "What a call above a limit is answered.")
+    overload_control: bool = setting(False, "RFC 7339: where its Via offers it, it is told when the agent sheds calls.")
     emergency: Annotated[
         Literal["reject", "redirect", "route"],
         NotBuilt("redirecting emergency calls", refused=("redirect",), quiet=("reject", "route")),

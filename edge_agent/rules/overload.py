@@ -1,6 +1,11 @@
-"""overload: the agent or an upstream over its capacity. It never refuses an emergency call."""
+"""overload: the agent or an upstream over its capacity. It never refuses an emergency call, or anything inside a dialog.
 
-from edge_agent.rules._shape import Mode, Rule
+The agent's own load is a receive queue that stands full for a while; an
+upstream's is what it says by RFC 7339, where `overload_control` is set. What
+is shed gets 503 without Retry-After, and nothing else here is answered 503.
+"""
+
+from edge_agent.rules._shape import Mode, Row, Rule
 
 RULE = Rule(
     name="overload",
@@ -10,5 +15,5 @@ RULE = Rule(
     finds="more work than the agent or the upstream can take",
     answer="503 without Retry-After, lowest priority first",
     structural=True,
-    built=False,
+    rows=(Row("overload"),),
 )

@@ -62,13 +62,18 @@ class Ban(Entry):
     seconds: Annotated[float, Field(gt=0)]
 
 
-Step: TypeAlias = Send | Capture | Reload | Strikes | Ban
+class Queue(Entry):
+    fill: Annotated[float, Field(ge=0, le=1)]
+
+
+Step: TypeAlias = Send | Capture | Reload | Strikes | Ban | Queue
 KINDS: dict[str, type[Step]] = {
     "send": Send,
     "capture": Capture,
     "reload": Reload,
     "strikes": Strikes,
     "ban": Ban,
+    "queue": Queue,
 }
 
 
@@ -131,6 +136,11 @@ class Run:
         self.agent.publish(compile_tables(load(policy), 1))
         self.look(policy)
 
+    def queue(self, entry: Queue) -> None:
+        for wait in (0, 0.1):
+            self.agent.wait(wait)
+            self.agent.engine.set_load(entry.fill, self.agent.now)
+
     def entry(self, entry: Step) -> None:
         if isinstance(entry, Send):
             self.send(entry)
@@ -143,6 +153,8 @@ class Run:
             self.used.add(entry.policy)
         elif isinstance(entry, Strikes):
             assert self.agent.strikes() == entry.is_
+        elif isinstance(entry, Queue):
+            self.queue(entry)
         else:
             assert self.agent.ban(entry.network, entry.seconds)
 

@@ -50,6 +50,47 @@ class Tally:
         return 0
 
 
+class Queue:
+    """overload: the level and the share of calls (of 256) that a worker's queue stands for, look by look."""
+
+    WINDOW = 100_000_000
+
+    def __init__(self) -> None:
+        self.since: int | None = None
+        self.seen: list[int] = []
+        self.level = self.shed = 0
+
+    def look(self, fill: int, now: int) -> None:
+        """``fill`` of 256 parts are in use."""
+        if self.since is None:
+            self.since = now
+        self.seen.append(fill)
+        if now - self.since < self.WINDOW:
+            return
+        stands = min(self.seen)
+        self.since, self.seen = now, []
+        entered = 2 if stands >= 160 else 1 if stands >= 128 else 0
+        kept = 2 if stands >= 112 else 1 if stands >= 80 else 0
+        self.level = max(entered, min(self.level, kept))
+        self.shed = (stands - 112) * 256 // 144 if self.level == 2 else 0
+
+
+class Asked:
+    """RFC 7339: by how many percent a neighbour wants less, answer by answer. The clock is milliseconds."""
+
+    def __init__(self) -> None:
+        self.percent, self.until, self.seq = 0, 0, Fraction(0)
+
+    def told(self, now: int, percent: int, validity: int, seq: Fraction) -> None:
+        if seq < self.seq and now < self.until + 10_000:
+            return
+        self.seq, self.until = seq, now + validity
+        self.percent = percent if validity else 0
+
+    def share(self, now: int) -> int:
+        return self.percent if now < self.until else 0
+
+
 class Victim:
     """callee-rate on one called number: the budget, the second one of those who called before, and who did."""
 

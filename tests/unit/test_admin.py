@@ -35,6 +35,7 @@ COUNTERS: dict[str, Any] = {
     "methods": {"INVITE": 10},
     "events_dropped": 1,
     "send_errors": 0,
+    "overload": [0],
     "heartbeats": [7],
 }
 

@@ -28,6 +28,7 @@ BUILT = {
     "trunk-rate": (Row("trunk_rate"), Row("method_rate")),
     "caller-rate": (Row("caller_rate"),),
     "callee-rate": (Row("callee_rate"),),
+    "overload": (Row("overload"),),
     "caller-format": (Row("caller_format"),),
     "caller-owned": (Row("caller_owned"),),
     "caller-consistent": (Row("caller_consistent"),),
