@@ -151,11 +151,10 @@ cdef uint8_t *put_own_headers(uint8_t *to, Screen *s) noexcept nogil:
     cdef Cookie cookie
     cdef uint8_t text[COOKIE_TEXT + 16]
     cdef uint32_t n
-    cdef uint16_t listener = s.packet.listener | (BRANCH_LANE if r.flags & ROUTE_EMERGENCY else 0)
     to = ea_put(to, b"Via: SIP/2.0/UDP ", 17)
     to = ea_copy(to, s.policy.text + l.sent_by.off, l.sent_by.len)
     to = ea_put(to, b";branch=", 8)
-    to = branch_put(to, listener, peer.id, s.loop, branch_mac(s.state, &s.via, s.loop, peer.id, listener))
+    to = branch_put(to, route_came_by(s), peer.id, s.loop, route_mac(s))
     if EA_UNLIKELY((peer.overload_control & OC_HEED) != 0):
         to = ea_put(to, b";oc;oc-algo=\"loss\"", 18)
     to = ea_put(to, b"\r\n", 2)
@@ -168,6 +167,8 @@ cdef uint8_t *put_own_headers(uint8_t *to, Screen *s) noexcept nogil:
             cookie.peer_id = peer.id if cookie.from_upstream else s.peer.id
             cookie.emergency = (r.flags & ROUTE_EMERGENCY) != 0
             cookie.originator = s.packet.source
+            if s.m.method == M_INVITE:
+                cookie.lease = lease_called(s)
         # A re-INVITE's Record-Route changes nothing (RFC 3261 §16.6 step 4), so a new one is as good as none.
         if s.cookie_state != COOKIE_GOOD:
             n = <uint32_t>(cookie_put(text, s.state, &cookie, s.p, s.m) - text)

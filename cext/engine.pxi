@@ -38,6 +38,7 @@ cdef class Engine:
     cdef uint64_t wildcards             # bit listener; listeners stay as they were at start
     cdef dict slots                     # peer name -> slot in State and counters
     cdef list slot_names
+    cdef list reused                    # (slot, peer id) that changed hands in this publish
     cdef uint64_t stopping
     cdef int wake
     cdef Batch probe
@@ -59,8 +60,9 @@ cdef class Engine:
                 or not cells_init(&self.state.rates, <uint64_t>rates_mib << 20)
                 or not cells_init(&self.state.strikes, <uint64_t>rates_mib << 18)
                 or not bans_init(&self.state.bans)
-                or not cells_init(&self.state.leases, <uint64_t>leases_mib << 20)
                 or not cells_init(&self.state.callers, <uint64_t>callers_mib << 20)
+                or not cells_init(&self.state.marks, <uint64_t>leases_mib << 19)
+                or not leases_init(&self.state.leases, <uint64_t>leases_mib << 19)
                 or not txn_init(&self.state.transactions, <uint64_t>transactions_mib << 20)):
             raise MemoryError("the state tables don't fit: lower [tables]")
         for i in range(workers):
@@ -72,6 +74,7 @@ cdef class Engine:
                     and self.workers[i].strikes):
                 raise MemoryError("the counters don't fit")
         self.slots = {}
+        self.reused = []
         self.slot_names = [None] * (MAX_PEERS + 1)
         self.slot_names[0] = ""
         self.set_keys(secret, old_secret)
@@ -84,6 +87,7 @@ cdef class Engine:
         long_key = _hashlib.shake_256(derive(secret, "sum")).digest(EA_SUM_PAIRS * sizeof(EaSumKey))
         memcpy(self.state.keys.sum, <char *>long_key, EA_SUM_PAIRS * sizeof(EaSumKey))
         self.put_key(self.state.keys.loop, derive(secret, "loop"))
+        self.put_key(self.state.keys.call, derive(secret, "call"))
         self.put_key(self.state.keys.tag, derive(secret, "tag"))
         # Table keys needn't outlive the process, and so don't.
         self.put_key(self.state.keys.table, _hashlib.sha256(secret + _time.time_ns().to_bytes(8, "little")
@@ -111,8 +115,9 @@ cdef class Engine:
         munmap(self.state.rates.cell, self.state.rates.bytes)
         munmap(self.state.strikes.cell, self.state.strikes.bytes)
         bans_free(&self.state.bans)
-        munmap(self.state.leases.cell, self.state.leases.bytes)
         munmap(self.state.callers.cell, self.state.callers.bytes)
+        munmap(self.state.marks.cell, self.state.marks.bytes)
+        munmap(self.state.leases.bucket, self.state.leases.bytes)
         munmap(self.state.transactions.entry, self.state.transactions.bytes)
         close(self.wake)
 
@@ -130,6 +135,7 @@ cdef class Engine:
         if policy.tables is None or policy.image.listener_count < <uint32_t>self.most_listeners:
             raise ValueError("a policy without tables, or with fewer listeners than are in use")
         names = [peer.name for peer in policy.tables.peers]
+        self.reused = []
         if len(names) > MAX_PEERS:
             raise ValueError(f"at most {MAX_PEERS} trunks and upstreams")
         for i, name in enumerate(names):
@@ -144,6 +150,9 @@ cdef class Engine:
             while ea_get(&self.workers[k].using) not in (0, policy.image.generation):
                 _time.sleep(0.0005)
         self.policy = policy
+        # Calls that the old policy let in for a slot's last owner while this went on.
+        for slot, owner in self.reused:
+            leases_purge(&self.state, slot, owner)
 
     # A peer that goes keeps its slot, and so its counters, until the slots run out.
     cdef int slot_of(self, name, names) except -1:
@@ -157,7 +166,10 @@ cdef class Engine:
             for k in range(self.worker_count):
                 memset(&self.workers[k].verdicts[slot * REASONS * ACT_COUNT], 0, REASONS * ACT_COUNT * 8)
                 memset(&self.workers[k].monitored[slot * MAX_RULES], 0, MAX_RULES * 8)
-            memset(&self.state.peers[slot], 0, sizeof(PeerCells))
+            # Its number of calls goes with their leases, so that each is taken off once.
+            leases_purge(&self.state, <uint16_t>slot, peer_id(name))
+            self.reused.append((slot, peer_id(name)))
+            memset(&self.state.peers[slot], 0, <uint8_t *>self.state.peers[slot].calls - <uint8_t *>&self.state.peers[slot])
         self.slot_names[slot] = name
         self.slots[name] = slot
         return slot
@@ -369,21 +381,11 @@ cdef class Engine:
 
     def tables(self) -> dict:
         """Entries, evictions (or refusals of a full bucket) and bytes of each state table. Walks them: not for often."""
-        cdef uint64_t now = ea_now()
-        return {
-            "rates": {"entries": cells_live(&self.state.rates, now), "evictions": self.state.rates.full,
-                      "bytes": self.state.rates.bytes},
-            "strikes": {"entries": cells_live(&self.state.strikes, now), "evictions": self.state.strikes.full,
-                        "bytes": self.state.strikes.bytes},
-            "bans": {"entries": bans_live(&self.state.bans, now), "evictions": self.state.bans.full,
-                     "bytes": self.state.bans.bytes},
-            "transactions": {"entries": txn_live(&self.state.transactions, now),
-                             "evictions": self.state.transactions.evicted, "bytes": self.state.transactions.bytes},
-            "leases": {"entries": cells_live(&self.state.leases, now), "evictions": self.state.leases.full,
-                       "bytes": self.state.leases.bytes},
-            "callers": {"entries": cells_live(&self.state.callers, now), "evictions": self.state.callers.full,
-                        "bytes": self.state.callers.bytes},
-        }
+        return engine_tables(self)
+
+    def calls(self, now: int) -> dict:
+        """Calls of each trunk at the time `now`: {"out", "in", "emergency", "limit"}. Walks the leases: not for often."""
+        return engine_calls(self, now)
 
     def explain(self, data: bytes, source: tuple, listener: int, now: int) -> list:
         """Every rule in order with what it saw, its limit and its answer, and the verdict last. Changes no state.
@@ -444,6 +446,7 @@ cdef void engine_process(Engine engine, PolicyImage *policy, Batch batch, uint64
     if out is not None:
         out.used = 0
         out.count = 0
+    leases_sweep(&engine.state, now, LEASE_SLICE)
     while first < batch.count:
         n = batch.count - first
         if n > GROUP:

@@ -158,3 +158,43 @@ cdef list engine_explain(Engine engine, data, source, listener, now):
 def queue_fill(fd: int) -> float:
     """How full a UDP socket's receive buffer is, 0 to 1, as a pump sees it."""
     return ea_queue_fill(fd) / <double>LOAD_FULL
+
+
+cdef dict engine_tables(Engine engine):
+    cdef uint64_t now = ea_now()
+    return {
+        "rates": {"entries": cells_live(&engine.state.rates, now), "evictions": engine.state.rates.full,
+                  "bytes": engine.state.rates.bytes},
+        "strikes": {"entries": cells_live(&engine.state.strikes, now), "evictions": engine.state.strikes.full,
+                    "bytes": engine.state.strikes.bytes},
+        "bans": {"entries": bans_live(&engine.state.bans, now), "evictions": engine.state.bans.full,
+                 "bytes": engine.state.bans.bytes},
+        "transactions": {"entries": txn_live(&engine.state.transactions, now),
+                         "evictions": engine.state.transactions.evicted, "bytes": engine.state.transactions.bytes},
+        "marks": {"entries": cells_live(&engine.state.marks, now), "evictions": engine.state.marks.full,
+                  "bytes": engine.state.marks.bytes},
+        "leases": {"entries": leases_live(&engine.state.leases, now),
+                   "evictions": engine.state.leases.full + engine.state.leases.contended,
+                   "bytes": engine.state.leases.bytes},
+        "callers": {"entries": cells_live(&engine.state.callers, now), "evictions": engine.state.callers.full,
+                    "bytes": engine.state.callers.bytes},
+    }
+
+
+cdef dict engine_calls(Engine engine, uint64_t now):
+    cdef Policy policy = engine.policy
+    cdef Peer *p
+    cdef uint64_t *calls
+    cdef uint32_t i
+    found = {}
+    if policy is None:
+        return found
+    leases_sweep_all(&engine.state, now)
+    for i in range(policy.image.peer_count):
+        p = &policy.image.peers[i]
+        calls = engine.state.peers[p.slot].calls
+        if p.kind == PEER_TRUNK:
+            found[policy.tables.peers[i].name] = {
+                "out": calls[LEASE_OUT], "in": calls[LEASE_IN], "emergency": calls[LEASE_EMERGENCY],
+                "limit": p.concurrent}
+    return found

@@ -52,6 +52,7 @@ cdef enum:                  # the order is that of OP_NAMES in policy.pxi and of
     OP_SCANNER
     OP_SOURCE_RATE
     OP_TRUNK_RATE
+    OP_TRUNK_CALLS
     OP_CALLER_FORMAT
     OP_CALLER_OWNED
     OP_CALLER_CONSISTENT
@@ -120,6 +121,7 @@ cdef struct Peer:
     Limit caller_rate
     Limit callee_rate
     uint64_t callee_known_ns        # how long callee-rate knows who called
+    uint64_t concurrent     # trunk-calls
     uint8_t mode[MAX_RULES]
 
 cdef struct SourceRow:      # a network that is a peer's
@@ -216,6 +218,7 @@ cdef struct PolicyImage:
     Limit source_rate, prefix_rate, dialog_grace, dialog_rate, ack_budget, emergency_rate, answers
     Limit strikes                   # a step is the time that forgets one strike, the tolerance all that make a ban
     uint64_t emergency_caller_ns
+    uint64_t emergency_concurrent
     uint64_t grace_until            # monotonic ns; 0: no grace
     uint8_t reason_rule[128]        # rule of each RSN_, 255: none
     uint8_t unknown_mode[MAX_RULES] # of each rule on sources that are nobody's

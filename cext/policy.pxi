@@ -1,7 +1,7 @@
 # policy.pxi: Policy: the tables that policy/compile.py worked out, copied into flat arrays. It checks nothing twice.
 
-OP_NAMES = ("none", "hops", "target", "interface", "dialog", "scanner", "source_rate", "trunk_rate", "caller_format",
-            "caller_owned", "caller_consistent", "caller_anonymous", "do_not_originate", "display_name",
+OP_NAMES = ("none", "hops", "target", "interface", "dialog", "scanner", "source_rate", "trunk_rate", "trunk_calls",
+            "caller_format", "caller_owned", "caller_consistent", "caller_anonymous", "do_not_originate", "display_name",
             "method_rate", "caller_rate", "callee_rate", "overload")
 _WILDCARDS = ("0.0.0.0", "::")
 METHODS = tuple(METHOD_NAMES[i].decode() for i in range(M_COUNT))
@@ -108,6 +108,7 @@ cdef class Policy:
             p.caller_rate = cell_limit_of(peer.caller_rate)
             p.callee_rate = cell_limit_of(peer.callee_rate)
             p.callee_known_ns = <uint64_t>(peer.callee_known_hours * 3.6e12)
+            p.concurrent = peer.concurrent
             p.domain = self.put_text(peer.domain)
             p.marks = self.put_bytes(b"".join(bytes([len(mark)]) + mark.encode() for mark in peer.marks))
             p.first_target = target
@@ -278,6 +279,7 @@ cdef class Policy:
         self.image.answers = limit_of(t.answers)
         self.image.emergency_rate = limit_of(t.emergency_rate)
         self.image.strikes = limit_of(t.strikes)
+        self.image.emergency_concurrent = t.emergency_concurrent
         self.image.emergency_caller_ns = <uint64_t>(t.emergency_caller_seconds * 1e9)
         self.image.grace_until = t.grace_until
         folded = [s.lower().encode() for s in t.signatures]

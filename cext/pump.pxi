@@ -43,10 +43,7 @@ cdef void engine_pump(Engine engine, int worker, int ep, int *fds, Batch batch, 
         ea_count(&w.heartbeat, 1)
         if w.heartbeat & 0xffff == 0:
             w.train_limit = TRAIN_BYTES     # routes change: what a path refused may go now
-        cells_sweep(&engine.state.rates, w.heartbeat, ea_now())
-        cells_sweep(&engine.state.leases, w.heartbeat, ea_now())
-        cells_sweep(&engine.state.strikes, w.heartbeat, ea_now())
-        cells_sweep(&engine.state.callers, w.heartbeat, ea_now())
+        state_sweep(&engine.state, w.heartbeat, ea_now())
         known = False
         for i in range(n):
             at = <uint32_t>ready[i].data.u64

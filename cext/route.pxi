@@ -217,6 +217,18 @@ cdef bint via_address(const uint8_t *p, Via *via, EaAddr *to) noexcept nogil:
     return True
 
 
+# The listener as the branch has it: with the lane's bit.
+cdef inline uint16_t route_came_by(Screen *s) noexcept nogil:
+    return s.packet.listener | (BRANCH_LANE if s.v.route.flags & ROUTE_EMERGENCY else 0)
+
+
+# The MAC of the branch that this request goes on with: its lease knows the transaction by it.
+cdef uint64_t route_mac(Screen *s) noexcept nogil:
+    if s.mac == 0:
+        s.mac = branch_mac(s.state, &s.via, s.loop, s.policy.peers[s.v.route.peer].id, route_came_by(s))
+    return s.mac
+
+
 # A response: is it to a request that we forwarded, from the peer it went to? Then to its next Via.
 cdef int route_response(Screen *s) noexcept nogil:
     cdef SipMsg *m = s.m
@@ -249,6 +261,8 @@ cdef int route_response(Screen *s) noexcept nogil:
     s.v.route.flags |= ROUTE_RESPONSE
     if EA_UNLIKELY((s.policy.peers[peer].overload_control & OC_HEED) != 0) and s.trace == NULL:
         overload_told(s, &s.policy.peers[peer])
+    if s.trace == NULL:
+        lease_response(s, peer, trunk, mac)
     if (m.status == 401 or m.status == 407) and m.method == M_INVITE and trunk != NO_PEER and s.trace == NULL:
-        mark_set(&s.state.leases, challenge_hash(s.state, s.p, m, s.policy.peers[trunk].id), s.now, 32000000000ULL)
+        mark_set(&s.state.marks, challenge_hash(s.state, s.p, m, s.policy.peers[trunk].id), s.now, 32000000000ULL)
     return 0

@@ -80,11 +80,14 @@ cdef struct Screen:
     uint64_t first          # time of the first copy of this request
     EaSum via               # of what the next Via of a response will say
     uint64_t key            # of the transaction cache; of a stranger, of its source
+    uint64_t call_key       # of an INVITE's leases: Call-ID and originating tag
     uint64_t digest
     uint64_t loop
+    uint64_t mac            # of the branch that the request goes on with, 0: not worked out yet
     uint64_t found          # of an op: what it saw
     uint64_t limit          # and its threshold
     uint32_t ops            # bits OP_ that apply to this request
+    uint32_t lease          # hash of the called number, 0: not worked out yet
     uint16_t peer_index
     uint16_t own_routes     # leading Route values that name us
     uint8_t dir             # DIR_

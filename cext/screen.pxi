@@ -44,9 +44,9 @@ ctypedef int (*Op)(Screen *s) noexcept nogil
 
 # In the order of OP_.
 cdef Op OPS[OP_COUNT]
-OPS[:] = [NULL, op_hops, op_target, op_interface, op_dialog, op_scanner, op_source_rate, op_trunk_rate, op_caller_format,
-          op_caller_owned, op_caller_consistent, op_caller_anonymous, op_do_not_originate, op_display_name, op_method_rate,
-          op_caller_rate, op_callee_rate, op_overload]
+OPS[:] = [NULL, op_hops, op_target, op_interface, op_dialog, op_scanner, op_source_rate, op_trunk_rate, op_trunk_calls,
+          op_caller_format, op_caller_owned, op_caller_consistent, op_caller_anonymous, op_do_not_originate, op_display_name,
+          op_method_rate, op_caller_rate, op_callee_rate, op_overload]
 
 
 # What a rule found, by its mode for this peer: True when it decides, else it is only recorded.
@@ -59,7 +59,7 @@ cdef bint screen_finding(Screen *s, int rule, int reason) noexcept nogil:
         s.v.monitored |= <uint64_t>1 << rule
         return False
     decide(s, ACT_ANSWER, reason)
-    if reason == RSN_TRUNK_RATE:
+    if reason == RSN_TRUNK_RATE or reason == RSN_TRUNK_CALLS:
         s.v.status = s.peer.over_limit
     s.v.value = s.found
     s.v.limit = s.limit
@@ -131,6 +131,9 @@ cdef void screen_prepare(Screen *s) noexcept nogil:
         return
     screen_address(s)
     if s.peer != NULL and (s.m.method == M_INVITE or s.m.method == M_ACK or s.m.method == M_CANCEL):
+        if s.m.method == M_INVITE:
+            s.call_key = call_key(s.state, s.p, s.m.call_id, s.m.from_tag)
+            lease_prefetch(&s.state.leases, s.call_key)
         screen_key(s)
         txn_prefetch(&s.state.transactions, s.key)
         if s.m.method == M_INVITE and s.m.to_tag.len == 0 and s.m.reason == 0:
@@ -266,6 +269,9 @@ cdef void screen_new(Screen *s) noexcept nogil:
     cdef uint64_t called
     # REFER makes a call too, and says who asks for it.
     s.ops = OPS_NEW_CALL if call or s.m.method == M_REFER else OPS_NEW_OTHER
+    # An INVITE with a To tag is of a call that is up, so no new one.
+    if call and s.m.to_tag.len == 0:
+        s.ops |= 1 << OP_TRUNK_CALLS
     if s.lane != LANE_NONE:
         s.ops = 1 << OP_HOPS
     if screen_rows(s, 0, s.policy.structure_rows) and s.trace == NULL:
@@ -288,11 +294,13 @@ cdef void screen_new(Screen *s) noexcept nogil:
     elif not screen_rows(s, s.policy.structure_rows, s.policy.row_count) and s.v.action == ACT_NONE:
         screen_pass(s)
     if call and s.trace == NULL:
+        if s.v.action == ACT_FORWARD:
+            calls_forward(s)
         txn_put(&s.state.transactions, s.key, s.digest, s.now, txn_pack(&s.v, s.peer.slot))
         if s.v.action == ACT_FORWARD and s.dir == DIR_UPSTREAM:
             # The trunk may forward this very call: 200 s is the longest that it rings.
             called = uri_canonical(s.p, &s.m.uri, &s.policy.plans[s.peer.plan])
-            mark_set(&s.state.leases, passed_hash(
+            mark_set(&s.state.marks, passed_hash(
                 s.state, s.policy.peers[s.v.route.peer].id, called,
                 uri_canonical(s.p, &s.m.from_, &s.policy.plans[s.peer.plan])), s.now,
                 mark_span(s.now, 200000000000ULL, s.policy.forwards_per_call))

@@ -1,4 +1,4 @@
-"""All that changes while calls pass: rate cells, transactions, marks, counters, the event ring. Declarations only.
+"""All that changes while calls pass: rate cells, marks, transactions, leases, counters, the event ring. Declarations only.
 
 Memory is fixed and faulted in at start. Threads share the tables by atomics;
 counters and rings have one writer each.
@@ -13,6 +13,9 @@ from cext.policy cimport BUDGETS, MAX_LISTENERS, MAX_PEERS, MAX_RULES
 cdef enum:
     CELLS = 8               # of a bucket: one cache line
     WAYS = 8                # entries of a transaction bucket
+    LEASE_WAYS = 7          # of a lease bucket
+    LEASE_TAGS = 4          # open transactions, and far sides that answered, of one lease
+    LEASE_KINDS = 3
     MAX_WORKERS = 64
     REASONS = 128           # room for every RSN_
     RING = 4096             # events of a worker, a power of two
@@ -62,6 +65,32 @@ cdef struct StrikeRecord:   # a source with too many strikes
     uint16_t slot           # of the open trunk, 0: nobody's
     uint8_t proven
 
+cdef struct Lease:          # 64 bytes: one leg of a call, see leases.pxi; written under its bucket's lock
+    uint32_t transaction[LEASE_TAGS]    # its INVITEs, with LEASE_DONE once they had their final answer; 0: none
+    uint32_t far[LEASE_TAGS]            # To tags that answered, with LEASE_DONE once hung up; 0: none
+    uint64_t expiry         # monotonic ns
+    uint32_t called         # hash of the called number
+    uint32_t peer_id        # of the trunk
+    uint16_t slot           # and its counters
+    uint8_t kind            # LEASE_OUT and the like: index into PeerCells.calls
+    uint8_t live            # 1: counted there; 0: ended, kept for its late copies
+    uint32_t spare[3]
+
+cdef struct LeaseBucket:    # eight cache lines; the first tells which of the others matter
+    uint64_t lock
+    uint64_t key[LEASE_WAYS]            # hash of Call-ID and originating tag, 0: empty
+    Lease lease[LEASE_WAYS]
+
+cdef struct LeaseTable:
+    LeaseBucket *bucket
+    uint64_t mask           # buckets - 1
+    uint64_t bytes
+    uint64_t full           # calls that found no room and went uncounted
+    uint64_t contended      # changes that found no lock in time
+    uint64_t swept          # time of the last slice
+    uint64_t cursor         # next bucket to sweep
+    uint64_t looked         # time of the last look at the whole table
+
 cdef struct PeerCells:      # a peer's own limits: indexed, never hashed; theoretical arrival time in ns
     uint64_t rate
     uint64_t ack
@@ -76,13 +105,15 @@ cdef struct PeerCells:      # a peer's own limits: indexed, never hashed; theore
     uint64_t method[BUDGETS]    # requests outside a dialog that open no call, by kind
     uint64_t oc             # until, in ms, << 7 | of a hundred: what it asked of us, see ops/overload.pxi
     uint64_t oc_seq         # of that
-    uint64_t spare[7]       # three cache lines
+    uint64_t spare[4]
+    uint64_t calls[LEASE_KINDS]     # leases of each kind; three cache lines. A new owner of the slot zeroes what stands before
 
 cdef struct Keys:
     uint8_t table[16]       # keys of tables and digests: never leave the process
     EaSumKey *sum           # of all sums
     uint8_t branch[16]
     uint8_t loop[16]        # with `sum` and `branch`: parts of branches, so a restart and the rest of a fleet make the same ones
+    uint8_t call[16]        # of leases, and of what cookies say of them
     uint8_t tag[16]
     uint8_t cookie[2][16]   # current, and the one before it
     uint8_t cookie_id[2]
@@ -146,7 +177,8 @@ cdef struct State:
     CellTable rates
     CellTable strikes
     BanTable bans
-    CellTable leases
     CellTable callers       # who has called whom before
+    CellTable marks
+    LeaseTable leases
     TransactionTable transactions
     PeerCells *peers

@@ -320,7 +320,13 @@ class Engine:
         """
 
     def tables(self) -> dict[str, dict[str, int]]:
-        """entries, evictions and bytes of rates, strikes, bans, transactions, leases, callers. Walks them: not for often."""
+        """entries, evictions and bytes of rates, strikes, bans, transactions, marks, leases, callers. Not for often."""
+
+    def calls(self, now: int) -> dict[str, dict[str, int]]:
+        """Of each trunk: ``out``, ``in`` and ``emergency``, its calls at the time ``now``, and ``limit``, what ``out`` may be.
+
+        A call counts from its INVITE on. Collects what has expired, so it walks the leases: not for every second.
+        """
 
     def explain(self, data: bytes, source: _Address, listener: int, now: int) -> list[Step]:
         """Every rule in order, and the verdict last. Changes no state and counts nothing.

@@ -53,13 +53,14 @@ def _key_errors(loaded: Loaded, config: Path) -> list[Problem]:
 
 def _facts(loaded: Loaded) -> dict[str, Any]:
     settings = loaded.settings
-    tables = {
+    tables: dict[str, float] = {
         "rates": settings.tables.rates_mib,
         "strikes": settings.tables.rates_mib / 4,
         "bans": BANS_MIB,
         "transactions": settings.tables.transactions_mib,
-        "leases": settings.tables.leases_mib,
         "callers": settings.tables.callers_mib,
+        "marks": settings.tables.leases_mib / 2,
+        "leases": settings.tables.leases_mib / 2,
     }
     # A file that several trunks name is in memory once.
     sets = {id(numbers): numbers for owned in loaded.numbers.values() for numbers in owned}
@@ -82,6 +83,7 @@ def _facts(loaded: Loaded) -> dict[str, Any]:
                 "numbers": sum(len(numbers) for numbers in loaded.numbers[trunk.name]),
                 "lists": len(loaded.numbers[trunk.name]),
                 "calls_per_second": trunk.calls_per_second,
+                "concurrent_calls": trunk.concurrent_calls,
                 "emergency": trunk.emergency,
             }
             for trunk in settings.trunk
@@ -98,7 +100,7 @@ def render(result: dict[str, Any]) -> RenderableType:
     budgets = Table("memory", title="Budgets", title_justify="left")
     budgets.add_column("MiB", justify="right")
     for name, size in result["tables_mib"].items():
-        budgets.add_row(f"table {name}", str(size))
+        budgets.add_row(f"table {name}", f"{size:g}")
     budgets.add_row("number lists", f"{result['lists_mib']:.2f}")
     budgets.add_row("together", f"{result['budget_mib']:.2f}", style="bold")
     return Group(_trunks(result), _paths(result), budgets, Text(f"good: {files}", style="green"))
@@ -106,7 +108,7 @@ def render(result: dict[str, Any]) -> RenderableType:
 
 def _trunks(result: dict[str, Any]) -> Table:
     table = Table("trunk", "sources", "upstream", "emergency", title=f"Trunks ({result['mode']})", title_justify="left")
-    for column in ("calls/s", "lists", "numbers"):
+    for column in ("calls/s", "calls", "lists", "numbers"):
         table.add_column(column, justify="right")
     for trunk in result["trunks"]:
         table.add_row(
@@ -115,6 +117,7 @@ def _trunks(result: dict[str, Any]) -> Table:
             trunk["upstream"],
             trunk["emergency"],
             f"{trunk['calls_per_second']:,.10g}",
+            f"{trunk['concurrent_calls']:,}",
             str(trunk["lists"]),
             f"{trunk['numbers']:,}",
         )

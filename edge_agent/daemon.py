@@ -344,6 +344,7 @@ class Daemon:
             },
             peers=_peers(settings),
             upstreams=self._health.states(),
+            calls=self._engine.calls(time.monotonic_ns()),
             counters=self._engine.counters(),
             tables=self._engine.tables(),
             log_lines_lost=self._lines.lost,

@@ -37,6 +37,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("bans", "gauge", (), "Networks that are banned."),
     Metric("bans_total", "counter", ("what",), "Bans begun, lifted and ended, and those not made."),
     Metric("kernel_dropped_packets_total", "counter", (), "Packets of banned networks that the kernel dropped."),
+    Metric("calls", "gauge", ("trunk", "direction"), "Calls that are up or ring, by leases; a restart forgets them."),
     Metric("table_entries", "gauge", ("table",), "Live entries of a state table."),
     Metric("table_evictions_total", "counter", ("table",), "Entries that gave way to others before their time."),
     Metric("table_bytes", "gauge", ("table",), "Memory of a state table, fixed at start."),

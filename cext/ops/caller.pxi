@@ -147,9 +147,9 @@ cdef int op_caller_owned(Screen *s) noexcept nogil:
     if s.peer.forwards_trust:
         c.forwarded = True
     elif s.trace != NULL or s.cookie_state == COOKIE_GOOD or call_again(s):
-        c.forwarded = mark_live(&s.state.leases, passed, s.now, False)
+        c.forwarded = mark_live(&s.state.marks, passed, s.now, False)
     else:
-        c.forwarded = mark_use(&s.state.leases, passed, s.now)
+        c.forwarded = mark_use(&s.state.marks, passed, s.now)
     return 0 if c.forwarded else RSN_CALLER_FORWARD
 
 

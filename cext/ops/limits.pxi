@@ -56,7 +56,7 @@ cdef bint call_again(Screen *s) noexcept nogil:
     if not s.m.present & credentials:
         return False
     if s.again == AGAIN_UNASKED:
-        s.again = AGAIN_YES if mark_live(&s.state.leases, challenge_hash(s.state, s.p, s.m, s.peer.id), s.now,
+        s.again = AGAIN_YES if mark_live(&s.state.marks, challenge_hash(s.state, s.p, s.m, s.peer.id), s.now,
                                          s.trace == NULL) else AGAIN_NO
     return s.again == AGAIN_YES
 
@@ -136,10 +136,10 @@ cdef int lane_limits(Screen *s) noexcept nogil:
     owned = caller != 0 and peer_owns(s.policy, s.peer, caller)
     if caller:
         mark = passed_hash(s.state, s.peer.id, <uint64_t>1 << 63, caller)
-        fresh = not mark_live(&s.state.leases, mark, s.now, False)
-    if not rate_take_own(&cells.emergency, s.now, &s.policy.emergency_rate):
+        fresh = not mark_live(&s.state.marks, mark, s.now, False)
+    if lane_full(s) or not rate_take_own(&cells.emergency, s.now, &s.policy.emergency_rate):
         if not (fresh and owned and rate_take_own(&cells.emergency_owned, s.now, &s.policy.emergency_rate)):
             return RSN_EMERGENCY_LIMIT
     if caller and fresh:
-        mark_set(&s.state.leases, mark, s.now, s.policy.emergency_caller_ns)
+        mark_set(&s.state.marks, mark, s.now, s.policy.emergency_caller_ns)
     return 0

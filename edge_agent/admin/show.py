@@ -12,7 +12,7 @@ from rich.text import Text
 
 def render(status: dict[str, Any]) -> RenderableType:
     """The whole report."""
-    return Group(_head(status), _verdicts(status), _upstreams(status), _tables(status))
+    return Group(_head(status), _verdicts(status), _calls(status), _upstreams(status), _tables(status))
 
 
 def _head(status: dict[str, Any]) -> RenderableType:
@@ -54,6 +54,16 @@ def _verdicts(status: dict[str, Any]) -> Table:
         table.add_row(row["action"], row["rule"], row["reason"], row["peer"], str(row["count"]))
     for row in status["counters"]["monitored"]:
         table.add_row("monitor", row["rule"], "", row["peer"], str(row["count"]), style="dim")
+    return table
+
+
+def _calls(status: dict[str, Any]) -> Table:
+    """Those that are up or ring. Only what a trunk sends out has a limit."""
+    table = Table("trunk", title="Calls", title_justify="left")
+    for column in ("out", "limit", "in", "emergency"):
+        table.add_column(column, justify="right")
+    for row in status["calls"]:
+        table.add_row(row["trunk"], *(str(row[column]) for column in ("out", "limit", "in", "emergency")))
     return table
 
 

@@ -20,6 +20,7 @@ def report(
     policy: Mapping[str, Any],
     peers: list[dict[str, Any]],
     upstreams: list[dict[str, Any]],
+    calls: Mapping[str, Mapping[str, int]],
     counters: Mapping[str, Any],
     tables: Mapping[str, Mapping[str, int]],
     log_lines_lost: int,
@@ -27,7 +28,7 @@ def report(
 ) -> dict[str, Any]:
     """``policy`` tells generation, file and the last reload; ``peers`` and ``upstreams`` are lists of rows.
 
-    ``bans`` is what ``Keeper.status`` says.
+    ``calls`` is ``Engine.calls``, ``bans`` what ``Keeper.status`` says.
     """
     equation = balance(counters)
     return {
@@ -38,6 +39,7 @@ def report(
         "policy": dict(policy),
         "peers": peers,
         "upstreams": upstreams,
+        "calls": [{"trunk": trunk, **figures} for trunk, figures in calls.items()],
         "counters": {
             **equation._asdict(),
             "missing": equation.missing,

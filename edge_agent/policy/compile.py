@@ -71,6 +71,7 @@ class PeerRow(NamedTuple):
     callee_known_hours: float
     marks: tuple[str, ...]
     """Letters of the names that only others may show."""
+    concurrent: int
     domain: str
     targets: tuple[tuple[str, int], ...]
     numbers: tuple[_hot.NumberSet, ...]
@@ -149,6 +150,7 @@ class Tables:
     emergency_caller_seconds: float
     strikes: Rate
     """Strikes that are forgotten in a second, and how many make a ban."""
+    emergency_concurrent: int
     grace_until: int
     """Monotonic nanoseconds up to which unproven in-dialog requests may be screened as new ones."""
     signatures: tuple[str, ...]
@@ -210,6 +212,7 @@ def compile_tables(loaded: Loaded, generation: int, grace_until: int = 0, wall_a
         emergency_rate=(emergency.per_second, emergency.burst),
         emergency_caller_seconds=emergency.per_caller_seconds,
         strikes=(settings.bans.strikes / settings.bans.forget, settings.bans.strikes),
+        emergency_concurrent=emergency.concurrent,
         grace_until=grace_until,
         signatures=tuple(_of(settings, "scanner", ScannerSettings).signatures),
         skeleton=skeleton(),
@@ -276,6 +279,7 @@ def _upstream(settings: Settings, upstream: Upstream, regions: _Regions) -> Peer
         callee_rate=_pair(callee),
         callee_known_hours=callee.known_hours,
         marks=(),
+        concurrent=0,
         domain=upstream.domains[0] if upstream.domains else str(upstream.targets[0]),
         targets=_pairs(upstream.targets),
         numbers=(),
@@ -307,6 +311,7 @@ def _trunk(loaded: Loaded, trunk: Trunk, index: dict[str, int], regions: _Region
         callee_rate=_pair(callee),
         callee_known_hours=callee.known_hours,
         marks=tuple(letters(mark) for mark in display.marks),
+        concurrent=trunk.concurrent_calls,
         domain=str(trunk.contact[0]) if trunk.contact else "",
         targets=_pairs(trunk.contact),
         numbers=loaded.numbers.get(trunk.name, ()),

@@ -181,8 +181,8 @@ class Trunk(Section):
     country: Country = setting("", "Its numbering plan and emergency numbers; unset: that of [agent].")
     calls_per_second: PerSecond = setting(20.0, "New calls per second.")
     burst: Burst = setting(40, "New calls that may come at once.")
-    concurrent_calls: Annotated[int, NotBuilt("a limit of concurrent calls")] = setting(
-        300, "Calls that may be up at the same time.", ge=1, le=RATE_MAX
+    concurrent_calls: int = setting(
+        300, "Calls from it that may be up at the same time, those that ring too.", ge=1, le=RATE_MAX
     )
     over_limit: Literal[486, 480, 503, 603] = setting(486, "What a call above a limit is answered.")
     overload_control: bool = setting(False, "RFC 7339: where its Via offers it, it is told when the agent sheds calls.")
@@ -231,8 +231,8 @@ class Tables(Section):
 
     rates_mib: int = setting(16, "Rate cells, MiB; strikes take a quarter as much besides.", life=START, ge=1, le=4096)
     transactions_mib: int = setting(64, "Transaction cache, MiB.", life=START, ge=1, le=16384)
-    leases_mib: int = setting(16, "Leases of calls, MiB.", life=START, ge=1, le=4096)
     callers_mib: int = setting(8, "Who has called whom, for callee-rate, MiB.", life=START, ge=1, le=4096)
+    leases_mib: int = setting(16, "Leases of calls, and marks, half each, MiB.", life=START, ge=1, le=4096)
     explain_mib: Annotated[int, NotBuilt("the memory of past decisions")] = setting(
         16, "Records of refused calls for explain, MiB.", life=START, ge=1, le=4096
     )

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from edge_agent.rules._shape import Burst, Mode, PerSecond, Row, Rule, RuleSettings
+from edge_agent.rules._shape import RATE_MAX, Burst, Mode, PerSecond, Row, Rule, RuleSettings
 
 
 class EmergencySettings(RuleSettings):
@@ -18,6 +18,9 @@ class EmergencySettings(RuleSettings):
     burst: Burst = Field(default=100, description="Emergency calls of one trunk that may come at once.")
     per_caller_seconds: Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)] = Field(
         default=10.0, description="Seconds between two new emergency calls of one caller; 0: no limit."
+    )
+    concurrent: Annotated[int, Field(ge=1, le=RATE_MAX)] = Field(
+        default=50, description="Emergency calls of one trunk that may be up at the same time."
     )
 
 

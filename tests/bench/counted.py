@@ -33,6 +33,10 @@ def main(library: str, kinds: list[str]) -> None:
             marks.mark_on()
             for _ in range(passes):
                 now += 0 if kind == "flood" else FORGET
+                if kind != "flood":
+                    marks.mark_off()
+                    decide.calls(now)  # collects the calls that rang too long, as a pump has done by then
+                    marks.mark_on()
                 if kind == "parse":
                     batch.parse()
                 else:

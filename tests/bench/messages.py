@@ -17,8 +17,8 @@ from edge_agent.policy.load import load as load_policy
 KINDS = ("good", "forged", "emerg", "scan", "unknown", "flood")
 SLOTS = 64
 SECOND = 1_000_000_000
-# Longer than a transaction is remembered: the same message is then a new call.
-FORGET = 40 * SECOND
+# Longer than a transaction is remembered and a call may ring: the same message is then a new call.
+FORGET = 250 * SECOND
 
 TRUNK = ("127.0.0.10", 5070)
 

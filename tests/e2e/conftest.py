@@ -81,6 +81,7 @@ contact = ["{at["acme"]}"]
 caller_ids = ["+12125000000..+12125099999"]
 calls_per_second = 1000
 burst = 1000
+concurrent_calls = 100000
 emergency = "reject"
 
 [[trunk]]
@@ -91,6 +92,7 @@ contact = ["{at["bravo"]}"]
 caller_ids = ["+13125000000..+13125009999"]
 calls_per_second = 1000
 burst = 1000
+concurrent_calls = 100000
 emergency = "route"
 emergency_upstream = "psap"
 emergency_prefixes = ["9"]

@@ -17,7 +17,8 @@ from tests.oracle.tables import Limiter
 from tests.proxy.message import Source
 from tests.proxy.world import ACME, BETA, CLOUD, NOW, POLICY, SECOND, SECRET, STRANGER, Call, World, tables
 
-WIDE = POLICY.replace("calls_per_second = 10\nburst = 20", "calls_per_second = 100000\nburst = 100000")
+MANY = "concurrent_calls = 1000000"
+WIDE = POLICY.replace("calls_per_second = 10\nburst = 20", f"calls_per_second = 100000\nburst = 100000\n{MANY}")
 ENTRIES = (1 << 20) // 32  # of a transaction cache of 1 MiB
 CELLS = (1 << 20) // 8  # of a rate table of 1 MiB
 INVITE = (
@@ -99,8 +100,9 @@ def test_memory_is_bounded() -> None:
     grown = resident() - before
     assert grown < 256 * 1024, grown
     after = world.engine.tables()
-    for name, capacity in (("transactions", ENTRIES), ("rates", CELLS), ("leases", CELLS)):
-        assert after[name]["bytes"] == tables_before[name]["bytes"] == 1 << 20
+    halves = (("marks", CELLS // 2, 1 << 19), ("leases", CELLS // 2, 1 << 19))
+    for name, capacity, size in (("transactions", ENTRIES, 1 << 20), ("rates", CELLS, 1 << 20), *halves):
+        assert after[name]["bytes"] == tables_before[name]["bytes"] == size
         assert after[name]["entries"] <= capacity
 
 
@@ -175,7 +177,9 @@ def in_parallel(*jobs: Callable[[], None]) -> None:
 def test_two_workers_share_a_trunks_limit(rate: tuple[int, int]) -> None:
     """However their calls mix, together they pass exactly what one limiter would."""
     per_second, burst = rate
-    text = POLICY.replace("calls_per_second = 10\nburst = 20", f"calls_per_second = {per_second}\nburst = {burst}")
+    text = POLICY.replace(
+        "calls_per_second = 10\nburst = 20", f"calls_per_second = {per_second}\nburst = {burst}\n{MANY}"
+    )
     engine = _hot.Engine(workers=2, rates_mib=1, transactions_mib=4, leases_mib=1, secret=SECRET)
     engine.publish(_hot.Policy(tables(text)))
     floods = [Flood(engine, worker) for worker in range(2)]

@@ -36,7 +36,7 @@ FAR = "sip:desk@192.0.2.61"
 @pytest.fixture(scope="module")
 def party() -> Agent:
     """One agent for the tables: every call is a new one, and the lane's limits are far away."""
-    return Agent(policy(rules="[rules.emergency]\nper_second = 1000000.0\nburst = 1000000"))
+    return Agent(policy(rules="[rules.emergency]\nper_second = 1000000.0\nburst = 1000000\nconcurrent = 1000000"))
 
 
 def sos(uri: str = "911", caller: str = BETAS) -> Message:

@@ -105,7 +105,7 @@ def strangers(first: int = 5551000) -> list[str]:
 
 def test_the_default_limit(agent: MakeAgent) -> None:
     """100 at once, then 10 a second; above, first calls of own callers have as much again."""
-    party, callers = agent(), iter(strangers())
+    party, callers = agent(policy(rules="[rules.emergency]\nconcurrent = 1000")), iter(strangers())
     assert party.burst(lambda: sos(next(callers)), 102, BETA) == [ROUTED] * 100 + [OVER] * 2
     party.wait(0.1)
     assert party.burst(lambda: sos(next(callers)), 2, BETA) == [ROUTED, OVER]

@@ -62,6 +62,7 @@ def a_report(**changes: Any) -> dict[str, Any]:
             {"upstream": "cloud", "target": "127.0.0.1:5080", "up": False, "probed": True},
             {"upstream": "psap", "target": "127.0.0.1:5090", "up": True, "probed": False},
         ],
+        "calls": {"acme [x]": {"out": 3, "in": 2, "emergency": 1, "limit": 777}},
         "counters": COUNTERS,
         "tables": {"rates": {"entries": 1, "evictions": 0, "bytes": 1 << 20}},
         "log_lines_lost": 0,
@@ -278,6 +279,9 @@ def test_the_report_for_people() -> None:
     assert "received 10 = forwarded 5 + answered 3 + dropped 2" in text and "MISSING" not in text
     assert "bans 3  banned 5" in text and "kernel on: 3 networks, 77 packets dropped, drifted 2 times" in text
     assert "down" in text and "not probed" in text and "caller-owned" in text
+    assert ["acme [x]", "3", "777", "2", "1"] in [
+        [cell.strip() for cell in line.split("│")[1:-1]] for line in text.splitlines()
+    ]
 
 
 def test_a_failed_reload_is_shown() -> None:

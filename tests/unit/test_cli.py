@@ -107,6 +107,7 @@ def test_check_as_json(config: Path) -> None:
         "numbers": 1010,
         "lists": 2,
         "calls_per_second": 20.0,
+        "concurrent_calls": 300,
         "emergency": "reject",
     }
     assert facts["tables_mib"] == {
@@ -114,7 +115,8 @@ def test_check_as_json(config: Path) -> None:
         "strikes": 1.0,
         "bans": 4.5,
         "transactions": 64,
-        "leases": 16,
+        "marks": 8,
+        "leases": 8,
         "callers": 8,
     }
     assert facts["budget_mib"] == pytest.approx(97.5, abs=0.1)

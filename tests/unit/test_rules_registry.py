@@ -29,6 +29,7 @@ BUILT = {
     "caller-rate": (Row("caller_rate"),),
     "callee-rate": (Row("callee_rate"),),
     "overload": (Row("overload"),),
+    "trunk-calls": (Row("trunk_calls"),),
     "caller-format": (Row("caller_format"),),
     "caller-owned": (Row("caller_owned"),),
     "caller-consistent": (Row("caller_consistent"),),
