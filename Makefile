@@ -19,6 +19,9 @@ VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check install -qq --root-user-action=ignore
 
+# Some of the peers' commands are kept where only root looks.
+export PATH := $(PATH):/usr/sbin
+
 # The commands of the test peers, and the Debian packages that hold them.
 PEERS := sipp tshark valgrind systemd-analyze kamailio ip nft
 PEER_PACKAGES := sip-tester tshark valgrind systemd kamailio kamailio-secsipid-modules iproute2 nftables

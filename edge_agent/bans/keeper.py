@@ -22,7 +22,7 @@ from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any, Protocol
 
 from edge_agent.bans.judge import OPERATOR, Ban, Judge
-from edge_agent.bans.networks import BadNetwork, Network, Protected, parent, protected, read_network
+from edge_agent.bans.networks import BadNetwork, Network, Protected, never_in_kernel, parent, protected, read_network
 from edge_agent.bans.store import Row
 from edge_agent.bans.told import BanLog
 from edge_agent.events.record import clean, timestamp
@@ -101,6 +101,7 @@ class Keeper:
         self._clock, self._wall = clock, wall
         self._kernel: Kernel | None = None
         self._live: dict[str, Ban] = {}
+        self._offloaded: set[str] = set()
         self._ends: list[tuple[float, str]] = []
         self._judge = Judge(settings.bans.first, settings.bans.longest)
         self._offset = wall() - clock()
@@ -158,12 +159,13 @@ class Keeper:
         for number, ban in enumerate(list(self._live.values())):
             if number % AT_ONCE == AT_ONCE - 1:
                 await asyncio.sleep(0)
-            if self._live.get(ban.network) is ban:
-                self._lift_if_touching(ban)
+            if self._live.get(ban.network) is ban and not self._lift_if_touching(ban):
+                self._offload(ban, again=False)
 
     def _take(self, settings: Settings, allowed: Allowed) -> None:
         self._protected: Protected = protected(settings)
         self._allowed = allowed
+        self._not_in_kernel = never_in_kernel(settings)
         self._longest = settings.bans.longest
         self._callers = any(trunk.open for trunk in settings.trunk)
         self._judge.set_terms(settings.bans.first, settings.bans.longest)
@@ -246,6 +248,7 @@ class Keeper:
                 continue  # lifted, or another one by now
             # Engine and kernel let it go by themselves; the store's row is history for a day.
             del self._live[network]
+            self._offloaded.discard(network)
             self._judge.ended(ban)
             self._counts["ended"] += 1
             lasted = round(ban.ends - ban.started)
@@ -313,8 +316,8 @@ class Keeper:
         )
 
     def everything(self) -> list[tuple[str, float]]:
-        """Each network that is banned, with its monotonic end."""
-        return [(ban.network, ban.ends) for ban in self._live.values()]
+        """Each network that the kernel should hold, with its monotonic end."""
+        return [(network, self._live[network].ends) for network in self._offloaded]
 
     def status(self) -> dict[str, Any]:
         """Counts since the start, and how store and kernel are."""
@@ -372,9 +375,25 @@ class Keeper:
             self._ends = [(live.ends, live.network) for live in self._live.values()]
             heapq.heapify(self._ends)
         self._judge.began(ban)
-        if self._kernel is not None:
-            self._kernel.ban(ban.network, ban.ends)
+        self._offload(ban)
         return True
+
+    def _offload(self, ban: Ban, again: bool = True) -> None:
+        """Puts a ban into the kernel, or takes it out when an emergency call might come from there."""
+        inside = self._not_in_kernel.touching(ip_network(ban.network)) is None
+        if inside == (ban.network in self._offloaded) and not (inside and again):
+            return
+        if inside:
+            self._offloaded.add(ban.network)
+            if self._kernel is not None:
+                self._kernel.ban(ban.network, ban.ends)
+        else:
+            self._unload(ban.network)
+
+    def _unload(self, network: str) -> None:
+        self._offloaded.discard(network)
+        if self._kernel is not None:
+            self._kernel.lift(network)
 
     def _lift(self, ban: Ban, why: str, **fields: Any) -> None:
         """Before its end, and forgiven; also of one that was only in the store."""
@@ -390,8 +409,7 @@ class Keeper:
         self._engine.lift(ban.network)
         if self._live.pop(ban.network, None) is not None:
             self._judge.ended(ban)
-        if self._kernel is not None:
-            self._kernel.lift(ban.network)
+        self._unload(ban.network)
 
     def _row(self, ban: Ban) -> Row:
         offset = self._offset

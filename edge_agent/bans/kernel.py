@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
 RETRY_SECONDS = 1.0
+REFUSED_SECONDS = 15.0
 SILENCE_SECONDS = 60.0  # nft may take half of it
 TOLD_SECONDS = 60.0  # between two alarms of drift
 
@@ -78,6 +79,7 @@ class Kernel:
 
     async def run(self) -> None:
         """For ever: finds the helper, fills it, keeps it up to date."""
+        wait = RETRY_SECONDS
         while True:
             try:
                 reader, writer = await asyncio.open_unix_connection(self._path, limit=LINE_LIMIT)
@@ -85,14 +87,18 @@ class Kernel:
                 self._missing(f"{self._path}: {error.strerror}")
             else:
                 self._writer = writer
+                heard, self._report = self._report, None
                 try:
                     why = await self._talk(reader, writer)
                 finally:
                     self._writer = None
                     self._changed.clear()
                     writer.close()
+                # One that says nothing serves another agent, and notes each of our visits.
+                wait = RETRY_SECONDS if self._report is not None else REFUSED_SECONDS
+                self._report = self._report or heard
                 self._missing(why)
-            await asyncio.sleep(RETRY_SECONDS)
+            await asyncio.sleep(wait)
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> str:
         """Until the connection ends; why it did."""

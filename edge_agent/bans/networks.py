@@ -21,6 +21,7 @@ Network = IPv4Network | IPv6Network
 LENGTHS = {4: (32, 24), 6: (128, 64, 56, 48)}
 """Of the networks that the engine and the kernel can hold, by IP version."""
 
+_EVERYWHERE = (IPv4Network("0.0.0.0/0"), IPv6Network("::/0"))
 _PARENT = {(4, 32): 24, (6, 64): 56, (6, 56): 48}
 _IPV4_LOCAL = re.compile(r"\|-- (\S+)\n\s+/32 host LOCAL")
 _NET = Path("/proc/self/net")
@@ -122,6 +123,16 @@ def _owned(settings: Settings) -> Iterator[Owned]:
         owner = f"the listener {listen.address}"
         yield from _hosts((listen.address.host, listen.public.host), owner)
     yield from _hosts(own_addresses(), "this host")
+
+
+def never_in_kernel(settings: Settings) -> Protected:
+    """Callers who may dial emergency services from any address of these: the kernel can't tell such a call from others."""
+    return Protected(
+        Owned(network, f"trunk {trunk.name!r}")
+        for trunk in settings.trunk
+        if trunk.open and trunk.emergency == "route"
+        for network in trunk.sources or _EVERYWHERE
+    )
 
 
 def _hosts(hosts: Iterable[str], owner: str) -> Iterator[Owned]:

@@ -14,6 +14,7 @@ import socket
 import subprocess
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -156,11 +157,20 @@ class Ear:
 class HelperProcess:
     """``edge-agent nft-helper`` in the agent's namespace."""
 
-    def __init__(self, link: Link, folder: Path, *options: str) -> None:
+    def __init__(self, link: Link, folder: Path, *options: str, before: Sequence[str] = ()) -> None:
         self.socket, self.log = folder / "nft.sock", folder / "nft.log"
         from tests.e2e.daemon import COMMAND
 
-        command = [*link.agent.enter, *COMMAND, "nft-helper", "--socket", str(self.socket), "--read-back", "0.3"]
+        command = [
+            *link.agent.enter,
+            *before,
+            *COMMAND,
+            "nft-helper",
+            "--socket",
+            str(self.socket),
+            "--read-back",
+            "0.3",
+        ]
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen([*command, *options], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         deadline = time.monotonic() + 20

@@ -312,6 +312,20 @@ async def test_a_full_table(link: Link, agent: Agent, sip: Ear) -> None:
     assert agent.kernel.status()["drifts"] == 0
 
 
+async def test_one_capability_is_enough(link: Link, tmp_path: Path) -> None:
+    """As the unit runs it: CAP_NET_ADMIN and no other."""
+    alone = ["setpriv", "--no-new-privs", "--inh-caps=-all,+net_admin", "--bounding-set=-all,+net_admin"]
+    helper = HelperProcess(link, tmp_path, before=alone)
+    held = Path(f"/proc/{helper.process.pid}/status").read_text()
+    assert "CapEff:\t0000000000001000" in held and "CapBnd:\t0000000000001000" in held
+    agent = Agent(helper.socket, [Listener("udp", "::", SIP)])
+    agent.ban("10.66.1.7/32")
+    await agent.holds(1)
+    assert "10.66.1.7 timeout" in link.table()
+    await agent.close()
+    assert helper.stop() == 0 and link.table() == ""
+
+
 async def test_no_nft(link: Link, tmp_path: Path) -> None:
     """The agent is told once, and goes on without."""
     helper = HelperProcess(link, tmp_path, "--nft", str(tmp_path / "none"))
@@ -340,6 +354,13 @@ async def test_no_helper_is_one_notice(tmp_path: Path) -> None:
 # who may speak
 
 
+def open_to_all(folder: Path) -> None:
+    """So that another user finds what is in a test's folder."""
+    for part in (folder, *folder.parents):
+        if part.stat().st_uid == os.getuid() and part != Path("/"):
+            part.chmod(part.stat().st_mode | 0o011)
+
+
 def connect(helper: HelperProcess) -> socket.socket:
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     sock.settimeout(10)
@@ -355,9 +376,7 @@ sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
 sock.connect({str(helper.socket)!r})
 print(sock.recv(100))
 """
-    for folder in (tmp_path, *tmp_path.parents):
-        if folder.stat().st_uid == os.getuid() and folder != Path("/"):
-            folder.chmod(folder.stat().st_mode | 0o011)
+    open_to_all(tmp_path)
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=20, check=False)
     assert done.stdout == "b''\n", done.stderr
     assert "neither root nor edge-agent" in helper.log.read_text()
