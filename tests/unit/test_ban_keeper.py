@@ -156,8 +156,8 @@ class World:
             assert network not in listed
             return None
         left = until / 1e9 - self.now
-        assert self.kernel.held[network] - self.now == pytest.approx(left)
-        assert self.rows[network].ends - self.wall == pytest.approx(left)
+        assert self.kernel.held[network] - self.now == pytest.approx(left, abs=1e-3)
+        assert self.rows[network].ends - self.wall == pytest.approx(left, abs=1e-3)
         assert listed[network] == pytest.approx(left, abs=0.1)
         return round(left, 3)
 
