@@ -114,11 +114,12 @@ cdef void edit_routes(Edits *e, Screen *s, uint32_t first, uint32_t last) noexce
         i = k + 1
 
 
-# From `start` to the message's end, with its edits and without a Route: they would lead an emergency call past its upstream.
-cdef uint8_t *copy_unrouted(uint8_t *to, Screen *s, uint32_t start, Edits *e) noexcept nogil:
+# From `start` to the message's end, with its edits and without one header: Routes would lead an emergency call past its
+# upstream, Contacts of a refusal mean nothing.
+cdef uint8_t *copy_without(uint8_t *to, Screen *s, int id, uint32_t start, Edits *e) noexcept nogil:
     cdef int i
     for i in range(s.m.rows):
-        if s.m.row[i].id == H_ROUTE:
+        if s.m.row[i].id == id:
             to = edits_copy(to, s.p, start, s.m.row[i].off, e)
             start = s.m.row[i].end
     return edits_copy(to, s.p, start, s.m.length, e)
@@ -281,7 +282,9 @@ cdef bint act_forward(Screen *s, OutBatch out) noexcept nogil:
         to = put_own_headers(to, s)
         edit_request(&e, s)
     if EA_UNLIKELY(s.v.route.flags & ROUTE_CUT):
-        to = copy_unrouted(to, s, copied, &e)
+        to = copy_without(to, s, H_ROUTE, copied, &e)
+    elif EA_UNLIKELY(s.v.route.flags & ROUTE_REFUSE):
+        to = copy_without(put_status_line(to, &s.v), s, H_CONTACT, s.m.first_row, &e)
     else:
         to = edits_copy(to, s.p, copied, s.m.length, &e)
     out_end(s, out, to, blank, s.v.route.listener, &s.v.route.address)

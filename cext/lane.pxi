@@ -87,3 +87,29 @@ cdef int screen_refer_lane(Screen *s) noexcept nogil:
     if s.m.present >> H_REFER_TO & 1 and not (s.cookie_state == COOKIE_GOOD and s.cookie.emergency):
         return emergency_match(&s.policy.emergencies[s.peer.emergency_table], s.p, &s.m.refer_to)
     return LANE_NONE
+
+
+# Does a redirection lead to an emergency service? Of more Contacts than are kept nobody can tell.
+cdef bint lane_redirects(Screen *s, Peer *trunk) noexcept nogil:
+    cdef uint32_t i
+    if s.m.contacts > MAX_CONTACTS:
+        return True
+    for i in range(s.m.contacts):
+        if emergency_match(&s.policy.emergencies[trunk.emergency_table], s.p, &s.m.contact[i]) != LANE_NONE:
+            return True
+    return False
+
+
+# A 3xx is a transfer by other means. A trunk's would be followed by the cloud, unseen here: its caller is told 403
+# instead, which changes no transaction. The cloud's is followed by the trunk, whose INVITE comes through the lane: it
+# is only recorded.
+cdef void screen_redirect(Screen *s) noexcept nogil:
+    if s.dir == DIR_TRUNK:
+        if lane_redirects(s, s.peer):
+            decide(s, ACT_FORWARD, RSN_EMERGENCY_REDIRECT)
+            s.v.status = ea_reasons[RSN_EMERGENCY_REDIRECT].status
+            s.v.route.flags |= ROUTE_REFUSE
+    elif s.v.route.peer != NO_PEER and s.m.contacts <= MAX_CONTACTS and lane_redirects(
+            s, &s.policy.peers[s.v.route.peer]):
+        s.v.monitored |= <uint64_t>1 << s.policy.reason_rule[RSN_EMERGENCY_REDIRECT]
+        s.v.finding = RSN_EMERGENCY_REDIRECT

@@ -69,6 +69,7 @@ cdef enum:
     MAX_HEADER_BYTES = 32768
     MAX_IDENTITIES = 12     # identity values read; more are refused as malformed
     MAX_ROUTES = 4          # Route values read; more may follow
+    MAX_CONTACTS = 4        # Contact values kept; more may follow
     MAX_OWN_VIAS = 4        # Vias of our own shape kept for the loop test
     MAX_CALL_ID = 512
     ROUTES_BROKEN = 0x8000  # in routes_total: a Route can't be read
@@ -145,7 +146,7 @@ cdef struct SipMsg:
     Uri from_
     Uri to
     Uri refer_to
-    Uri contact
+    Uri contact[MAX_CONTACTS]
     Via via[2]
     Uri route[MAX_ROUTES]
     Slice route_value[MAX_ROUTES]   # each with its parameters, as it stands in the list

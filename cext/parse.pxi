@@ -104,7 +104,7 @@ cdef bint parse_contact_row(const uint8_t *p, const uint64_t *stop, size_t i, si
     if n - i == 1 and p[i] == b'*':
         return True
     while True:
-        next_ = parse_addr(p, stop, i, n, &m.contact if m.contacts == 0 else &further, NULL)
+        next_ = parse_addr(p, stop, i, n, &m.contact[m.contacts] if m.contacts < MAX_CONTACTS else &further, NULL)
         if next_ < 0:
             return False
         m.contacts += 1

@@ -121,12 +121,13 @@ cdef enum:
     RSN_DISPLAY_HIDDEN = 117
     RSN_DISPLAY_MARK = 118
     RSN_SOURCE_PORT = 119
-    RSN_COUNT = 120
+    RSN_EMERGENCY_REDIRECT = 120
+    RSN_COUNT = 121
 
 cdef extern from *:
     """
     typedef struct { const char *name, *phrase; uint16_t status, phrase_len; } EaReason;
-    static const EaReason ea_reasons[120] = {
+    static const EaReason ea_reasons[121] = {
         {"pass", "", 0, 0},
         {"keepalive", "", 0, 0},
         {"ack-absorbed", "", 0, 0},
@@ -247,6 +248,7 @@ cdef extern from *:
         {"display-hidden", "Display Name Not Allowed", 403, 24},
         {"display-mark", "Display Name Not Allowed", 403, 24},
         {"source-port", "", 0, 0},
+        {"emergency-redirect", "Emergency Calling Not Activated", 403, 31},
     };
     """
     ctypedef struct EaReason:

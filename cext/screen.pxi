@@ -448,6 +448,8 @@ cdef void screen_message(Screen *s) noexcept nogil:
     elif s.m.kind == KIND_RESPONSE:
         reason = screen_soft_response(s) if s.m.reason else route_response(s)
         decide(s, ACT_DROP if reason else ACT_FORWARD, reason)
+        if EA_UNLIKELY(300 <= s.m.status < 400) and reason == 0:
+            screen_redirect(s)
     elif s.m.core:
         decide(s, ACT_DROP if s.m.kind != KIND_REQUEST or s.m.method == M_ACK else ACT_ANSWER, s.m.reason)
     else:

@@ -20,6 +20,7 @@ cdef enum:                  # what forwarding does besides adding its Via
     ROUTE_RESPONSE = 32     # strip our Via, follow the next one
     ROUTE_REVERSE = 64      # in-dialog, towards the originator
     ROUTE_CUT = 128         # no Route goes along
+    ROUTE_REFUSE = 256      # a redirection that is told as a refusal
 
 cdef struct Route:
     uint16_t peer           # index in the policy

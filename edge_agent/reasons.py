@@ -270,6 +270,13 @@ REASONS: tuple[Reason, ...] = (
     Reason("display-hidden", "display-name", 403, "Display Name Not Allowed", "the name holds what nobody sees"),
     Reason("display-mark", "display-name", 403, "Display Name Not Allowed", "the name shows a protected mark"),
     Reason("source-port", "malformed", 0, "", "a datagram from port 0, where no answer can go"),
+    Reason(
+        "emergency-redirect",
+        "emergency",
+        403,
+        "Emergency Calling Not Activated",
+        "a redirection to an emergency service; a trunk's is told to the caller as a refusal",
+    ),
 )
 
 BY_NAME: dict[str, int] = {reason.name: number for number, reason in enumerate(REASONS)}

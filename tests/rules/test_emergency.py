@@ -27,7 +27,7 @@ from tests.agent import (
     policy,
     request,
 )
-from tests.proxy.message import Header, Message, Source
+from tests.proxy.message import Header, Message, Source, response
 from tests.rules.dialled import CALLS, COUNTRIES, ORDINARY, TESTS
 from tests.rules.modes import check_structural
 
@@ -271,6 +271,66 @@ def test_inside_a_dialog(party: Agent) -> None:
     assert inside("REFER", "sip:b@192.0.2.60", ("Refer-To", "<tel:911>")) == REFER
     assert inside("REFER", "sip:b@192.0.2.60", ("r", "<urn:service:sos>")) == REFER
     assert inside("REFER", "sip:911@192.0.2.60", ("Refer-To", f"<tel:{CALLED}>")) == REFUSED
+
+
+# 3xx: a redirection to the emergency services is a transfer to them.
+
+
+def redirect(
+    party: Agent, sent: Message, source: Source, far: Source, *contacts: str, status: str = "302 Moved"
+) -> Decision:
+    """What becomes of ``far``'s answer to a call that ``source`` made."""
+    answer = response(party.send(sent, source).message, status, "x")
+    return party.send(answer.set("Contact", *contacts), far)
+
+
+@pytest.mark.parametrize(
+    "uri", ["sip:911@cloud.example.net", "tel:911", "urn:service:sos", "sip:sos.fire@x", "sip:933@x"]
+)
+@pytest.mark.parametrize(("trunk", "number"), [(ACME, OWN), (BETA, BETAS)])
+def test_a_trunk_s_redirection_is_told_as_a_refusal(party: Agent, uri: str, trunk: Source, number: str) -> None:
+    """The cloud would make that call, unseen here."""
+    there = (trunk[0], 5070)
+    for contacts in (
+        [f"<{uri}>"],
+        [f"<sip:a@x>, <{uri}>;q=0.1"],
+        ["<sip:a@x>", "<sip:b@x>", f"<{uri}>"],
+        ["<sip:a@x>"] * 5,
+    ):
+        call = inbound(FOREIGN, number)
+        told = redirect(party, call, CLOUD, there, *contacts)
+        assert (told.short, told.rule, told.to) == ("forward emergency-redirect", "emergency", CLOUD)
+        assert told.message.start == "SIP/2.0 403 Emergency Calling Not Activated"
+        assert told.message.all("Contact") == []
+        assert told.message.all("Via") == [call.one("Via").replace(";rport", f";rport=5060;received={CLOUD[0]}")]
+        assert [told.message.one(name) for name in ("Call-ID", "CSeq")] == [call.one("Call-ID"), call.one("CSeq")]
+
+
+@pytest.mark.parametrize("status", ["300 Choices", "301 Moved", "305 Use Proxy", "380 Alternative"])
+def test_every_redirection(party: Agent, status: str) -> None:
+    told = redirect(party, inbound(), CLOUD, ACME, "<tel:911>", status=status)
+    assert told.message.status == 403
+
+
+@pytest.mark.parametrize("status", ["180 Ringing", "200 OK", "404 Not Found", "484 Incomplete", "600 Busy"])
+def test_a_contact_is_no_redirection_elsewhere(party: Agent, status: str) -> None:
+    told = redirect(party, inbound(), CLOUD, ACME, "<sip:911@198.51.100.10>", status=status)
+    assert (told.short, told.message.start) == ("forward pass", f"SIP/2.0 {status}")
+
+
+def test_other_redirections_pass_as_they_came(party: Agent) -> None:
+    for contacts in (["<sip:+911126543210@x>"], ["<sip:a@x>"] * 4, ["*"]):
+        told = redirect(party, inbound(), CLOUD, ACME, *contacts)
+        assert (told.short, told.message.all("Contact")) == ("forward pass", contacts)
+
+
+def test_the_cloud_s_redirection_is_recorded(agent: MakeAgent) -> None:
+    """Who follows it comes through the lane, or is refused there."""
+    party = agent()
+    told = redirect(party, invite(), ACME, CLOUD, "<sip:911@cloud.example.net>")
+    assert (told.short, told.monitored, told.event.finding) == ("forward pass", ("emergency",), "emergency-redirect")
+    assert told.message.start == "SIP/2.0 302 Moved"
+    assert party.send(dial("911")).short == REFUSED
 
 
 def test_an_invented_to_tag_is_no_way_round(party: Agent) -> None:
