@@ -94,6 +94,8 @@ class Daemon:
         self._key_made = secret.made if secret.old is None else 0.0
         # Cheap and likely to fail before dear and certain.
         self._listeners = Listeners([(at.address.host, at.address.port) for at in settings.listen], self._workers)
+        # At once: what comes while the tables are made waits already, and a flood must not wait with the customers.
+        self._listeners.steer(known_networks(settings))
         self._admin_socket = _bind_admin(Path(settings.admin.socket))
         self._engine = _hot.Engine(
             workers=self._workers,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,7 +45,7 @@ def stopped(daemon: Daemon) -> Iterator[None]:
 def cloud(daemon: Daemon) -> Iterator[socket.socket]:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.bind(daemon.cloud)
-        sock.settimeout(5)
+        sock.settimeout(20)
         yield sock
 
 
@@ -71,6 +72,40 @@ def test_a_flood_of_strangers_loses_no_call(tmp_path: Path, workers: int) -> Non
         forwarded = {at.recv(65536) for _ in range(GOOD)}
         assert len(forwarded) == GOOD and all(one.startswith(b"INVITE ") for one in forwarded)
         daemon.until(lambda: GOOD < received(daemon) < GOOD + FLOOD)
+
+
+def slow(seconds: float) -> list[str]:
+    """The agent with tables that take so long to make."""
+    code = (
+        "import time\n"
+        "from types import SimpleNamespace\n"
+        "import edge_agent.daemon as daemon\n"
+        "class Engine(daemon._hot.Engine):\n"
+        "    def __new__(cls, **options):\n"
+        "        print('making tables', flush=True)\n"
+        f"        time.sleep({seconds})\n"
+        "        return super().__new__(cls, **options)\n"
+        "daemon._hot = SimpleNamespace(Engine=Engine)\n"
+        "from edge_agent.__main__ import main\n"
+        "main()\n"
+    )
+    return [sys.executable, "-c", code]
+
+
+def test_a_flood_while_it_starts_loses_no_call(tmp_path: Path) -> None:
+    """The sockets are there before the engine is."""
+    with Daemon(tmp_path) as daemon, cloud(daemon) as at, Caller("127.0.0.10", daemon.agent) as acme:
+        daemon.launch(command=slow(3))
+        daemon.until(lambda: "making tables" in daemon.text())
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+            stranger.bind(("127.0.2.1", 0))
+            # More than the queue of the known holds.
+            for _ in range(5 * FLOOD):
+                stranger.sendto(bytes(1200), daemon.agent)
+        for _ in range(GOOD):
+            acme.invite()
+        assert not any("READY=1" in notice for notice in daemon.hear()), "the machine was too slow to tell anything"
+        assert len({at.recv(65536) for _ in range(GOOD)}) == GOOD
 
 
 def test_whom_a_reload_makes_known(tmp_path: Path) -> None:
