@@ -26,11 +26,11 @@ cdef void account_event(Screen *s, int reason) noexcept nogil:
     e.value = s.v.value
     e.limit = s.v.limit
     e.monitored = s.v.monitored
-    e.source = s.packet.source
+    e.source = s.packet.source if s.subject == NULL else s.reply_to
     e.reason = <uint16_t>reason
     e.finding = s.v.finding
     e.status = s.v.status
-    e.slot = s.peer.slot if s.peer != NULL else 0
+    e.slot = s.subject.slot if s.subject != NULL else (s.peer.slot if s.peer != NULL else 0)
     e.action = s.v.action
     e.rule = s.v.rule
     e.method = s.m.method
@@ -61,7 +61,7 @@ cdef void account(Screen *s) noexcept nogil:
     if EA_UNLIKELY(bits != 0):
         for rule in range(MAX_RULES):
             if bits >> rule & 1:
-                ea_count(&w.monitored[slot * MAX_RULES + rule], 1)
+                ea_count(&w.monitored[(s.subject.slot if s.subject != NULL else slot) * MAX_RULES + rule], 1)
     elif account_silent(reason):
         return
     second = s.now / 1000000000

@@ -381,7 +381,7 @@ cdef bint act_answer(Screen *s, OutBatch out) noexcept nogil:
     if seen != need and (m.reason == 0 or not seen >> H_VIA & 1):
         return False
     to = put_extra(to, s)
-    if s.peer == NULL and <uint32_t>(to - out.arena) - out.used > m.length:
+    if (s.peer == NULL or s.held) and <uint32_t>(to - out.arena) - out.used > m.length:
         s.v.reason = RSN_REPLY_TOO_LARGE
         return False
     # Behind the colon of Content-Length, which put_extra writes last.

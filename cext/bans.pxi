@@ -261,12 +261,33 @@ cdef inline bint same_network(EaAddr *a, uint64_t hi, uint64_t lo, uint32_t bits
     return a_hi == b_hi and a_lo == b_lo
 
 
-# Does [address / bits] hold an address that must never be banned?
-cdef bint strike_spared(PolicyImage *policy, EaAddr *a, uint32_t bits) noexcept nogil:
+# Takes so many nanoseconds off a tally.
+cdef void tally_give(CellTable *t, uint64_t hash, uint64_t now_ns, uint64_t off) noexcept nogil:
+    cdef uint64_t *bucket = cell_bucket(t, hash)
+    cdef uint64_t tag = cell_tag(hash), now = now_ns >> CELL_SHIFT, word, ahead
+    cdef int i, tries
+    off >>= CELL_SHIFT
+    for tries in range(4):
+        for i in range(CELLS):
+            word = ea_get_relaxed(&bucket[i])
+            ahead = cell_ahead(word, now)
+            if ahead and word >> CELL_TAG_SHIFT == tag:
+                break
+        else:
+            return
+        if ea_swap(&bucket[i], word, tag << CELL_TAG_SHIFT | ((now + ahead - off) & CELL_TIME_MASK) if ahead > off else 0):
+            return
+
+
+# Does [address / bits] hold an address that must never be banned? The networks of an open
+# trunk don't count for its own callers, once they are proven: strangers may be forged in their names.
+cdef bint strike_spared(PolicyImage *policy, EaAddr *a, uint32_t bits, bint proven) noexcept nogil:
     cdef SourceRow *row
     cdef uint32_t i
     for i in range(policy.source_count):
         row = &policy.sources[i]
+        if proven and policy.peers[row.peer].open:
+            continue
         if same_network(a, row.hi, row.lo, row.bits if row.bits < bits else bits):
             return True
     for i in range(policy.target_count):
@@ -288,9 +309,9 @@ cdef void strike(Screen *s, EaAddr *a, uint64_t hash, int reason, uint32_t strik
     cdef uint32_t count = strike_take(&s.state.strikes, hash, s.now, &s.policy.strikes, strikes)
     if EA_LIKELY(count == 0):
         return
-    if strike_spared(s.policy, a, bits):
+    if strike_spared(s.policy, a, bits, proven):
         bits = 128
-        if a.v4 or strike_spared(s.policy, a, bits):
+        if a.v4 or strike_spared(s.policy, a, bits, proven):
             return
     if head - ea_get(&w.strike_tail) >= STRIKES:
         ea_count(&w.strikes_dropped, 1)
@@ -311,8 +332,8 @@ cdef void strike(Screen *s, EaAddr *a, uint64_t hash, int reason, uint32_t strik
 # A stranger's message was dropped. Its emergency call never counts, nor what wasn't its fault, nor who is on `allow`.
 cdef void strike_stranger(Screen *s) noexcept nogil:
     cdef int reason = s.v.reason
-    if s.v.action != ACT_DROP or s.listed == LIST_ALLOW or reason in (
+    if s.v.action != ACT_DROP or s.listed == LIST_ALLOW or s.source == 0 or reason in (
             RSN_BANNED, RSN_DENIED, RSN_KEEPALIVE, RSN_REPLY_TOO_LARGE, RSN_NO_ROOM, RSN_EMERGENCY_UNKNOWN):
         return
-    strike(s, &s.packet.source, s.key, reason,
+    strike(s, &s.packet.source, s.source, reason,
            STRIKE_SCANNER if reason in (RSN_SCANNER_AGENT, RSN_SCANNER_SHAPE) else 1, 0, False)

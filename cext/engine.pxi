@@ -56,7 +56,8 @@ cdef class Engine:
         self.workers = <Worker *>ea_table_alloc(workers * sizeof(Worker))
         self.state.peers = <PeerCells *>ea_table_alloc((MAX_PEERS + 1) * sizeof(PeerCells))
         self.state.keys.sum = <EaSumKey *>ea_table_alloc(EA_SUM_PAIRS * sizeof(EaSumKey))
-        if (self.workers == NULL or self.state.peers == NULL or self.state.keys.sum == NULL
+        self.state.open = <OpenCells *>ea_table_alloc((MAX_PEERS + 1) * sizeof(OpenCells))
+        if (self.workers == NULL or self.state.peers == NULL or self.state.keys.sum == NULL or self.state.open == NULL
                 or not cells_init(&self.state.rates, <uint64_t>rates_mib << 20)
                 or not cells_init(&self.state.strikes, <uint64_t>rates_mib << 18)
                 or not bans_init(&self.state.bans)
@@ -112,6 +113,7 @@ cdef class Engine:
         munmap(self.workers, self.worker_count * sizeof(Worker))
         munmap(self.state.peers, (MAX_PEERS + 1) * sizeof(PeerCells))
         munmap(self.state.keys.sum, EA_SUM_PAIRS * sizeof(EaSumKey))
+        munmap(self.state.open, (MAX_PEERS + 1) * sizeof(OpenCells))
         munmap(self.state.rates.cell, self.state.rates.bytes)
         munmap(self.state.strikes.cell, self.state.strikes.bytes)
         bans_free(&self.state.bans)
@@ -170,6 +172,7 @@ cdef class Engine:
             leases_purge(&self.state, <uint16_t>slot, peer_id(name))
             self.reused.append((slot, peer_id(name)))
             memset(&self.state.peers[slot], 0, <uint8_t *>self.state.peers[slot].calls - <uint8_t *>&self.state.peers[slot])
+            memset(&self.state.open[slot], 0, sizeof(OpenCells))
         self.slot_names[slot] = name
         self.slots[name] = slot
         return slot
@@ -459,8 +462,9 @@ cdef void engine_process(Engine engine, PolicyImage *policy, Batch batch, uint64
             if EA_UNLIKELY(s.packet.source.port == 0):
                 screen_portless(s)
                 continue
-            if s.peer == NULL:
-                ea_count(&w.strangers, 1)
+            if EA_UNLIKELY(s.peer == NULL or s.peer.open):
+                if s.peer == NULL:
+                    ea_count(&w.strangers, 1)
                 if screen_unread(s):
                     continue
             s.p += parse_message(s.packet.data, s.packet.len, s.m)
@@ -476,4 +480,6 @@ cdef void engine_process(Engine engine, PolicyImage *policy, Batch batch, uint64
             account(s)
             if s.peer == NULL:
                 strike_stranger(s)
+            elif EA_UNLIKELY(s.peer.open):
+                strike_caller(s)
         first += n

@@ -93,12 +93,12 @@ cdef explain_step(Screen *s, int one, int mode, int found):
 
 # What the flow itself decides: the source's lists and rate, the parse, the lane.
 cdef explain_flow(Screen *s, bint unread, int fault):
-    cdef int found = s.v.reason
-    if s.peer == NULL:
+    cdef int found = s.v.reason, rate = s.policy.reason_rule[RSN_SOURCE_RATE]
+    if s.peer == NULL or s.peer.open:
         explain_step(s, RSN_BANNED, MODE_ENFORCE, found)
         if unread and s.policy.reason_rule[found] == s.policy.reason_rule[RSN_BANNED]:
             return
-        explain_step(s, RSN_SOURCE_RATE, s.policy.unknown_mode[s.policy.reason_rule[RSN_SOURCE_RATE]], found)
+        explain_step(s, RSN_SOURCE_RATE, s.policy.unknown_mode[rate] if s.peer == NULL else s.peer.mode[rate], found)
         if unread:
             return
     explain_step(s, RSN_START_LINE, MODE_MONITOR if fault and s.m.reason == 0 else MODE_ENFORCE, fault)
@@ -123,7 +123,7 @@ cdef list engine_explain(Engine engine, data, source, listener, now):
     engine_begin(&s, engine, &policy.image, &engine.workers[0], &engine.probe.packet[0], &engine.probe.msg[0], now)
     s.trace = &trace
     engine_classify(&s)
-    unread = s.peer == NULL and screen_unread(&s)
+    unread = (s.peer == NULL or s.peer.open) and screen_unread(&s)
     if not unread:
         skip = parse_message(s.packet.data, s.packet.len, s.m)
         s.p = s.packet.data + skip

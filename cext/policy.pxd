@@ -53,6 +53,7 @@ cdef enum:                  # the order is that of OP_NAMES in policy.pxi and of
     OP_SOURCE_RATE
     OP_TRUNK_RATE
     OP_TRUNK_CALLS
+    OP_OPEN_RATE
     OP_CALLER_FORMAT
     OP_CALLER_OWNED
     OP_CALLER_CONSISTENT
@@ -104,6 +105,7 @@ cdef struct Peer:
     uint8_t emergency       # EMERGENCY_
     uint8_t forwards_trust
     uint8_t overload_control    # bits OC_
+    uint8_t open            # a trunk that takes callers from any address
     uint8_t probed          # an upstream without probes is never down
     uint16_t over_limit     # status
     uint16_t plan
@@ -216,6 +218,9 @@ cdef struct PolicyImage:
     uint32_t max_forwards
     uint32_t forwards_per_call
     Limit source_rate, prefix_rate, dialog_grace, dialog_rate, ack_budget, emergency_rate, answers
+    Limit site_rate, caller_calls, open_answers
+    Limit sweep, auth_abuse, user_failures
+    uint32_t sweep_adjacent         # weight of a neighbour
     Limit strikes                   # a step is the time that forgets one strike, the tolerance all that make a ban
     uint64_t emergency_caller_ns
     uint64_t emergency_concurrent

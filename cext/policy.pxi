@@ -1,8 +1,8 @@
 # policy.pxi: Policy: the tables that policy/compile.py worked out, copied into flat arrays. It checks nothing twice.
 
 OP_NAMES = ("none", "hops", "target", "interface", "dialog", "scanner", "source_rate", "trunk_rate", "trunk_calls",
-            "caller_format", "caller_owned", "caller_consistent", "caller_anonymous", "do_not_originate", "display_name",
-            "method_rate", "caller_rate", "callee_rate", "overload")
+            "open_rate", "caller_format", "caller_owned", "caller_consistent", "caller_anonymous", "do_not_originate",
+            "display_name", "method_rate", "caller_rate", "callee_rate", "overload")
 _WILDCARDS = ("0.0.0.0", "::")
 METHODS = tuple(METHOD_NAMES[i].decode() for i in range(M_COUNT))
 
@@ -109,6 +109,7 @@ cdef class Policy:
             p.callee_rate = cell_limit_of(peer.callee_rate)
             p.callee_known_ns = <uint64_t>(peer.callee_known_hours * 3.6e12)
             p.concurrent = peer.concurrent
+            p.open = peer.open
             p.domain = self.put_text(peer.domain)
             p.marks = self.put_bytes(b"".join(bytes([len(mark)]) + mark.encode() for mark in peer.marks))
             p.first_target = target
@@ -255,7 +256,8 @@ cdef class Policy:
             self.image.rows[i].rule = row.rule
             for k in range(self.image.peer_count):
                 p = &self.image.peers[k]
-                if row.dirs & (DIR_UPSTREAM if p.kind == PEER_UPSTREAM else DIR_TRUNK) and p.mode[<int>row.rule]:
+                if (row.dirs & (DIR_UPSTREAM if p.kind == PEER_UPSTREAM else DIR_TRUNK) and p.mode[<int>row.rule]
+                        and (p.open or row.op != "open_rate")):
                     p.ops |= self.image.rows[i].bit
         self.image.structure_rows = sum(1 for row in t.rows if OP_NAMES.index(row.op) <= OP_DIALOG)
 
@@ -278,7 +280,15 @@ cdef class Policy:
         self.image.ack_budget = limit_of(t.ack_budget)
         self.image.answers = limit_of(t.answers)
         self.image.emergency_rate = limit_of(t.emergency_rate)
-        self.image.strikes = limit_of(t.strikes)
+        self.image.strikes = cell_limit_of(t.strikes)
+        self.image.site_rate = cell_limit_of(t.site_rate)
+        self.image.caller_calls = cell_limit_of(t.caller_calls)
+        self.image.open_answers = limit_of(t.open_answers)
+        self.image.sweep = cell_limit_of(t.sweep)
+        self.image.sweep_adjacent = t.sweep_adjacent
+        self.image.auth_abuse = cell_limit_of(t.auth_abuse)
+        # What one user failed is only ever taken back: it never asks for anything itself.
+        self.image.user_failures = limit_of((t.auth_abuse[0], 1_000_000))
         self.image.emergency_concurrent = t.emergency_concurrent
         self.image.emergency_caller_ns = <uint64_t>(t.emergency_caller_seconds * 1e9)
         self.image.grace_until = t.grace_until

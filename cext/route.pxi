@@ -148,6 +148,9 @@ cdef bint cookie_check(Screen *s, Slice user) noexcept nogil:
             return False
     elif s.peer_index != (peer.emergency_upstream if s.cookie.emergency else peer.upstream):
         return False
+    # Any address could send what another caller of an open trunk was given.
+    if s.peer.open and not s.cookie.from_upstream and not caller_same(&s.packet.source, &s.cookie.originator):
+        return False
     s.cookie_state = COOKIE_GOOD
     return True
 
@@ -265,4 +268,6 @@ cdef int route_response(Screen *s) noexcept nogil:
         lease_response(s, peer, trunk, mac)
     if (m.status == 401 or m.status == 407) and m.method == M_INVITE and trunk != NO_PEER and s.trace == NULL:
         mark_set(&s.state.marks, challenge_hash(s.state, s.p, m, s.policy.peers[trunk].id), s.now, 32000000000ULL)
+    if trunk != NO_PEER:
+        caller_response(s, trunk, loop)
     return 0

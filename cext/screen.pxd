@@ -79,8 +79,9 @@ cdef struct Screen:
     uint64_t now            # monotonic ns
     uint64_t first          # time of the first copy of this request
     EaSum via               # of what the next Via of a response will say
-    uint64_t key            # of the transaction cache; of a stranger, of its source
+    uint64_t key            # of the transaction cache
     uint64_t call_key       # of an INVITE's leases: Call-ID and originating tag
+    uint64_t source         # key of a stranger, of an open trunk's caller, or of the trunk that a response is about
     uint64_t digest
     uint64_t loop
     uint64_t mac            # of the branch that the request goes on with, 0: not worked out yet
@@ -93,8 +94,11 @@ cdef struct Screen:
     uint8_t dir             # DIR_
     uint8_t lane            # LANE_
     uint8_t cookie_state    # COOKIE_
-    uint8_t listed          # LIST_, of a source that is no peer's
+    uint8_t listed          # LIST_, of a source that is no peer's or an open trunk's caller
     uint8_t again           # AGAIN_
+    uint8_t told            # what is held may be answered
+    uint16_t held           # RSN_ of an open trunk's caller who is denied, banned or over his rate
+    Peer *subject           # whom a finding on a response is about, NULL: who sent the message
     uint8_t uri_names       # NAME_ of the Request-URI: an own name, one of the peer it goes to
     Slice uri_written       # the Request-URI as it stands, m.uri may be the strict router's
     EaAddr reply_to         # RFC 3261 §18.2.2, RFC 3581 §4

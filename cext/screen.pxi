@@ -10,9 +10,9 @@ cdef enum:
     OPS_STRUCTURE = 1 << OP_HOPS | 1 << OP_TARGET | 1 << OP_INTERFACE | 1 << OP_DIALOG
     OPS_CALLER = (1 << OP_CALLER_FORMAT | 1 << OP_CALLER_OWNED | 1 << OP_CALLER_CONSISTENT
                   | 1 << OP_CALLER_ANONYMOUS | 1 << OP_DO_NOT_ORIGINATE | 1 << OP_DISPLAY_NAME)
-    OPS_NEW_CALL = (OPS_STRUCTURE | OPS_CALLER | 1 << OP_SCANNER | 1 << OP_TRUNK_RATE | 1 << OP_CALLER_RATE
-                    | 1 << OP_CALLEE_RATE | 1 << OP_OVERLOAD)
-    OPS_NEW_OTHER = OPS_STRUCTURE | 1 << OP_SCANNER | 1 << OP_METHOD_RATE | 1 << OP_OVERLOAD
+    OPS_NEW_CALL = (OPS_STRUCTURE | OPS_CALLER | 1 << OP_SCANNER | 1 << OP_OPEN_RATE | 1 << OP_TRUNK_RATE
+                    | 1 << OP_CALLER_RATE | 1 << OP_CALLEE_RATE | 1 << OP_OVERLOAD)
+    OPS_NEW_OTHER = OPS_STRUCTURE | 1 << OP_SCANNER | 1 << OP_OPEN_RATE | 1 << OP_METHOD_RATE | 1 << OP_OVERLOAD
 
 
 cdef inline void decide(Screen *s, int action, int reason) noexcept nogil:
@@ -45,8 +45,8 @@ ctypedef int (*Op)(Screen *s) noexcept nogil
 # In the order of OP_.
 cdef Op OPS[OP_COUNT]
 OPS[:] = [NULL, op_hops, op_target, op_interface, op_dialog, op_scanner, op_source_rate, op_trunk_rate, op_trunk_calls,
-          op_caller_format, op_caller_owned, op_caller_consistent, op_caller_anonymous, op_do_not_originate, op_display_name,
-          op_method_rate, op_caller_rate, op_callee_rate, op_overload]
+          op_open_rate, op_caller_format, op_caller_owned, op_caller_consistent, op_caller_anonymous, op_do_not_originate,
+          op_display_name, op_method_rate, op_caller_rate, op_callee_rate, op_overload]
 
 
 # What a rule found, by its mode for this peer: True when it decides, else it is only recorded.
@@ -178,6 +178,8 @@ cdef void screen_ack(Screen *s) noexcept nogil:
         decide(s, ACT_DROP, RSN_HOPS)
         return
     if tag_is_own(s.state, s.p, s.m, &s.packet.source, s.now):
+        if s.peer.open and s.trace == NULL:
+            caller_ack(s)
         decide(s, ACT_DROP, RSN_ACK_ABSORBED)
         return
     known = txn_peek(&s.state.transactions, s.key, s.now, &was)
@@ -337,6 +339,8 @@ cdef void screen_request(Screen *s) noexcept nogil:
     # Inside a dialog an upstream names a trunk's Contact, and an extension may be called 112.
     if s.dir == DIR_TRUNK or s.m.to_tag.len == 0:
         s.lane = <uint8_t>emergency_match(&s.policy.emergencies[s.peer.emergency_table], s.p, &s.m.uri)
+    if EA_UNLIKELY(s.held != 0) and caller_held(s):
+        return
     if EA_UNLIKELY(s.m.reason != 0) and not screen_soft(s):
         return
     if s.m.method == M_ACK:
@@ -367,27 +371,28 @@ cdef bint screen_stranger(Screen *s, int reason) noexcept nogil:
     return True
 
 
-# A source that no peer's longer network claims, and the lists of networks. True when one denies it.
-cdef bint screen_listed(Screen *s) noexcept nogil:
+# A source that no peer's longer network claims, or an open trunk's caller, and the lists of networks.
+cdef int screen_listed(Screen *s) noexcept nogil:
     if s.policy.listed.count == 0:
-        return False
+        return 0
     s.listed = <uint8_t>list_match(&s.policy.listed, &s.packet.source, s.now)
-    if s.listed != LIST_DENY:
-        return False
-    decide(s, ACT_DROP, RSN_DENIED)
-    return True
+    return RSN_DENIED if s.listed == LIST_DENY else 0
 
 
-# What a source that nobody configured pays before it is read. True when it is read no further.
+# What a stranger or an open trunk's caller pays before it is read. True when it is read no further.
 cdef bint screen_unread(Screen *s) noexcept nogil:
-    cdef int reason
-    if not screen_listed(s):
-        reason = op_banned(s) if s.listed != LIST_ALLOW else 0
-        if EA_UNLIKELY(reason != 0):
-            s.v.value = s.found
-            decide(s, ACT_DROP, reason)
-        elif not screen_stranger(s, op_source_rate(s)):
+    cdef int reason = screen_listed(s)
+    s.source = source_key(s.state, &s.packet.source, 128 if s.packet.source.v4 else 64)
+    if reason == 0 and s.listed != LIST_ALLOW:
+        reason = op_banned(s)
+        s.v.value = s.found
+    if s.peer != NULL:
+        if not caller_unread(s, reason):
             return False
+    elif reason:
+        decide(s, ACT_DROP, reason)
+    elif not screen_stranger(s, op_source_rate(s)):
+        return False
     screen_pass_over(s)
     return True
 
@@ -445,6 +450,8 @@ cdef void screen_message(Screen *s) noexcept nogil:
         decide(s, ACT_DROP, RSN_KEEPALIVE)
     elif s.peer == NULL:
         screen_unknown(s)
+    elif EA_UNLIKELY(s.held != 0) and (s.m.kind == KIND_RESPONSE or s.m.core):
+        caller_held(s)
     elif s.m.kind == KIND_RESPONSE:
         reason = screen_soft_response(s) if s.m.reason else route_response(s)
         decide(s, ACT_DROP if reason else ACT_FORWARD, reason)
@@ -458,3 +465,6 @@ cdef void screen_message(Screen *s) noexcept nogil:
         if s.m.reason or s.v.reason == RSN_OPTIONS_UP or s.v.reason == RSN_OPTIONS_DOWN:
             screen_answer(s)
         screen_remember(s)
+    if EA_UNLIKELY((s.m.present & (<uint64_t>1 << H_AUTHORIZATION | <uint64_t>1 << H_PROXY_AUTHORIZATION)) != 0):
+        if s.m.kind == KIND_REQUEST and s.v.action == ACT_FORWARD and s.dir == DIR_TRUNK and s.trace == NULL:
+            caller_credentials(s)

@@ -31,6 +31,8 @@ cdef uint16_t source_peer(PolicyImage *policy, EaAddr *a, bint any_port) noexcep
     cdef SourceRow *row
     cdef bint known
     for k in range(policy.bits_count):
+        if a.v4 and policy.source_bits[k] < 96:
+            break                   # ::/0 holds no IPv4 address
         source_mask(a, policy.source_bits[k], &hi, &lo)
         at = policy.source_heads[source_hash(hi, lo, policy.source_bits[k]) & policy.source_mask]
         known = False

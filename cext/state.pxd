@@ -108,6 +108,12 @@ cdef struct PeerCells:      # a peer's own limits: indexed, never hashed; theore
     uint64_t spare[4]
     uint64_t calls[LEASE_KINDS]     # leases of each kind; three cache lines. A new owner of the slot zeroes what stands before
 
+cdef struct OpenCells:      # an open trunk's limits for its callers; theoretical arrival times in ns
+    uint64_t calls          # of callers who proved nothing, together
+    uint64_t method[BUDGETS]
+    uint64_t answers        # to callers over their rate
+    uint64_t told_until     # when all that answers told of this trunk is forgotten
+
 cdef struct Keys:
     uint8_t table[16]       # keys of tables and digests: never leave the process
     EaSumKey *sum           # of all sums
@@ -182,3 +188,4 @@ cdef struct State:
     LeaseTable leases
     TransactionTable transactions
     PeerCells *peers
+    OpenCells *open

@@ -17,7 +17,7 @@ from edge_agent.events.record import address, clean
 from edge_agent.keys import SECRET_BYTES, KeyFileError, dialog_secret
 from edge_agent.policy.compile import compile_policy
 from edge_agent.policy.load import Loaded, load
-from edge_agent.rules import RULES, Rule
+from edge_agent.rules import BY_NAME, RULES, Rule
 from edge_agent.systemd import credentials_directory
 
 if TYPE_CHECKING:
@@ -93,6 +93,9 @@ def _complete(steps: list[Step], peer: str) -> list[Step]:
     """All rules in screening order. The engine tells those that it came to."""
     traced: dict[str, Step] = {}
     for step in steps:
+        # A row that can't apply to this kind of peer says less than the sentence below.
+        if step.mode == "off" and not BY_NAME[step.rule].directions.keys() & {"T", "U"}:
+            continue
         # Of a rule's rows at most one applies to a message.
         if step.applies or step.rule not in traced:
             traced[step.rule] = step
@@ -102,8 +105,11 @@ def _complete(steps: list[Step], peer: str) -> list[Step]:
 def _untold(rule: Rule, peer: str) -> Step:
     if not rule.built:
         return _hot.Step(rule.name, "off", False, "", "", 0, 0, NOT_BUILT)
-    if rule.directions.keys() == {"X"} and peer:
-        return _hot.Step(rule.name, "enforce", False, "", "", 0, 0, "looks at unknown sources only")
+    if not rule.directions.keys() & {"T", "U"} and peer:
+        whom = "unknown sources and open trunks" if "O" in rule.directions else "unknown sources"
+        return _hot.Step(rule.name, "enforce", False, "", "", 0, 0, f"looks at {whom} only")
+    if rule.name in ("sweep", "auth-abuse"):
+        return _hot.Step(rule.name, "", False, "", "", 0, 0, "looks at what upstreams answer")
     return _hot.Step(rule.name, "", False, "", "", 0, 0, "not reached")
 
 

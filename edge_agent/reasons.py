@@ -276,6 +276,11 @@ REASONS: tuple[Reason, ...] = (
         403,
         "Emergency Calling Not Activated",
         "a redirection to an emergency service; a trunk's is told to the caller as a refusal",
+        "unproven-share",
+        "source-rate",
+        486,
+        "Busy Here",
+        "callers of an open trunk that proved nothing are above their share of its budget",
     ),
 )
 

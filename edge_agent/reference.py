@@ -12,7 +12,7 @@ from edge_agent.policy.settings import reference
 from edge_agent.reasons import REASONS
 from edge_agent.rules import RULES, Rule
 
-SIDES = {"T": "trunks", "U": "upstreams", "X": "unknown"}
+SIDES = {"T": "trunks", "O": "open trunks", "U": "upstreams", "X": "unknown"}
 
 
 def describe() -> list[dict[str, Any]]:

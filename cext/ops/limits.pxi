@@ -11,24 +11,28 @@ cdef uint64_t source_key(State *state, EaAddr *a, uint32_t bits) noexcept nogil:
     return ea_key_end(&h, NULL)
 
 
-# source-rate: messages of one unknown source (IPv4 /32, IPv6 /64), then of its prefix (/24, /48).
+# source-rate: messages of one unknown source or open trunk's caller (IPv4 /32, IPv6 /64), then of the networks
+# around it: /24; /56 and /48. Its own key is s.source.
 cdef int op_source_rate(Screen *s) noexcept nogil:
     cdef EaAddr *a = &s.packet.source
-    cdef uint32_t host = 128 if a.v4 else 64, prefix = 120 if a.v4 else 48
     cdef int taken
     s.found = 0
     s.limit = s.policy.source_rate.step
     if s.trace != NULL:
         return 0
-    s.key = source_key(s.state, a, host)
-    EA_PREFETCH(cell_bucket(&s.state.strikes, s.key))
-    taken = rate_take(&s.state.rates, s.key, s.now, &s.policy.source_rate)
+    EA_PREFETCH(cell_bucket(&s.state.strikes, s.source))
+    taken = rate_take(&s.state.rates, s.source, s.now, &s.policy.source_rate)
     if taken == RATE_OVER:
         return RSN_SOURCE_RATE
     if taken == RATE_FULL:
         return RSN_SOURCE_TABLE_FULL
+    if not a.v4:
+        s.limit = s.policy.site_rate.step
+        if rate_take(&s.state.rates, source_key(s.state, a, 56), s.now, &s.policy.site_rate) == RATE_OVER:
+            return RSN_PREFIX_RATE
     s.limit = s.policy.prefix_rate.step
-    if rate_take(&s.state.rates, source_key(s.state, a, prefix), s.now, &s.policy.prefix_rate) == RATE_OVER:
+    if rate_take(&s.state.rates, source_key(s.state, a, 120 if a.v4 else 48), s.now,
+                 &s.policy.prefix_rate) == RATE_OVER:
         return RSN_PREFIX_RATE
     return 0
 
@@ -92,20 +96,23 @@ cdef int dialog_limit(Screen *s) noexcept nogil:
     return RSN_DIALOG_RATE if taken == RATE_OVER else 0
 
 
+# The budget of a request outside a dialog that opens no call.
+cdef inline int method_kind(Screen *s) noexcept nogil:
+    if s.m.method == M_REGISTER:
+        return BUDGET_REGISTER
+    if s.m.method == M_OPTIONS:
+        return BUDGET_OPTIONS
+    if s.m.method == M_SUBSCRIBE:
+        return BUDGET_SUBSCRIBE
+    return BUDGET_MESSAGE if s.m.method == M_MESSAGE else BUDGET_OTHER
+
+
 # trunk-rate, of requests outside a dialog that open no call: each kind has a budget, so that
 # none takes another's place and no number can be tried by OPTIONS at the rate of calls.
 cdef int op_method_rate(Screen *s) noexcept nogil:
-    cdef int kind = BUDGET_OTHER
+    cdef int kind = method_kind(s)
     cdef uint64_t *cell
     cdef uint64_t used
-    if s.m.method == M_REGISTER:
-        kind = BUDGET_REGISTER
-    elif s.m.method == M_OPTIONS:
-        kind = BUDGET_OPTIONS
-    elif s.m.method == M_SUBSCRIBE:
-        kind = BUDGET_SUBSCRIBE
-    elif s.m.method == M_MESSAGE:
-        kind = BUDGET_MESSAGE
     cell = &s.state.peers[s.peer.slot].method[kind]
     used = ea_get_relaxed(cell)
     limit_found(s, used - s.now if used > s.now else 0, &s.peer.method_rate[kind])

@@ -46,7 +46,7 @@ def check(draft: Draft, resolver: Resolver) -> Iterator[Finding]:
     yield from _bans(draft)
     yield from _rules(("rules",), draft.rules)
     for index, trunk in draft.trunk.items():
-        yield from _rules(("trunk", index, "rules"), trunk.rules)
+        yield from _rules(("trunk", index, "rules"), trunk.rules, trunk_open=trunk.open)
     yield from _not_built(draft)
     yield from _receive_buffer()
 
@@ -109,14 +109,14 @@ def _sources(draft: Draft) -> Iterator[Finding]:
     seen: dict[Network, list[Trunk]] = {}
     for index, trunk in draft.trunk.items():
         loc: Loc = ("trunk", index, "sources")
-        for network in trunk.sources:
+        for network in trunk.networks:
             if network in upstreams:
                 yield _shared(loc, network, upstreams[network])
             for other in seen.setdefault(network, []):
                 if other is not trunk and not _told_by_port(trunk, other):
                     yield _shared(loc, network, other)
             seen[network].append(trunk)
-            if network.prefixlen == 0:
+            if network.prefixlen == 0 and not trunk.open:
                 yield Finding("every-address", loc, {"network": network})
 
 
@@ -164,7 +164,7 @@ def _bans(draft: Draft) -> Iterator[Finding]:
         yield Finding("bans-order", ("bans", "first"), {"longest": f'"{write_duration(bans.longest)}"'})
 
 
-def _rules(loc: Loc, rules: dict[str, RuleSettings]) -> Iterator[Finding]:
+def _rules(loc: Loc, rules: dict[str, RuleSettings], *, trunk_open: bool = False) -> Iterator[Finding]:
     on_trunk = loc[0] == "trunk"
     for name, settings in rules.items():
         rule = BY_NAME[name]
@@ -177,14 +177,13 @@ def _rules(loc: Loc, rules: dict[str, RuleSettings]) -> Iterator[Finding]:
             yield Finding("rule-structural", (*here, "mode"), {"rule": name, "mode": str(settings.mode)})
         elif not rule.built and (settings.mode is not Mode.OFF or len(settings.model_fields_set) > 1):
             yield Finding("not-built", here, {"what": f"the rule {name!r}"})
-        elif on_trunk and rule.directions.keys() == {"X"}:
+        elif on_trunk and not rule.directions.keys() & {"T", "U"} and not (trunk_open and "O" in rule.directions):
             yield Finding("trunk-unaffected", here, {"rule": name})
 
 
 _REFUSED_HINTS = {
     "transport": 'use transport = "udp"',
     "role": 'use role = "proxy"',
-    "open": "list the customer's networks in sources",
     "emergency": 'use emergency = "reject" or "route"',
     "stir": 'use stir = "ignore"',
 }

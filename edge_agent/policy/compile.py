@@ -22,6 +22,7 @@ from edge_agent.policy.settings import Settings, Trunk, Upstream
 from edge_agent.policy.values import Address
 from edge_agent.reasons import REASONS
 from edge_agent.rules import BY_NAME, RULES, Mode, RateSettings, RuleSettings
+from edge_agent.rules.auth_abuse import AuthAbuseSettings
 from edge_agent.rules.callee_rate import CalleeRateSettings
 from edge_agent.rules.caller_owned import CallerOwnedSettings
 from edge_agent.rules.caller_rate import CallerRateSettings
@@ -33,15 +34,16 @@ from edge_agent.rules.interface import InterfaceSettings
 from edge_agent.rules.malformed import MalformedSettings
 from edge_agent.rules.scanner import ScannerSettings
 from edge_agent.rules.source_rate import SourceRateSettings
+from edge_agent.rules.sweep import SweepSettings
 from edge_agent.rules.trunk_rate import TrunkRateSettings
 
 MODES = {Mode.OFF: 0, Mode.MONITOR: 1, Mode.ENFORCE: 2}
-DIRECTIONS = {"T": 1, "U": 2, "X": 4}
+DIRECTIONS = {"T": 1, "O": 1, "U": 2, "X": 4}
 MERGED_SINGLES = 4096
 """A number list up to this long is merged into the index of owners; a longer one is asked by itself."""
 STRUCTURE_OPS = ("hops", "target", "interface", "dialog")
 """Ops that need no state: the engine runs their rows first, before the transaction cache."""
-LANE_OPS = ("malformed", "banned", "unknown_source", "emergency", "source_rate")
+LANE_OPS = ("malformed", "banned", "unknown_source", "emergency", "source_rate", "sweep", "auth_abuse")
 """Rows that are steps of the flow itself, not lines of the screen."""
 
 Rate = tuple[float, int]
@@ -57,6 +59,7 @@ class PeerRow(NamedTuple):
     emergency_upstream: int | None
     emergency_route: bool
     forwards_trust: bool
+    open: bool
     probed: bool
     overload_control: bool
     over_limit: int
@@ -142,6 +145,15 @@ class Tables:
     forwards_per_call: int
     source_rate: Rate
     prefix_rate: Rate
+    site_rate: Rate
+    caller_calls: Rate
+    """Calls per second of one caller of an open trunk."""
+    open_answers: Rate
+    """486 answers to an open trunk's callers over their rate."""
+    sweep: Rate
+    """Targets that are forgotten in a second, and how many make a finding."""
+    sweep_adjacent: int
+    auth_abuse: Rate
     dialog_grace: Rate
     dialog_rate: Rate
     ack_budget: Rate
@@ -177,6 +189,8 @@ def compile_tables(loaded: Loaded, generation: int, grace_until: int = 0, wall_a
     peers = _peers(loaded, regions)
     interface = _of(settings, "interface", InterfaceSettings)
     source_rate = _of(settings, "source-rate", SourceRateSettings)
+    sweep = _of(settings, "sweep", SweepSettings)
+    auth_abuse = _of(settings, "auth-abuse", AuthAbuseSettings)
     dialog = _of(settings, "dialog", DialogSettings)
     malformed = _of(settings, "malformed", MalformedSettings)
     emergency = _of(settings, "emergency", EmergencySettings)
@@ -205,6 +219,12 @@ def compile_tables(loaded: Loaded, generation: int, grace_until: int = 0, wall_a
         forwards_per_call=_of(settings, "caller-owned", CallerOwnedSettings).forwards_per_call,
         source_rate=(source_rate.per_second, source_rate.burst),
         prefix_rate=(source_rate.prefix_per_second, source_rate.prefix_burst),
+        site_rate=(source_rate.site_per_second, source_rate.site_burst),
+        caller_calls=(source_rate.calls_per_second, source_rate.calls_burst),
+        open_answers=(source_rate.answers_per_second, source_rate.answers_burst),
+        sweep=(sweep.targets / sweep.forget, sweep.targets),
+        sweep_adjacent=sweep.adjacent,
+        auth_abuse=(auth_abuse.failures / auth_abuse.forget, auth_abuse.failures),
         dialog_grace=(dialog.per_second, dialog.burst),
         dialog_rate=(dialog.dialog_per_second, dialog.dialog_burst),
         ack_budget=(dialog.ack_per_second, dialog.ack_burst),
@@ -267,6 +287,7 @@ def _upstream(settings: Settings, upstream: Upstream, regions: _Regions) -> Peer
         emergency_upstream=None,
         emergency_route=False,
         forwards_trust=False,
+        open=False,
         probed=upstream.probe_every > 0,
         overload_control=upstream.overload_control,
         over_limit=486,
@@ -299,6 +320,7 @@ def _trunk(loaded: Loaded, trunk: Trunk, index: dict[str, int], regions: _Region
         emergency_upstream=index.get(trunk.emergency_upstream),
         emergency_route=route,
         forwards_trust=trunk.forwards == "trust",
+        open=trunk.open,
         probed=False,
         overload_control=trunk.overload_control,
         over_limit=trunk.over_limit,
@@ -315,7 +337,7 @@ def _trunk(loaded: Loaded, trunk: Trunk, index: dict[str, int], regions: _Region
         domain=str(trunk.contact[0]) if trunk.contact else "",
         targets=_pairs(trunk.contact),
         numbers=loaded.numbers.get(trunk.name, ()),
-        modes=_modes(loaded.settings, "T", trunk),
+        modes=_modes(loaded.settings, "O" if trunk.open else "T", trunk),
     )
 
 
@@ -353,7 +375,7 @@ def _sources(settings: Settings) -> tuple[SourceRow, ...]:
     rows += [
         _source(network, len(upstreams) + number, trunk.ports)
         for number, trunk in enumerate(settings.trunk)
-        for network in trunk.sources
+        for network in trunk.networks
     ]
     return tuple(rows)
 
@@ -391,7 +413,7 @@ def _is_address(host: str) -> bool:
 
 def _rows() -> tuple[ScreenRow, ...]:
     rows = [
-        ScreenRow(row.op, number, sum(DIRECTIONS[direction] for direction in rule.directions))
+        ScreenRow(row.op, number, sum({DIRECTIONS[direction] for direction in rule.directions}))
         for number, rule in enumerate(RULES)
         for row in rule.rows
         if row.op not in LANE_OPS

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny, create_model
@@ -161,6 +162,9 @@ def _read_all_rules(value: object) -> dict[str, RuleSettings]:
     return {rule.name: written.get(rule.name) or rule.settings() for rule in RULES}
 
 
+EVERYWHERE: list[Source] = [IPv4Network("0.0.0.0/0"), IPv6Network("::/0")]
+
+
 class Trunk(Section):
     """[[trunk]]: a customer."""
 
@@ -170,8 +174,8 @@ class Trunk(Section):
     tls_names: Annotated[list[Domain], NotBuilt("trunks told by their TLS certificate", quiet=([],))] = setting(
         [], "Names in its TLS client certificate, instead of sources."
     )
-    open: Annotated[bool, NotBuilt("trunks from any address", quiet=(False,), refused=(True,))] = setting(
-        False, "Takes callers from any address."
+    open: bool = setting(
+        False, "Takes callers from any address, or from any of sources where they are given, told apart by address."
     )
     upstream: Name = setting(REQUIRED, "The upstream that its calls go to.")
     contact: list[Destination] = setting([], "Where calls from the cloud to its numbers go, in order.")
@@ -211,6 +215,11 @@ class Trunk(Section):
     rules: Annotated[dict[str, SerializeAsAny[RuleSettings]], BeforeValidator(_read_rules)] = setting(
         {}, "Settings of rules for this trunk alone: [trunk.rules.NAME]."
     )
+
+    @property
+    def networks(self) -> list[Source]:
+        """Where its messages come from: its sources; every address for an open trunk without any."""
+        return self.sources or (EVERYWHERE if self.open else [])
 
 
 class Bans(Section):
@@ -347,7 +356,9 @@ class Settings(Section):
         return general.model_copy(update={key: getattr(own, key) for key in own.model_fields_set})
 
     def rule_mode(self, rule: Rule, direction: str, trunk: Trunk | None = None) -> Mode:
-        """What becomes of a finding of the rule on a message from that direction (T, U or X)."""
+        """What becomes of a finding of the rule on a message from that direction (T, U, X, or O: an open trunk's)."""
+        if direction == "O" and "O" not in rule.directions:
+            direction = "T"
         if not rule.built or direction not in rule.directions:
             return Mode.OFF
         default = rule.directions[direction]

@@ -17,7 +17,7 @@ from edge_agent.policy.load import load
 from edge_agent.rules import BY_NAME
 from tests.agent import Agent, Decision
 from tests.cases.record import START, address, frame, record
-from tests.proxy.message import Source
+from tests.proxy.message import Message, Source, response
 
 HERE = Path(__file__).parent
 FOLDERS = sorted(path for path in HERE.iterdir() if path.is_dir() and not path.name.startswith("__"))
@@ -53,6 +53,15 @@ class Reload(Entry):
     policy: Text
 
 
+class Answer(Entry):
+    status: Text
+    source: Text
+    headers: list[Text] = []
+    is_: Annotated[Text, Field(alias="is")] = "forward pass"
+    to: str = ""
+    monitored: list[Text] = []
+
+
 class Strikes(Entry):
     is_: Annotated[list[Text], Field(alias="is")]
 
@@ -66,9 +75,10 @@ class Queue(Entry):
     fill: Annotated[float, Field(ge=0, le=1)]
 
 
-Step: TypeAlias = Send | Capture | Reload | Strikes | Ban | Queue
+Step: TypeAlias = Send | Answer | Capture | Reload | Strikes | Ban | Queue
 KINDS: dict[str, type[Step]] = {
     "send": Send,
+    "answer": Answer,
     "capture": Capture,
     "reload": Reload,
     "strikes": Strikes,
@@ -95,6 +105,7 @@ class Run:
         self.used = {"README.md", "policy.toml", "expect.toml"}
         self.rules: set[str] = set()
         self.listeners: list[Source] = []
+        self.left = b""
         self.look(folder / "policy.toml")
 
     def look(self, policy: Path) -> None:
@@ -103,6 +114,7 @@ class Run:
     def one(self, data: bytes, source: Source, to: Source) -> Decision:
         seen = self.agent.send(data, source, self.listeners.index(to))
         self.rules |= {seen.rule, *seen.monitored}
+        self.left = seen.data if seen.action == "forward" else self.left
         return seen
 
     def send(self, entry: Send) -> None:
@@ -118,6 +130,15 @@ class Run:
             left = seen.data.decode(errors="replace")
             assert [text for text in entry.holds if text not in left] == [], left
             assert [text for text in entry.lacks if text in left] == [], left
+
+    def answer(self, entry: Answer) -> None:
+        reply = response(Message.read(self.left), entry.status, "far")
+        more = tuple((name, value) for name, _, value in (line.partition(": ") for line in entry.headers))
+        reply = Message(reply.start, (*reply.headers[:-1], *more, reply.headers[-1]))
+        seen = self.one(bytes(reply), address(entry.source), self.listeners[0])
+        assert seen.short == entry.is_, entry
+        assert list(seen.monitored) == sorted(entry.monitored), entry
+        assert not entry.to or seen.to == address(entry.to), entry
 
     def capture(self, entry: Capture) -> None:
         told: Counter[str] = Counter()
@@ -145,6 +166,8 @@ class Run:
         if isinstance(entry, Send):
             self.send(entry)
             self.used.add(entry.file)
+        elif isinstance(entry, Answer):
+            self.answer(entry)
         elif isinstance(entry, Capture):
             self.capture(entry)
             self.used.add(entry.file)

@@ -24,7 +24,9 @@ BUILT = {
     "interface": (Row("interface"),),
     "dialog": (Row("dialog"),),
     "scanner": (Row("scanner"),),
-    "source-rate": (Row("source_rate"),),
+    "source-rate": (Row("source_rate"), Row("open_rate")),
+    "sweep": (Row("sweep"),),
+    "auth-abuse": (Row("auth_abuse"),),
     "trunk-rate": (Row("trunk_rate"), Row("method_rate")),
     "caller-rate": (Row("caller_rate"),),
     "callee-rate": (Row("callee_rate"),),
@@ -73,7 +75,7 @@ def test_every_rule_is_described(rule: Rule) -> None:
     assert rule.family and rule.finds and rule.answer
     assert rule.clauses == tuple(sorted(set(rule.clauses)))
     assert all(1 <= clause <= 33 for clause in rule.clauses) and rule.clauses
-    assert rule.directions and set(rule.directions) <= {"T", "U", "X"}
+    assert rule.directions and set(rule.directions) <= {"T", "O", "U", "X"}
 
 
 def test_structural_rules_enforce_everywhere(rule: Rule) -> None:

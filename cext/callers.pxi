@@ -1,0 +1,387 @@
+# callers.pxi: the callers of open trunks, told apart by address; what proves an address; sweep and auth-abuse.
+#
+# An open trunk takes callers from any address, so any address can be forged in
+# its name. Three things keep that harmless. What a caller has not proven counts
+# against a share of the trunk's budget, so the others keep theirs. A strike
+# counts only while its address is proven: by an ACK with a To tag of ours (its
+# hash covers address and port; one proof for a tag), or by a digest success
+# whose nonce went to that address and port. And responses are judged here only
+# when their hash proved that they answer a request which this agent forwarded.
+#
+# A proof is a mark of the address (IPv4 /32, IPv6 /64) for ten minutes. It can't
+# be carried to another address: neither the tag's hash nor the mark of the nonce
+# would match there.
+#
+# sweep and auth-abuse never refuse anything. They keep a tally like that of
+# strikes, of a caller or of a whole trunk, and tell when it is too high.
+
+cdef extern from *:
+    """
+    /* Parts of one source's key: what is kept about it under each. */
+    #define KEY_PROOF 0x9e3779b97f4a7c15ull
+    #define KEY_CALLS 0xc2b2ae3d27d4eb4full
+    #define KEY_SWEEP 0x165667b19e3779f9ull
+    #define KEY_AUTH 0x27d4eb2f165667c5ull
+    #define KEY_NONCE_GOOD 0x85ebca77c2b2ae63ull
+    #define KEY_GIVEN 0xff51afd7ed558ccdull
+    #define PROOF_LIFE 600000000000ull
+    #define NONCE_LIFE 600000000000ull
+    #define TAG_LIFE 140000000000ull        /* two epochs of a To tag */
+    #define EXCHANGE_LIFE 200000000000ull   /* the longest that an INVITE rings */
+    """
+    uint64_t KEY_PROOF, KEY_CALLS, KEY_SWEEP, KEY_AUTH, KEY_NONCE_GOOD, KEY_GIVEN
+    uint64_t PROOF_LIFE, NONCE_LIFE, TAG_LIFE, EXCHANGE_LIFE
+
+cdef enum:
+    STRIKE_FINDING = 10     # strikes of one finding of sweep or auth-abuse
+    CREDENTIALS_READ = 4    # Authorization and challenge rows looked at
+
+
+# ---- what a caller may send ----
+
+# An open trunk's caller who is denied, banned or over his rate: True when the message
+# is not even read. Where the trunk has an emergency route, all are read, for the lane's sake.
+cdef bint caller_unread(Screen *s, int reason) noexcept nogil:
+    cdef int rule
+    if reason == 0:
+        reason = op_source_rate(s)
+        rule = s.policy.reason_rule[reason] if reason else 0
+        if reason == 0 or reason == RSN_SOURCE_TABLE_FULL or s.peer.mode[rule] == MODE_OFF:
+            return False
+        if s.peer.mode[rule] == MODE_MONITOR:
+            s.v.monitored |= <uint64_t>1 << rule
+            s.v.finding = <uint16_t>reason
+            s.v.value = s.found
+            s.v.limit = s.limit
+            return False
+        s.held = <uint16_t>reason
+        s.told = rate_take_own(&s.state.open[s.peer.slot].answers, s.now, &s.policy.open_answers)
+        if s.told or s.peer.emergency == EMERGENCY_ROUTE:
+            return False
+    else:
+        s.held = <uint16_t>reason
+        if s.peer.emergency == EMERGENCY_ROUTE:
+            return False
+    decide(s, ACT_DROP, reason)
+    return True
+
+
+# Such a message, read: only what belongs to an authorised emergency call goes on. True when it doesn't.
+cdef bint caller_held(Screen *s) noexcept nogil:
+    if s.m.kind == KIND_REQUEST and s.m.core == 0 and s.peer.emergency == EMERGENCY_ROUTE:
+        if s.lane == LANE_CALL or (s.cookie_state == COOKIE_GOOD and s.cookie.emergency):
+            s.held = 0
+            return False
+    decide(s, ACT_ANSWER if s.told and s.m.kind == KIND_REQUEST and s.m.method != M_ACK and s.m.reason == 0 else ACT_DROP,
+           s.held)
+    return True
+
+
+cdef inline bint caller_proven(Screen *s, uint64_t source) noexcept nogil:
+    return mark_live(&s.state.marks, source ^ KEY_PROOF, s.now, False)
+
+
+# open_rate: new calls of one caller; and what all callers who proved nothing may use of the trunk's budgets together.
+cdef int op_open_rate(Screen *s) noexcept nogil:
+    cdef OpenCells *cells = &s.state.open[s.peer.slot]
+    cdef bint call = s.m.method == M_INVITE or s.m.method == M_REFER
+    cdef uint64_t credentials = <uint64_t>1 << H_AUTHORIZATION | <uint64_t>1 << H_PROXY_AUTHORIZATION
+    cdef Limit half
+    cdef int kind
+    s.found = 0
+    s.limit = s.policy.caller_calls.step
+    if s.trace != NULL:
+        return 0
+    if call and s.m.present & credentials and mark_live(
+            &s.state.marks, challenge_hash(s.state, s.p, s.m, s.peer.id), s.now, False):
+        return 0                    # the same call, answering its challenge
+    if call and rate_take(&s.state.rates, s.source ^ KEY_CALLS, s.now, &s.policy.caller_calls) == RATE_OVER:
+        return RSN_SOURCE_RATE
+    if caller_proven(s, s.source):
+        return 0
+    kind = method_kind(s)
+    half = s.peer.rate if call else s.peer.method_rate[kind]
+    half.step *= 2                  # half the rate and half the burst
+    if half.tolerance < half.step:
+        half.tolerance = half.step
+    return 0 if rate_take_own(&cells.calls if call else &cells.method[kind], s.now, &half) else RSN_UNPROVEN_SHARE
+
+
+# Is the in-dialog request of an open trunk's caller from the address that made the call?
+cdef bint caller_same(EaAddr *one, EaAddr *other) noexcept nogil:
+    return one.hi == other.hi and one.lo == other.lo if one.v4 or other.v4 else one.hi == other.hi
+
+
+# ---- proofs ----
+
+# An ACK with a To tag of ours came from where our answer went.
+cdef void caller_ack(Screen *s) noexcept nogil:
+    cdef EaSip h
+    cdef uint64_t used
+    ea_sip_init(&h, s.state.keys.table)
+    ea_key_word(&h, <uint64_t>5 << 40)
+    ea_key_slice(&h, s.p + s.m.to_tag.off, s.m.to_tag.len)
+    used = ea_key_end(&h, NULL)
+    if not mark_live(&s.state.marks, used, s.now, False) and mark_set(&s.state.marks, used, s.now, TAG_LIFE):
+        mark_set(&s.state.marks, s.source ^ KEY_PROOF, s.now, PROOF_LIFE)
+
+
+# The value of a parameter in a list of them, without its quotes; empty when it isn't there.
+cdef Slice auth_param(const uint8_t *p, Row *row, const char *name, uint32_t n) noexcept nogil:
+    cdef uint32_t at = row.value, end = row.value + row.value_len, start
+    cdef bint fresh = True
+    cdef Slice found
+    found.off = found.len = 0
+    while at < end:
+        if p[at] == b'"':
+            at += 1
+            while at < end and p[at] != b'"':
+                at += 2 if p[at] == b'\\' else 1
+            at += 1
+            fresh = False
+            continue
+        if fresh and at + n < end and ea_same_fold(p + at, name, n):
+            start = at + n
+            while start < end and EA_IS(p[start], CLS_LWS):
+                start += 1
+            if start < end and p[start] == b'=':
+                start += 1
+                while start < end and EA_IS(p[start], CLS_LWS):
+                    start += 1
+                if start < end and p[start] == b'"':
+                    start += 1
+                    at = start
+                    while at < end and p[at] != b'"':
+                        at += 2 if p[at] == b'\\' else 1
+                else:
+                    at = start
+                    while at < end and p[at] != b',' and not EA_IS(p[at], CLS_LWS):
+                        at += 1
+                if start < end:
+                    found.off = start
+                    found.len = (at if at < end else end) - start
+                return found
+        fresh = p[at] == b',' or EA_IS(p[at], CLS_LWS)
+        at += 1
+    return found
+
+
+cdef inline bint row_is(const uint8_t *p, Row *row, const char *name, uint32_t n) noexcept nogil:
+    return row.value - row.off > n and ea_same_fold(p + row.off, name, n)
+
+
+cdef uint64_t nonce_hash(State *state, EaAddr *to, const uint8_t *p, Slice nonce) noexcept nogil:
+    cdef EaSip h
+    ea_sip_init(&h, state.keys.table)
+    ea_key_word(&h, to.port | <uint64_t>6 << 40)
+    ea_key_word(&h, to.hi)
+    ea_key_word(&h, to.lo)
+    ea_key_slice(&h, p + nonce.off, nonce.len)
+    return ea_key_end(&h, NULL)
+
+
+# One request with credentials and its answer, which doesn't say them again.
+cdef uint64_t exchange_hash(Screen *s) noexcept nogil:
+    cdef EaSip h
+    ea_sip_init(&h, s.state.keys.table)
+    ea_key_word(&h, s.reply_to.port | <uint64_t>7 << 40)
+    ea_key_word(&h, s.reply_to.hi)
+    ea_key_word(&h, s.reply_to.lo)
+    ea_key_word(&h, s.m.cseq)
+    ea_key_slice(&h, s.p + s.m.call_id.off, s.m.call_id.len)
+    ea_key_slice(&h, s.p + s.m.from_tag.off, s.m.from_tag.len)
+    return ea_key_end(&h, NULL)
+
+
+# A trunk's request with credentials goes on: its answer will be known by that, and by a nonce that went to this very
+# address and port before.
+cdef void caller_credentials(Screen *s) noexcept nogil:
+    cdef uint64_t exchange, nonce
+    cdef Slice value
+    cdef Row *row
+    cdef int i, read = 0
+    if not s.peer.open and s.peer.mode[s.policy.reason_rule[RSN_AUTH_ABUSE]] == MODE_OFF:
+        return
+    exchange = exchange_hash(s)
+    mark_set(&s.state.marks, exchange, s.now, EXCHANGE_LIFE)
+    if not s.peer.open:
+        return
+    for i in range(s.m.rows):
+        row = &s.m.row[i]
+        if (row.id != H_AUTHORIZATION and row.id != H_PROXY_AUTHORIZATION) or read == CREDENTIALS_READ:
+            continue
+        read += 1
+        value = auth_param(s.p, row, b"nonce", 5)
+        if value.len == 0:
+            continue
+        nonce = nonce_hash(s.state, &s.reply_to, s.p, value)
+        if mark_live(&s.state.marks, nonce, s.now, False):
+            mark_set(&s.state.marks, nonce, s.now, NONCE_LIFE)
+            mark_set(&s.state.marks, exchange ^ KEY_NONCE_GOOD, s.now, EXCHANGE_LIFE)
+
+
+# The nonces of a challenge that goes to an open trunk's caller. True when it says that the credentials were only old.
+cdef bint caller_challenged(Screen *s, bint open_) noexcept nogil:
+    cdef Slice value
+    cdef Row *row
+    cdef int i, read = 0
+    cdef bint stale = False
+    for i in range(s.m.rows):
+        row = &s.m.row[i]
+        if read == CREDENTIALS_READ or not (
+                row_is(s.p, row, b"www-authenticate", 16) or row_is(s.p, row, b"proxy-authenticate", 18)):
+            continue
+        read += 1
+        value = auth_param(s.p, row, b"stale", 5)
+        stale |= value.len == 4 and ea_same_fold(s.p + value.off, b"true", 4)
+        if open_:
+            value = auth_param(s.p, row, b"nonce", 5)
+            if value.len:
+                mark_set(&s.state.marks, nonce_hash(s.state, &s.reply_to, s.p, value), s.now, NONCE_LIFE)
+    return stale
+
+
+# ---- what answers tell ----
+
+# Found by sweep or auth-abuse: told of the trunk, and strikes for a caller of an open one whose address is proven.
+cdef void caller_finding(Screen *s, Peer *trunk, int reason, uint32_t count, Limit *limit) noexcept nogil:
+    cdef int rule = s.policy.reason_rule[reason]
+    s.v.monitored |= <uint64_t>1 << rule
+    s.v.finding = <uint16_t>reason
+    s.v.value = count
+    s.v.limit = limit.tolerance // limit.step
+    s.subject = trunk
+    if not trunk.open or trunk.mode[rule] != MODE_ENFORCE or not caller_proven(s, s.source):
+        return
+    if s.policy.listed.count and list_match(&s.policy.listed, &s.reply_to, s.now) == LIST_ALLOW:
+        return
+    strike(s, &s.reply_to, s.source, reason, STRIKE_FINDING, trunk.slot, True)
+
+
+# One more target that doesn't exist. Targets are told apart by Request-URI (the loop part of our branch) and To
+# together; the same one again weighs nothing, the neighbour of another one more.
+cdef uint32_t sweep_weight(Screen *s, uint64_t loop) noexcept nogil:
+    cdef EaSip h
+    cdef uint64_t target, number = s.m.to.number, life = s.policy.sweep.tolerance
+    cdef uint64_t self_, below, above
+    cdef bint near
+    ea_sip_init(&h, s.state.keys.table)
+    ea_key_word(&h, s.source)
+    ea_key_word(&h, loop)
+    ea_key_slice(&h, s.p + s.m.to.user.off, s.m.to.user.len)
+    target = ea_key_end(&h, NULL)
+    if mark_live(&s.state.marks, target, s.now, False) or not mark_set(&s.state.marks, target, s.now, life):
+        return 0
+    if number == 0 or number & NUM_LONG:
+        return 1
+    self_ = number_key(s, number)
+    below = number_key(s, number - 1)
+    above = number_key(s, number + 1)
+    near = mark_live(&s.state.marks, below, s.now, False) or mark_live(&s.state.marks, above, s.now, False)
+    mark_set(&s.state.marks, self_, s.now, life)
+    return s.policy.sweep_adjacent if near else 1
+
+
+cdef uint64_t number_key(Screen *s, uint64_t number) noexcept nogil:
+    cdef EaSip h
+    ea_sip_init(&h, s.state.keys.table)
+    ea_key_word(&h, s.source ^ KEY_SWEEP)
+    ea_key_word(&h, number)
+    return ea_key_end(&h, NULL)
+
+
+cdef void caller_sweep(Screen *s, Peer *trunk, uint64_t loop, bint credentials) noexcept nogil:
+    cdef int status = s.m.status
+    cdef uint32_t weight = 0, count
+    cdef uint64_t given
+    if status in (404, 410, 480, 484, 604) or (trunk.open and not credentials and (status == 401 or status == 407)):
+        weight = sweep_weight(s, loop)
+        if weight:
+            ea_set_relaxed(&s.state.open[trunk.slot].told_until, s.now + s.policy.sweep.tolerance)
+            count = strike_take(&s.state.strikes, s.source ^ KEY_SWEEP, s.now, &s.policy.sweep, weight)
+            if count:
+                caller_finding(s, trunk, RSN_SWEEP, count, &s.policy.sweep)
+    elif (status < 300 or status in (486, 487, 600, 603)) and rate_used(&s.state.strikes, s.source ^ KEY_SWEEP, s.now):
+        # A target that is there takes something back, once: an answer comes again until its ACK does.
+        given = exchange_hash(s) ^ KEY_GIVEN
+        if not mark_live(&s.state.marks, given, s.now, False) and mark_set(
+                &s.state.marks, given, s.now, EXCHANGE_LIFE):
+            tally_give(&s.state.strikes, s.source ^ KEY_SWEEP, s.now, s.policy.sweep.step * (2 if status < 300 else 1))
+
+
+# Credentials that were refused. Another user than before weighs double; a user's success takes back what it failed.
+cdef void caller_auth(Screen *s, Peer *trunk, bint stale) noexcept nogil:
+    cdef EaSip h
+    cdef uint64_t user, failed
+    cdef uint32_t count, weight = 1
+    ea_sip_init(&h, s.state.keys.table)
+    ea_key_word(&h, s.source ^ KEY_AUTH)
+    ea_key_slice(&h, s.p + s.m.from_.user.off, s.m.from_.user.len)
+    user = ea_key_end(&h, NULL)
+    failed = rate_used(&s.state.strikes, user, s.now)
+    if s.m.status < 300:
+        if failed:
+            tally_give(&s.state.strikes, s.source ^ KEY_AUTH, s.now, failed)
+            tally_give(&s.state.strikes, user, s.now, failed)
+        return
+    if stale:
+        return
+    if failed == 0 and rate_used(&s.state.strikes, s.source ^ KEY_AUTH, s.now):
+        weight = 2
+    strike_take(&s.state.strikes, user, s.now, &s.policy.user_failures, weight)
+    ea_set_relaxed(&s.state.open[trunk.slot].told_until, s.now + s.policy.auth_abuse.tolerance)
+    count = strike_take(&s.state.strikes, s.source ^ KEY_AUTH, s.now, &s.policy.auth_abuse, weight)
+    if count:
+        caller_finding(s, trunk, RSN_AUTH_ABUSE, count, &s.policy.auth_abuse)
+
+
+# A final response from a trunk's upstream whose hash was good. `loop` stands in our branch.
+cdef void caller_response(Screen *s, uint16_t index, uint64_t loop) noexcept nogil:
+    cdef Peer *trunk = &s.policy.peers[index]
+    cdef int status = s.m.status
+    cdef uint64_t exchange
+    cdef EaSip h
+    cdef bint sweep, auth, credentials = False, stale = False
+    if status < 200 or trunk.kind != PEER_TRUNK:
+        return
+    if not trunk.open and status < 400 and ea_get_relaxed(&s.state.open[trunk.slot].told_until) <= s.now:
+        return                      # nothing is held against it, and this is nothing new
+    if s.trace != NULL or s.peer_index != trunk.upstream:
+        return
+    sweep = trunk.mode[s.policy.reason_rule[RSN_SWEEP]] != MODE_OFF
+    auth = trunk.mode[s.policy.reason_rule[RSN_AUTH_ABUSE]] != MODE_OFF
+    if trunk.open:
+        s.source = source_key(s.state, &s.reply_to, 128 if s.reply_to.v4 else 64)
+    elif sweep or auth:
+        ea_sip_init(&h, s.state.keys.table)
+        ea_key_word(&h, trunk.id | <uint64_t>8 << 40)
+        s.source = ea_key_end(&h, NULL)
+    else:
+        return
+    if status < 300 or status in (401, 403, 407):
+        exchange = exchange_hash(s)
+        credentials = mark_live(&s.state.marks, exchange, s.now, True)
+        if status == 401 or status == 407:
+            stale = caller_challenged(s, trunk.open)
+        if trunk.open and status < 300:
+            if credentials and mark_live(&s.state.marks, exchange ^ KEY_NONCE_GOOD, s.now, True):
+                mark_set(&s.state.marks, s.source ^ KEY_PROOF, s.now, PROOF_LIFE)
+            if s.m.method == M_INVITE or s.m.method == M_REGISTER:
+                tally_give(&s.state.strikes, s.source, s.now, ~<uint64_t>0)
+        if auth and credentials:
+            caller_auth(s, trunk, stale)
+    if sweep and (status >= 300 or s.m.method == M_INVITE or s.m.method == M_REGISTER):
+        caller_sweep(s, trunk, loop, credentials)
+
+
+# Strikes of an open trunk's caller for what it sent itself: while its address is proven, else none.
+cdef void strike_caller(Screen *s) noexcept nogil:
+    cdef uint32_t strikes = 1
+    if s.v.action == ACT_FORWARD or s.v.repeated or s.listed == LIST_ALLOW:
+        return
+    if s.v.reason in (RSN_SCANNER_AGENT, RSN_SCANNER_SHAPE):
+        strikes = STRIKE_SCANNER
+    elif s.v.reason != RSN_SOURCE_RATE and s.v.rule != s.policy.reason_rule[RSN_START_LINE]:
+        return
+    if caller_proven(s, s.source):
+        strike(s, &s.packet.source, s.source, s.v.reason, strikes, s.peer.slot, True)
