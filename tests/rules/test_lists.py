@@ -131,5 +131,5 @@ def test_many_networks_and_lengths() -> None:
 
 
 def test_explain_tells_it(agent: MakeAgent) -> None:
-    [verdict] = agent(listed()).engine.explain(bytes(invite()), NOBODY, 0, 1_000 * SECOND)
+    *_, verdict = agent(listed()).engine.explain(bytes(invite()), NOBODY, 0, 1_000 * SECOND)
     assert (verdict.rule, verdict.reason, verdict.answer) == ("verdict", "denied", "drop")
