@@ -122,12 +122,13 @@ cdef enum:
     RSN_DISPLAY_MARK = 118
     RSN_SOURCE_PORT = 119
     RSN_EMERGENCY_REDIRECT = 120
-    RSN_COUNT = 121
+    RSN_UNPROVEN_SHARE = 121
+    RSN_COUNT = 122
 
 cdef extern from *:
     """
     typedef struct { const char *name, *phrase; uint16_t status, phrase_len; } EaReason;
-    static const EaReason ea_reasons[121] = {
+    static const EaReason ea_reasons[122] = {
         {"pass", "", 0, 0},
         {"keepalive", "", 0, 0},
         {"ack-absorbed", "", 0, 0},
@@ -249,6 +250,7 @@ cdef extern from *:
         {"display-mark", "Display Name Not Allowed", 403, 24},
         {"source-port", "", 0, 0},
         {"emergency-redirect", "Emergency Calling Not Activated", 403, 31},
+        {"unproven-share", "Busy Here", 486, 9},
     };
     """
     ctypedef struct EaReason:

@@ -276,6 +276,8 @@ REASONS: tuple[Reason, ...] = (
         403,
         "Emergency Calling Not Activated",
         "a redirection to an emergency service; a trunk's is told to the caller as a refusal",
+    ),
+    Reason(
         "unproven-share",
         "source-rate",
         486,
