@@ -3,7 +3,8 @@
 ``python -m tests.bench.counted MARKS_LIBRARY WHAT…``
 
 Start-up runs uncounted. Each count is dumped under the name ``WHAT:PASSES``;
-the difference of two counts is free of everything that both have.
+the difference of two counts is free of everything that both have. ``nothing``
+counts a pass without its messages.
 """
 
 from __future__ import annotations
@@ -28,18 +29,17 @@ def main(library: str, kinds: list[str]) -> None:
         decide = engine(NUMBERS, Path(folder))
     batch = Batch(SLOTS)
     for kind in kinds:
-        fill(batch, load("good" if kind in ("parse", "screened") else kind, SLOTS, NUMBERS))
+        fill(batch, load("good" if kind in ("nothing", "parse", "screened") else kind, SLOTS, NUMBERS))
         for passes in (1, *PASSES):  # the first only warms up
             marks.mark_on()
             for _ in range(passes):
                 now += 0 if kind == "flood" else FORGET
-                if kind != "flood":
-                    marks.mark_off()
-                    decide.calls(now)  # collects the calls that rang too long, as a pump has done by then
-                    marks.mark_on()
+                marks.mark_off()
+                decide.calls(now)  # collects the calls that rang too long, as a pump has done by then
+                marks.mark_on()
                 if kind == "parse":
                     batch.parse()
-                else:
+                elif kind != "nothing":
                     decide.process(batch, now, None if kind == "screened" else out)
             marks.mark_off()
             marks.mark_dump(f"{kind}:{passes}".encode())
