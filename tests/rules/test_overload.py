@@ -29,7 +29,7 @@ from tests.proxy.message import Message, response
 from tests.rules.modes import check_structural
 
 PASS, SHED = "forward pass", "503 overload"
-FAST = "calls_per_second = 1000000\nburst = 1000000"
+FAST = "calls_per_second = 1000000\nburst = 1000000\nconcurrent_calls = 1000000"
 OFF = "".join(f'[rules.{rule}]\nmode = "off"\n' for rule in ("caller-rate", "callee-rate"))
 WINDOW = SECOND // 10
 
@@ -201,7 +201,7 @@ def test_calls_from_the_cloud_too(agent: MakeAgent) -> None:
 
 
 def test_who_is_above_half_of_its_burst_goes_first(agent: MakeAgent) -> None:
-    party = agent(plenty("calls_per_second = 1\nburst = 1000"))
+    party = agent(plenty("calls_per_second = 1\nburst = 1000\nconcurrent_calls = 1000000"))
     assert set(party.burst(invite, 700)) == {PASS}
     load(party, 0.65)
     above, below = party.burst(invite, 200), party.burst(lambda: invite(BETAS), 200, BETA)
