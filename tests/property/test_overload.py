@@ -35,7 +35,7 @@ def test_levels(sent: list[tuple[int, int]]) -> None:
         assert engine.counters()["overload"] == [queue.level]
 
 
-FAST = "calls_per_second = 1000000\nburst = 1000000"
+FAST = "calls_per_second = 1000000\nburst = 1000000\nconcurrent_calls = 1000000"
 OFF = "".join(f'[rules.{rule}]\nmode = "off"\n' for rule in ("caller-rate", "callee-rate"))
 answers = st.lists(
     st.tuples(

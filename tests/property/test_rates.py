@@ -35,6 +35,7 @@ upstream = "cloud"
 caller_ids = ["+12125552000..+12125552009"]
 calls_per_second = 1000000
 burst = 1000000
+concurrent_calls = 1000000
 [trunk.rules.caller-rate]
 mode = "off"
 [trunk.rules.callee-rate]
@@ -49,6 +50,7 @@ upstream = "cloud"
 caller_ids = ["+12125552000..+12125552009"]
 calls_per_second = 1000000
 burst = 1000000
+concurrent_calls = 1000000
 [trunk.rules.caller-rate]
 mode = "enforce"
 per_second = 4

@@ -27,7 +27,7 @@ from tests.rules.modes import MODES, mode_policy
 
 _numbers = count()
 PASS, OVER = "forward pass", "486 callee-rate"
-FAST = "calls_per_second = 1000000\nburst = 1000000"
+FAST = "calls_per_second = 1000000\nburst = 1000000\nconcurrent_calls = 1000000"
 HOUR = 3600
 
 
@@ -220,7 +220,7 @@ def test_known_callers_have_a_table_of_their_own(agent: MakeAgent) -> None:
     assert cells == 131_072
     assert after["callers"]["bytes"] == first["callers"]["bytes"]
     assert after["callers"]["evictions"] == 0
-    assert after["leases"]["evictions"] == after["rates"]["evictions"] == 0
+    assert after["marks"]["evictions"] == after["rates"]["evictions"] == 0
 
 
 # Records, modes, reload

@@ -26,7 +26,7 @@ from tests.proxy.message import Message, response
 from tests.rules.modes import MODES, mode_policy
 
 PASS, OVER = "forward pass", "486 caller-rate"
-FAST = "calls_per_second = 1000000\nburst = 1000000"
+FAST = "calls_per_second = 1000000\nburst = 1000000\nconcurrent_calls = 1000000"
 
 
 def limits(per_second: float = 1.0, burst: int = 2, mode: str = "enforce", acme: str = FAST) -> str:
