@@ -91,6 +91,7 @@ class Store:
         """The file lost what it held: whoever knows the bans should save them all, and clear this."""
         self.rows = self._load()
         """What it held at the start, soonest end first."""
+        self._wake.set()  # the first cleaning at once: what memory it takes is taken before any flood
         self._thread = threading.Thread(target=self._run, name="ban-store", daemon=True)
         self._thread.start()
 
