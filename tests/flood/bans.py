@@ -20,8 +20,8 @@ TARGET, SOURCE = "203.0.113.1:5060", "203.0.113.66:5060"
 LISTEN = f'[[listen]]\naddress = "{TARGET}"'
 TOOLS = {
     "svmap": ("-m", "OPTIONS"),
-    "svwar": ("--force", "--maximumtime", "3", "-e100-400", "-m", "REGISTER"),
     "svcrack": ("--maximumtime", "3", "-u", "100", "-r", "1-400"),
+    "svwar": ("--force", "--maximumtime", "3", "-e100-400", "-m", "REGISTER"),
 }
 
 

@@ -56,6 +56,7 @@ address = "127.0.0.1:5060"
 name = "cloud"
 targets = ["127.0.0.20:5080"]
 domains = ["cloud.example.net"]
+methods = ["INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "INFO", "REGISTER"]
 probe_every = "0s"
 [[trunk]]
 name = "acme"
@@ -420,3 +421,5 @@ def enter(arguments: Sequence[str]) -> None:
         os.execvp("unshare", ["unshare", *root, "--net", sys.executable, "-m", "tests.flood", *arguments])
     run("ip", "link", "set", "lo", "up")
     run("ip", "address", "add", "fd00::1/128", "dev", "lo", "nodad")
+    # Answers to sources that don't exist have to go somewhere: here they vanish.
+    run("ip", "route", "add", "default", "dev", "lo")
