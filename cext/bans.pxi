@@ -14,6 +14,7 @@
 #
 # Bans are asked for strangers and callers of open trunks only, and no strike is
 # reported for a network with an address of a peer, a target or a listener in it.
+# A peer is held by no ban but one that an operator forced.
 
 cdef enum:
     BAN_BUCKETS = 8192
@@ -55,18 +56,18 @@ cdef inline uint32_t ban_tag(uint64_t hash) noexcept nogil:
 
 # ---- read by workers ----
 
-# The end of the ban in this place, 0 when it isn't this network's.
-cdef inline uint64_t ban_look(Ban *e, uint64_t hi, uint64_t lo, uint32_t bits) noexcept nogil:
+# The end of the ban in this place, 0 when it isn't this network's, or not `forced` and that is asked for.
+cdef inline uint64_t ban_look(Ban *e, uint64_t hi, uint64_t lo, uint32_t bits, bint forced) noexcept nogil:
     cdef uint64_t version = ea_get(&e.version), until
     cdef bint same
-    if version & 1 or (version >> 1 & 255) != bits:
+    if version & 1 or (version >> 1 & 255) != bits or (forced and not version >> 9 & 1):
         return 0
     same = ea_get(&e.hi) == hi and ea_get(&e.lo) == lo
     until = ea_get(&e.until)
     return until if same and ea_get(&e.version) == version else 0
 
 
-cdef uint64_t ban_find(State *state, EaAddr *a, uint32_t bits) noexcept nogil:
+cdef uint64_t ban_find(State *state, EaAddr *a, uint32_t bits, bint forced) noexcept nogil:
     cdef uint64_t hash = source_key(state, a, bits), hi, lo, pair, until
     cdef uint64_t bucket = (hash & (BAN_BUCKETS - 1)) * BAN_WAYS
     cdef uint32_t tag = ban_tag(hash), i
@@ -74,33 +75,45 @@ cdef uint64_t ban_find(State *state, EaAddr *a, uint32_t bits) noexcept nogil:
     for i in range(BAN_WAYS // 2):
         pair = ea_get_relaxed(&state.bans.tags[bucket // 2 + i])
         if EA_UNLIKELY(<uint32_t>pair == tag):
-            until = ban_look(&state.bans.entry[bucket + 2 * i], hi, lo, bits)
+            until = ban_look(&state.bans.entry[bucket + 2 * i], hi, lo, bits, forced)
             if until:
                 return until
         if EA_UNLIKELY(<uint32_t>(pair >> 32) == tag):
-            until = ban_look(&state.bans.entry[bucket + 2 * i + 1], hi, lo, bits)
+            until = ban_look(&state.bans.entry[bucket + 2 * i + 1], hi, lo, bits, forced)
             if until:
                 return until
     return 0
 
 
-# banned: is the source, or a network around it, on the list?
-cdef int op_banned(Screen *s) noexcept nogil:
+# Is the source, or a network around it, on the list; of peers, by a ban that holds for them too?
+cdef bint ban_holds(Screen *s, bint forced) noexcept nogil:
     cdef BanTable *t = &s.state.bans
     cdef EaAddr *a = &s.packet.source
     cdef uint64_t until
     cdef int i
-    if EA_LIKELY(ea_get_relaxed(&t.count) == 0):
-        return 0
     for i in range(0 if a.v4 else 1, 2 if a.v4 else BAN_KINDS):
         if ea_get_relaxed(&t.used[i]) == 0:
             continue
-        until = ban_find(s.state, a, BAN_LENGTHS[i])
+        until = ban_find(s.state, a, BAN_LENGTHS[i], forced)
         if until > s.now:
             s.found = (until - s.now) // 1000000000
             s.limit = 0
-            return RSN_BANNED
-    return 0
+            return True
+    return False
+
+
+# banned: what comes from a stranger or an open trunk's caller.
+cdef int op_banned(Screen *s) noexcept nogil:
+    if EA_LIKELY(ea_get_relaxed(&s.state.bans.count) == 0):
+        return 0
+    return RSN_BANNED if ban_holds(s, False) else 0
+
+
+# What comes from a peer whom an operator banned knowing that it is one: held, unless it is an emergency call that it may make.
+cdef void ban_peer(Screen *s) noexcept nogil:
+    if ban_holds(s, True):
+        s.held = RSN_BANNED
+        s.v.value = s.found
 
 
 # ---- written by the control plane ----
@@ -110,8 +123,8 @@ cdef void ban_set_tag(BanTable *t, uint64_t at, uint32_t tag) noexcept nogil:
     ea_set(&t.tags[at // 2], pair & ~(<uint64_t>0xffffffff << shift) | <uint64_t>tag << shift)
 
 
-cdef void ban_write(Ban *e, uint64_t hi, uint64_t lo, uint32_t bits, uint64_t until) noexcept nogil:
-    cdef uint64_t version = (e.version >> 9) + 1 << 9 | <uint64_t>bits << 1
+cdef void ban_write(Ban *e, uint64_t hi, uint64_t lo, uint32_t bits, uint64_t until, bint forced) noexcept nogil:
+    cdef uint64_t version = (e.version >> 10) + 1 << 10 | <uint64_t>forced << 9 | <uint64_t>bits << 1
     ea_set(&e.version, e.version | 1)
     ea_fence()
     ea_set(&e.hi, hi)
@@ -132,7 +145,8 @@ cdef void ban_clear(BanTable *t, uint64_t at) noexcept nogil:
     cdef Ban *e = &t.entry[at]
     cdef uint32_t bits = <uint32_t>(e.version >> 1 & 255)
     ban_set_tag(t, at, 0)
-    ban_write(e, 0, 0, 0, 0)
+    ea_set(&t.forced, t.forced - (e.version >> 9 & 1))
+    ban_write(e, 0, 0, 0, 0, False)
     ban_count(t, bits, -1)
 
 
@@ -179,13 +193,14 @@ cdef uint64_t bans_live(BanTable *t, uint64_t now) noexcept nogil:
 
 
 # False when there is no room.
-cdef bint ban_put(State *state, EaAddr *a, uint32_t bits, uint64_t until, uint64_t now) noexcept nogil:
+cdef bint ban_put(State *state, EaAddr *a, uint32_t bits, uint64_t until, bint forced, uint64_t now) noexcept nogil:
     cdef BanTable *t = &state.bans
     cdef uint64_t hash, hi, lo
     cdef int64_t free_, at = ban_place(state, a, bits, &hash, &free_)
     source_mask(a, bits, &hi, &lo)
     if at >= 0:
-        ban_write(&t.entry[at], hi, lo, bits, until)
+        ea_set(&t.forced, t.forced + forced - (t.entry[at].version >> 9 & 1))
+        ban_write(&t.entry[at], hi, lo, bits, until, forced)
         return True
     if free_ < 0 or t.count >= BAN_ENTRIES:
         bans_expire(t, 0, BAN_BUCKETS, now)
@@ -193,7 +208,8 @@ cdef bint ban_put(State *state, EaAddr *a, uint32_t bits, uint64_t until, uint64
     if free_ < 0 or t.count >= BAN_ENTRIES:
         t.full += 1
         return False
-    ban_write(&t.entry[free_], hi, lo, bits, until)
+    ban_write(&t.entry[free_], hi, lo, bits, until, forced)
+    ea_set(&t.forced, t.forced + forced)
     ban_set_tag(t, <uint64_t>free_, ban_tag(hash))
     ban_count(t, bits, 1)
     return True

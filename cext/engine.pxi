@@ -357,11 +357,11 @@ cdef class Engine:
 
     # ---- bans ----
 
-    def ban(self, network: str, until_ns: int) -> bool:
-        """Drops what comes from `network` until then, unless it is a peer's. False: there is no room."""
+    def ban(self, network: str, until_ns: int, forced: bool = False) -> bool:
+        """Drops what comes from `network` until then; what is a peer's only if `forced`. False: there is no room."""
         cdef EaAddr a
         cdef uint32_t bits = ban_network(&a, network)
-        return ban_put(&self.state, &a, bits, until_ns, ea_now())
+        return ban_put(&self.state, &a, bits, until_ns, forced, ea_now())
 
     def lift(self, network: str) -> bool:
         """Ends a ban. False: there was none."""
@@ -467,6 +467,8 @@ cdef void engine_process(Engine engine, PolicyImage *policy, Batch batch, uint64
                     ea_count(&w.strangers, 1)
                 if screen_unread(s):
                     continue
+            elif EA_UNLIKELY(ea_get_relaxed(&engine.state.bans.forced) != 0):
+                ban_peer(s)
             s.p += parse_message(s.packet.data, s.packet.len, s.m)
             if s.packet.truncated:
                 parse_fault(s.m, RSN_TOO_LARGE)

@@ -124,6 +124,8 @@ cdef list engine_explain(Engine engine, data, source, listener, now):
     s.trace = &trace
     engine_classify(&s)
     unread = (s.peer == NULL or s.peer.open) and screen_unread(&s)
+    if s.peer != NULL and not s.peer.open:
+        ban_peer(&s)
     if not unread:
         skip = parse_message(s.packet.data, s.packet.len, s.m)
         s.p = s.packet.data + skip

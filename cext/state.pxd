@@ -43,12 +43,13 @@ cdef struct TransactionTable:
     uint64_t evicted        # live entries that gave way
 
 cdef struct Ban:            # 32 bytes
-    uint64_t version        # counter << 9 | bits of 128 << 1 | 1: being written
+    uint64_t version        # counter << 10 | 1: holds for peers too << 9 | bits of 128 << 1 | 1: being written
     uint64_t hi, lo         # the network, masked
     uint64_t until          # monotonic ns; 0: an empty place
 
 cdef struct BanTable:       # written by the control plane alone
     uint64_t count          # places in use, expired ones too
+    uint64_t forced         # of them those that hold for peers too
     uint64_t used[BAN_KINDS]
     uint64_t full           # bans that found no room
     uint64_t bytes

@@ -300,10 +300,11 @@ class Engine:
     def events(self, limit: int = 1000) -> list[Event]:
         """Takes up to ``limit`` events out of the rings, oldest first per worker."""
 
-    def ban(self, network: str, until_ns: int) -> bool:
-        """Drops what comes from ``network``, unless it is a peer's, until that monotonic time. False: no room, counted.
+    def ban(self, network: str, until_ns: int, forced: bool = False) -> bool:
+        """Drops what comes from ``network`` until that monotonic time. False: no room, counted.
 
-        A ban of the same network gets the new end. ValueError unless it is an IPv4
+        What is a peer's is dropped only if ``forced``, and never an emergency call that
+        its trunk may make. A ban of the same network gets the new end. ValueError unless it is an IPv4
         /32 or /24, or an IPv6 /128, /64, /56 or /48, without host bits.
         """
 

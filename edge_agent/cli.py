@@ -132,9 +132,12 @@ def list_bans(config: Path | None, socket: Path | None, as_json: bool) -> None:
 @click.argument("network")
 @click.option("--for", "duration", default="10m", show_default=True, metavar="TIME", help='Such as "90s" or "24h".')
 @click.option("--reason", default="", help="Your own words, for who lists it.")
+@click.option("--force", is_flag=True, help="Also a trunk or an upstream; its emergency calls still pass.")
 @daemon_options
 @json_option
-def add_ban(network: str, duration: str, reason: str, config: Path | None, socket: Path | None, as_json: bool) -> None:
+def add_ban(
+    network: str, duration: str, reason: str, force: bool, config: Path | None, socket: Path | None, as_json: bool
+) -> None:
     """Ban NETWORK: one address, an IPv4 /24, or an IPv6 /64, /56 or /48."""
     from edge_agent.bans.show import BadDuration, seconds_of
 
@@ -142,7 +145,7 @@ def add_ban(network: str, duration: str, reason: str, config: Path | None, socke
         seconds = seconds_of(duration)
     except BadDuration as error:
         raise click.BadParameter(str(error), param_hint="--for") from None
-    body = {"network": network, "seconds": seconds, "note": reason}
+    body = {"network": network, "seconds": seconds, "note": reason, "force": force}
     reply = _change_bans(config, socket, "POST", body, as_json)
     if not as_json:
         print(f"{reply['ban']['network']} is banned until {reply['ban']['until']}")

@@ -147,9 +147,9 @@ class Agent:
     def wait(self, seconds: float) -> None:
         self.now += round(seconds * SECOND)
 
-    def ban(self, network: str, seconds: float) -> bool:
+    def ban(self, network: str, seconds: float, forced: bool = False) -> bool:
         """Bans a network for so long from now."""
-        return self.engine.ban(network, self.now + round(seconds * SECOND))
+        return self.engine.ban(network, self.now + round(seconds * SECOND), forced)
 
     def strikes(self) -> list[str]:
         """The reports that wait, in short: "203.0.113.66/32 unknown-source 20", and whose caller, proven or not."""

@@ -44,6 +44,8 @@ class Ban:
     """It can receive what is sent to its address, so its packets aren't forged."""
     note: str = ""
     """The operator's own words."""
+    forced: bool = False
+    """Holds for a trunk or upstream as well: the operator knew, and said so."""
 
 
 @dataclass(slots=True)

@@ -5,7 +5,7 @@
 
 Each tick takes what the engine asks for and ends what is over. Each publish of a
 policy lifts what touches a peer, an upstream, an own address or an allowed
-network, whoever banned it. Ends are monotonic, so a clock that is set changes no
+network, whoever banned it, but for a peer that an operator banned by force. Ends are monotonic, so a clock that is set changes no
 ban; only the store holds wall time, and gets it anew after such a step.
 
 Belongs to the loop's thread. Waits for nothing, looks at no message.
@@ -22,7 +22,16 @@ from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any, Protocol
 
 from edge_agent.bans.judge import OPERATOR, Ban, Judge
-from edge_agent.bans.networks import BadNetwork, Network, Protected, never_in_kernel, parent, protected, read_network
+from edge_agent.bans.networks import (
+    BadNetwork,
+    Network,
+    Protected,
+    never_in_kernel,
+    own,
+    parent,
+    protected,
+    read_network,
+)
 from edge_agent.bans.store import Row
 from edge_agent.bans.told import BanLog
 from edge_agent.events.record import clean, timestamp
@@ -58,7 +67,7 @@ class Engine(Protocol):
     """What of the engine is needed here."""
 
     def strikes(self, limit: int = 1000) -> list[Strike]: ...
-    def ban(self, network: str, until_ns: int) -> bool: ...
+    def ban(self, network: str, until_ns: int, forced: bool = False) -> bool: ...
     def lift(self, network: str) -> bool: ...
 
 
@@ -141,6 +150,7 @@ class Keeper:
                 row.strikes,
                 bool(row.proven),
                 row.note,
+                bool(row.forced),
             )
             if left <= 0:
                 self._judge.remember(network, row.times, ban.ends)
@@ -164,6 +174,7 @@ class Keeper:
 
     def _take(self, settings: Settings, allowed: Allowed) -> None:
         self._protected: Protected = protected(settings)
+        self._own: Protected = own(settings)
         self._allowed = allowed
         self._not_in_kernel = never_in_kernel(settings)
         self._longest = settings.bans.longest
@@ -171,14 +182,16 @@ class Keeper:
         self._judge.set_terms(settings.bans.first, settings.bans.longest)
 
     def _lift_if_touching(self, ban: Ban) -> bool:
-        whose = self._touching(ip_network(ban.network))
+        whose = self._touching(ip_network(ban.network), ban.forced)
         if whose is None:
             return False
         self._lift(ban, "protected", touches=whose)
         return True
 
-    def _touching(self, network: Network) -> str | None:
-        """What a ban of the network would touch that it mustn't, in words."""
+    def _touching(self, network: Network, forced: bool = False) -> str | None:
+        """What a ban of the network would touch that it mustn't, in words; a forced one may touch peers."""
+        if forced:
+            return self._own.touching(network)
         return self._protected.touching(network) or ("the allow list" if self._allowed(network) else None)
 
     # Each tick
@@ -263,20 +276,24 @@ class Keeper:
 
     # What operators ask for
 
-    def add(self, network: str, seconds: float, note: str = "") -> dict[str, Any]:
-        """Bans a network by hand; the row of ``listing``. Raises BanError."""
+    def add(self, network: str, seconds: float, note: str = "", force: bool = False) -> dict[str, Any]:
+        """Bans a network by hand; the row of ``listing``. Only by ``force`` one that touches a peer. Raises BanError."""
         try:
             parsed = read_network(network)
         except BadNetwork as error:
             raise BanError(str(error)) from None
         if not 1 <= seconds <= LONGEST_BY_HAND:
             raise BanError(f"a ban lasts from 1s to {LONGEST_BY_HAND / 86400:.0f}d; a deny list of [lists] has no end")
+        if (whose := self._own.touching(parsed)) is not None:
+            raise BanError(f"{parsed}: touches {whose}, which can't be banned: it is this agent itself")
         whose = self._touching(parsed)
-        if whose is not None:
-            raise BanError(f"{parsed}: touches {whose}, which can't be banned; take it out of the configuration first")
+        if whose is not None and not force:
+            raise BanError(
+                f"{parsed}: touches {whose}; --force drops all of its messages but emergency calls that it may make"
+            )
         now = self._clock()
         text = clean(note, NOTE_LIMIT)
-        ban = Ban(str(parsed), now, now + seconds, OPERATOR, "banned", "operator", note=text)
+        ban = Ban(str(parsed), now, now + seconds, OPERATOR, "banned", "operator", note=text, forced=whose is not None)
         if not self._start(ban):
             raise BanError(f"{parsed}: the table of bans is full ({len(self._live)} bans)")
         return self._describe(ban, now)
@@ -338,6 +355,7 @@ class Keeper:
             "times": ban.times,
             "count": ban.count,
             "note": ban.note,
+            "forced": ban.forced,
         }
 
     # One ban
@@ -364,7 +382,7 @@ class Keeper:
         return True
 
     def _put(self, ban: Ban) -> bool:
-        if not self._engine.ban(ban.network, int(ban.ends * 1e9)):
+        if not self._engine.ban(ban.network, int(ban.ends * 1e9), ban.forced):
             return False
         before = self._live.pop(ban.network, None)
         if before is not None:
@@ -380,7 +398,8 @@ class Keeper:
 
     def _offload(self, ban: Ban, again: bool = True) -> None:
         """Puts a ban into the kernel, or takes it out when an emergency call might come from there."""
-        inside = self._not_in_kernel.touching(ip_network(ban.network)) is None
+        # The kernel can't tell a peer's emergency calls, and answers of the cloud, from the rest.
+        inside = not ban.forced and self._not_in_kernel.touching(ip_network(ban.network)) is None
         if inside == (ban.network in self._offloaded) and not (inside and again):
             return
         if inside:
@@ -425,6 +444,7 @@ class Keeper:
             ban.count,
             int(ban.proven),
             ban.note,
+            int(ban.forced),
         )
 
     def _alarm(self, event: str, **fields: Any) -> None:

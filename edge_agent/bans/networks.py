@@ -105,11 +105,16 @@ class Protected:
 
 
 def protected(settings: Settings) -> Protected:
-    """What no ban may touch under this configuration."""
-    return Protected(_owned(settings))
+    """What no ban may touch under this configuration, unless an operator forces it."""
+    return Protected((*_peers(settings), *_own(settings)))
 
 
-def _owned(settings: Settings) -> Iterator[Owned]:
+def own(settings: Settings) -> Protected:
+    """What no ban may touch at all: this agent itself."""
+    return Protected(_own(settings))
+
+
+def _peers(settings: Settings) -> Iterator[Owned]:
     for upstream in settings.upstream:
         owner = f"upstream {upstream.name!r}"
         yield from (Owned(network, owner) for network in upstream.sources)
@@ -119,6 +124,9 @@ def _owned(settings: Settings) -> Iterator[Owned]:
         if not trunk.open:  # the sources of an open trunk are its callers, and those can be banned
             yield from (Owned(network, owner) for network in trunk.sources)
         yield from _hosts((contact.host for contact in trunk.contact), owner)
+
+
+def _own(settings: Settings) -> Iterator[Owned]:
     for listen in settings.listen:
         owner = f"the listener {listen.address}"
         yield from _hosts((listen.address.host, listen.public.host), owner)

@@ -44,7 +44,8 @@ CREATE TABLE IF NOT EXISTS bans (
     times INTEGER NOT NULL,
     strikes INTEGER NOT NULL,
     proven INTEGER NOT NULL,
-    note TEXT NOT NULL
+    note TEXT NOT NULL,
+    forced INTEGER NOT NULL
 ) WITHOUT ROWID
 """
 
@@ -63,6 +64,7 @@ class Row(NamedTuple):
     strikes: int
     proven: int
     note: str
+    forced: int
 
 
 _UPSERT = f"INSERT OR REPLACE INTO bans VALUES ({', '.join('?' * len(Row._fields))})"
@@ -258,6 +260,6 @@ def _checked(row: Row) -> Row:
         raise ValueError("a text is none")
     if not all(isinstance(value, float) and isfinite(value) for value in (row.started, row.ends)):
         raise ValueError(f"a time of {row.network} is none")
-    if not all(isinstance(value, int) for value in (row.times, row.strikes, row.proven)):
+    if not all(isinstance(value, int) for value in (row.times, row.strikes, row.proven, row.forced)):
         raise ValueError(f"a number of {row.network} is none")
     return row

@@ -1,6 +1,7 @@
 # Invariant: whatever the bytes and whoever sends them, Engine.process takes each datagram once (received = forwarded +
 # answered + dropped), sends at most one for it, never answers a response or an ACK, never sends an unknown source more
-# than it sent, and forwards only what the oracle can read, with body, caller and callee as they came, to a peer.
+# than it sent, and forwards only what the oracle can read, with body, caller and callee as they came, to a peer; but for
+# an authorised trunk's emergency call, which goes to its emergency upstream, and nowhere else, for all its soft faults.
 """Fuzz target of the whole screen: ``python -m tests.fuzz.fuzz_process --seconds 60 [--seed 7]``.
 
 One engine with a small policy hears from trunks, an upstream and strangers; messages are generated, mutated, sent
@@ -57,7 +58,8 @@ caller_ids = ["+1646555*"]
 """
 SOURCES = (("198.51.100.1", 5060), ("198.51.100.2", 5060), ("192.0.2.60", 5060), ("203.0.113.9", 5060))
 UNKNOWN = SOURCES[3]
-TARGETS = {("192.0.2.60", 5060), ("192.0.2.61", 5060), ("198.51.100.1", 5070), ("198.51.100.2", 5070)}
+PSAP = ("192.0.2.61", 5060)
+TARGETS = {("192.0.2.60", 5060), PSAP, ("198.51.100.1", 5070), ("198.51.100.2", 5070)}
 SAME = ("kind", "method", "status", "from", "from_tag", "to", "to_tag", "call_id", "cseq", "identities", "user_agent")
 
 
@@ -130,6 +132,8 @@ class Gate:
     def forward(
         self, data: bytes, source: tuple[str, int], read: dict[str, Any], output: bytes, destination: tuple[str, int]
     ) -> str:
+        if read["kind"] == "error":
+            return self.spare(data, source, output, destination)
         went = parse(output)
         if read["kind"] not in ("request", "response") or went["kind"] != read["kind"]:
             return f"forwarded: {read['kind']} as {went['kind']}"
@@ -144,9 +148,25 @@ class Gate:
         if output.partition(b"\r\n\r\n")[2] != body:
             return "another body"
         if read["kind"] == "request":
-            self.forwarded = [*self.forwarded[-50:], output]
-            self.sent = [*self.sent[-50:], (data, source)]
+            self.remember(data, source, output)
         return ""
+
+    def spare(self, data: bytes, source: tuple[str, int], output: bytes, destination: tuple[str, int]) -> str:
+        """What the oracle can't read may go on in the emergency lane, as it came but for the headers of a proxy."""
+        if (source, destination) != (SOURCES[0], PSAP):
+            return f"unreadable, and forwarded from {source} to {destination}"
+        came, went = data.lstrip(b"\r\n"), output
+        if not came.partition(b"\r\n\r\n")[2].startswith(went.partition(b"\r\n\r\n")[2]):
+            return "another body"
+        if came.split(b" ", 1)[0] != went.split(b" ", 1)[0]:
+            return "another method"
+        self.remember(data, source, output)
+        return ""
+
+    def remember(self, data: bytes, source: tuple[str, int], output: bytes) -> None:
+        """May be sent again, and answered."""
+        self.forwarded = [*self.forwarded[-50:], output]
+        self.sent = [*self.sent[-50:], (data, source)]
 
 
 def response(forwarded: bytes, maker: Maker) -> bytes:

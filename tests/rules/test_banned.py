@@ -7,7 +7,21 @@ from ipaddress import ip_network
 
 import pytest
 
-from tests.agent import ACME, BETA, CLOUD, NOBODY, SECOND, Agent, Decision, MakeAgent, dial, inbound, invite, policy
+from tests.agent import (
+    ACME,
+    BETA,
+    BETAS,
+    CLOUD,
+    NOBODY,
+    SECOND,
+    Agent,
+    Decision,
+    MakeAgent,
+    dial,
+    inbound,
+    invite,
+    policy,
+)
 from tests.proxy.message import Source
 from tests.rules.modes import check_structural
 
@@ -195,3 +209,26 @@ def test_unused_lengths_are_not_looked_up_again(agent: MakeAgent) -> None:
         assert party.engine.lift(f"203.0.113.{round_ % 256}/32")
     assert party.engine.tables()["bans"]["entries"] == 0
     assert not banned(party, "203.0.113.5")
+
+
+def test_a_peer_is_held_by_force_alone(agent: MakeAgent) -> None:
+    """A trunk that an operator shuts out: nothing of it passes but an emergency call that it may make, and what is in that call."""
+    party = agent()
+    for source in (ACME, BETA, CLOUD):
+        assert party.ban(f"{source[0]}/32", 600)
+    assert party.send(invite()).short == "forward pass"
+    for source in (ACME, BETA, CLOUD):
+        assert party.ban(f"{source[0]}/32", 60, forced=True)
+    assert party.send(invite()).short == party.send(inbound(), CLOUD).short == BANNED
+    assert party.send(dial("sip:911@cloud.example.net")).short == BANNED, "not authorised"
+    emergency = party.send(invite(BETAS, uri="sip:911@cloud.example.net"), BETA)
+    assert emergency.short == "forward emergency-routed"
+    assert party.send(invite(BETAS), BETA).short == BANNED
+    # Others never notice, and the ban ends by itself, by a lift, or by a ban without force.
+    assert party.send(invite(), NOBODY).short == UNKNOWN
+    assert party.engine.lift(f"{BETA[0]}/32")
+    assert party.send(invite(BETAS), BETA).short == "forward pass"
+    assert party.ban(f"{CLOUD[0]}/32", 600)
+    assert party.send(inbound(), CLOUD).short == "forward pass"
+    party.wait(60)
+    assert party.send(invite()).short == "forward pass"

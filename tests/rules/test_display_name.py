@@ -18,7 +18,9 @@ from tests.rules.modes import check_modes
 
 PASS = "forward pass"
 NUMBER, HIDDEN, MARK = "403 display-number", "403 display-hidden", "403 display-mark"
-STRICT = policy(rules='[rules.display-name]\nmode = "enforce"\nmarks = ["Bank of Example", "IRS Office"]')
+STRICT = policy(
+    rules='[rules.display-name]\nmode = "enforce"\nmarks = ["Bank of Example", "IRS Office"]\n[rules.scanner]\nmode = "off"'
+)
 
 
 def named(name: str, caller: str = OWN) -> str:

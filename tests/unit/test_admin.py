@@ -85,8 +85,8 @@ class Bans:
         self.held.clear()
         return count
 
-    def add(self, network: str, seconds: float, note: str = "") -> dict[str, Any]:
-        if network == "192.0.2.1/32":
+    def add(self, network: str, seconds: float, note: str = "", force: bool = False) -> dict[str, Any]:
+        if network == "192.0.2.1/32" and not force:
             raise BanError(f"{network}: touches trunk 'acme'")
         self.held[network] = {"network": network, "seconds_left": seconds, "note": note, "until": "then"}
         return self.held[network]

@@ -52,9 +52,9 @@ class Engine:
         taken, self.waiting = self.waiting[:limit], self.waiting[limit:]
         return taken
 
-    def ban(self, network: str, until_ns: int) -> bool:
+    def ban(self, network: str, until_ns: int, forced: bool = False) -> bool:
         banned = self.banned if self.room < 1000 else {}
-        return (len(banned) < self.room or network in banned) and self.real.ban(network, until_ns)
+        return (len(banned) < self.room or network in banned) and self.real.ban(network, until_ns, forced)
 
     def lift(self, network: str) -> bool:
         return self.real.lift(network)
@@ -222,8 +222,20 @@ def test_what_is_a_peers_or_our_own_is_never_banned(world: World, network: str) 
     assert not world.engine.banned and not world.kernel.held and not world.rows
     assert world.keeper.status()["spared"] == 1
     assert len(world.log.told("ban-spared")) == 1
-    with pytest.raises(BanError, match="which can't be banned"):
+    with pytest.raises(BanError, match="touches .* of (trunk|upstream|the listener|this host)"):
         world.keeper.add(network, 60)
+
+
+@pytest.mark.parametrize("network", ["198.51.100.20/32", "192.0.2.60/32"])
+def test_by_force_a_peer_is(world: World, network: str) -> None:
+    """What an operator forced outlives reloads and restarts, stays out of the kernel and is listed as such."""
+    with pytest.raises(BanError, match="it is this agent itself"):
+        world.keeper.add("198.51.100.5", 600, force=True)
+    assert [world.keeper.add(one, 600, force=True)["forced"] for one in (network, A)] == [True, False]
+    world.publish(CONFIG)
+    world.start()
+    assert set(world.engine.banned) == {network, A} and list(world.kernel.held) == [A]
+    assert world.keeper.lift(network) == 1 and network not in world.rows
 
 
 def test_a_full_table_is_told_and_counted(world: World) -> None:
@@ -447,7 +459,7 @@ def test_a_store_with_more_than_fits(world: World) -> None:
 
 
 def test_a_row_that_is_no_network_is_thrown_out(world: World) -> None:
-    world.rows["0.0.0.0/0"] = Row("0.0.0.0/0", world.wall, world.wall + 60, "engine", "", "", "", 1, 1, 0, "")
+    world.rows["0.0.0.0/0"] = Row("0.0.0.0/0", world.wall, world.wall + 60, "engine", "", "", "", 1, 1, 0, "", 0)
     world.start()
     assert not world.engine.banned and not world.rows
 

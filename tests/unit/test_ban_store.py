@@ -48,7 +48,7 @@ def a_row(number: int = 0, ends: float | None = None) -> Row:
     now = time.time()
     network = f"203.{number >> 16}.{number >> 8 & 255}.{number & 255}/32"
     end = now + 60 if ends is None else ends
-    return Row(network, now, end, "engine", "scanner", "scanner", "", 2, 20, 0, "Ümlaut")
+    return Row(network, now, end, "engine", "scanner", "scanner", "", 2, 20, 0, "Ümlaut", 0)
 
 
 def until(condition: Callable[[], object]) -> None:
@@ -80,7 +80,7 @@ from pathlib import Path
 from edge_agent.bans.store import Row, Store
 store = Store(Path({str(tmp_path / "state" / "bans.db")!r}), print)
 for number in itertools.count():
-    store.save(Row(f"203.0.{{number >> 8 & 255}}.{{number & 255}}/32", 0.0, 4e9, "engine", "", "", "", 1, 1, 0, ""))
+    store.save(Row(f"203.0.{{number >> 8 & 255}}.{{number & 255}}/32", 0.0, 4e9, "engine", "", "", "", 1, 1, 0, "", 0))
     if number == 20000:
         time.sleep(0.5)
         print("saved", flush=True)
