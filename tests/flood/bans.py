@@ -8,10 +8,12 @@ import struct
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from edge_agent.admin.client import call
+from tests.e2e.sipp import default_command
 from tests.flood.build import program
 from tests.flood.lab import Host, Lab, Options, Report, Scene, Trial
 
@@ -101,7 +103,7 @@ def clock_steps(lab: Lab, trial: Trial) -> None:
         clock = lab.folder / "clock"
         clock.write_bytes(struct.pack("q", 0))
         around = ("env", f"LD_PRELOAD={program('clock')}", f"EDGE_CLOCK={clock}")
-        with lab.scene(listen=LISTEN, bans='first = "20s"', around=around) as scene:
+        with lab.scene(listen=LISTEN, bans='kernel = false\nfirst = "20s"', around=around) as scene:
             left: list[float] = []
             listed: list[int] = []
             flood: Options = {"host": attacker, "target": TARGET, "source": SOURCE, "seconds": 2, "rate": 500}
@@ -132,3 +134,53 @@ def clock_steps(lab: Lab, trial: Trial) -> None:
         all(0 < before - after < 5 for before, after in itertools.pairwise(left)),
     )
     trial.equal("bans after SIGKILL, and when their time is over", [1, 0], listed)
+
+
+def banned_in_the_kernel(lab: Lab, trial: Trial) -> None:
+    """A banned host's packets cost the agent nothing while the kernel holds the ban: it reads none; without, it drops each unread."""
+    micros: dict[bool, float] = {}
+    for kernel in (False, True):
+        socket = lab.folder / "nft.sock"
+        with ExitStack() as stack:
+            attacker = stack.enter_context(Host("attacker", HERE, ATTACKER))
+            if kernel:
+                stack.callback(nft_helper(socket).kill)
+            bans = f'kernel = {str(kernel).lower()}\nhelper = "{socket}"'
+            scene = stack.enter_context(lab.scene(listen=LISTEN, bans=bans))
+            own: Options = {"host": attacker, "target": TARGET, "source": SOURCE}
+            scene.flood(count=200, rate=1000, **own).wait()
+            time.sleep(3)
+            trial.equal("banned", ["203.0.113.66/32"], list(banned(scene)))
+            idle = scene.snapshot().cpu_seconds
+            time.sleep(lab.seconds)
+            before = scene.snapshot()
+            report = scene.flood(seconds=lab.seconds, rate=lab.flood_rate / 2, **own).wait()
+            after = scene.snapshot()
+        more = (after.cpu_seconds - before.cpu_seconds) - (before.cpu_seconds - idle)
+        micros[kernel] = 1e6 * more / report["sent"]
+        read = after.received - before.received
+        if kernel:
+            trial.equal("read with the kernel path on", 0, read)
+        else:
+            trial.at_least("read without it", 0.5 * report["sent"], read)
+    trial.at_most(
+        "µs a banned packet costs the agent with the kernel path on",
+        round(micros[False] / 10, 3),
+        round(micros[True], 3),
+    )
+    trial.figures = {"agent_cpu_us_per_banned_packet": {"kernel": micros[True], "agent": micros[False]}}
+
+
+def nft_helper(socket: Path) -> subprocess.Popen[bytes]:
+    """The helper that holds bans in this namespace's nftables, ready."""
+    log = socket.with_name("nft.log")
+    command = [*default_command(), "nft-helper", "--socket", str(socket), "--read-back", "0.5"]
+    with open(log, "wb") as out:
+        helper = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+    deadline = time.monotonic() + 20
+    while b'"event":"started"' not in log.read_bytes():
+        if helper.poll() is not None or time.monotonic() > deadline:
+            helper.kill()
+            raise RuntimeError(log.read_text())
+        time.sleep(0.05)
+    return helper

@@ -78,7 +78,6 @@ caller_ids = ["+13122200000..+13122999999"]
 [tables]
 rates_mib = {rates_mib}
 [bans]
-kernel = false
 {bans}
 [admin]
 socket = "{folder}/control.sock"
@@ -332,7 +331,7 @@ class Lab:
         bravo: str = "",
         bravo_cloud: str = "cloud",
         more: str = "",
-        bans: str = "",
+        bans: str = "kernel = false",
         rates_mib: int = 16,
         around: Sequence[str] = (),
     ) -> Iterator[Scene]:
