@@ -7,6 +7,7 @@ leaves it. Exits with 1 when a scenario's law was broken.
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -24,6 +25,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--out", type=Path, default=Path("build/proof"), help="folder of the report")
     options = parser.parse_args(arguments)
     enter(arguments)
+    # So that a run that is ended takes its daemon and its floods with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     names = options.only.split(",") if options.only else list(SCENARIOS)
     if unknown := [name for name in names if name not in SCENARIOS]:
         parser.error(f"no scenario {', '.join(unknown)}; there are {', '.join(SCENARIOS)}")
