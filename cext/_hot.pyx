@@ -71,7 +71,7 @@ include "engine.pxi"
 include "pump.pxi"
 include "inspect.pxi"
 
-if RSN_COUNT > REASONS:
+if <int>RSN_COUNT > <int>REASONS:
     raise ImportError("more reasons than the counters have room for: raise REASONS in state.pxd, and reason_rule in policy.pxd")
 ea_class_init()
 ea_scan_init()
