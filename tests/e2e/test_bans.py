@@ -130,9 +130,11 @@ def test_commands(guarded: Guarded) -> None:
     assert "198.18.0.0/24 is banned until 20" in say("add", "198.18.0.0/24", "--for", "2h", "--reason", "asked by Ann")
     assert "198.18.0.0/24" in say("list") and "asked by Ann" in say("list")
     assert say("add", "127.0.0.10") == (
-        "edge-agent: 127.0.0.10/32: touches 127.0.0.10/32 of trunk 'acme', which can't be banned; "
-        "take it out of the configuration first\n"
+        "edge-agent: 127.0.0.10/32: touches 127.0.0.10/32 of trunk 'acme'; "
+        "--force drops all of its messages but emergency calls that it may make\n"
     )
+    assert "127.0.0.10/32 is banned until 20" in say("add", "127.0.0.10", "--force")
+    assert say("lift", "127.0.0.10") == "127.0.0.10/32 is lifted\n"
     assert f"of the listener {AGENT}:{SIP}" in say("add", AGENT)
     assert "networks of this length can't be banned" in say("add", "198.18.0.0/16")
     assert "is no network" in say("add", "example.net")
