@@ -225,7 +225,7 @@ cdef struct PolicyImage:
     uint64_t emergency_caller_ns
     uint64_t emergency_concurrent
     uint64_t grace_until            # monotonic ns; 0: no grace
-    uint8_t reason_rule[128]        # rule of each RSN_, 255: none
+    uint8_t reason_rule[192]        # rule of each RSN_, 255: none
     uint8_t unknown_mode[MAX_RULES] # of each rule on sources that are nobody's
     uint32_t structure_rows         # the first rows need no state; they run before the transaction cache
     uint8_t *signatures             # length byte and text, folded

@@ -17,7 +17,7 @@ cdef enum:
     LEASE_TAGS = 4          # open transactions, and far sides that answered, of one lease
     LEASE_KINDS = 3
     MAX_WORKERS = 64
-    REASONS = 128           # room for every RSN_
+    REASONS = 192           # room for every RSN_
     RING = 4096             # events of a worker, a power of two
     EVENT_TEXT = 64
     EVENTS_PER_SECOND = 20  # of one reason, before they are only summed
