@@ -134,7 +134,7 @@ def test_commands(guarded: Guarded) -> None:
         "--force drops all of its messages but emergency calls that it may make\n"
     )
     assert "127.0.0.10/32 is banned until 20" in say("add", "127.0.0.10", "--force")
-    assert say("lift", "127.0.0.10") == "127.0.0.10/32 is lifted\n"
+    assert say("lift", "127.0.0.10") == "127.0.0.10 is lifted\n"
     assert f"of the listener {AGENT}:{SIP}" in say("add", AGENT)
     assert "networks of this length can't be banned" in say("add", "198.18.0.0/16")
     assert "is no network" in say("add", "example.net")
