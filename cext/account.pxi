@@ -1,11 +1,11 @@
 # account.pxi: counters and the event ring: what happened, once for every message.
 #
-# received = forwarded + answered + dropped. Each worker writes its own counters
+# received = forwarded + answered + dropped + waiting. Each worker writes its own counters
 # and ring; a full ring loses the event and counts it. Of one reason only a few
 # events a second are written in full, the counters tell the rest.
 
 cdef inline bint account_silent(int reason) noexcept nogil:
-    return reason in (RSN_PASS, RSN_KEEPALIVE, RSN_ACK_ABSORBED, RSN_RETRANSMISSION, RSN_OPTIONS_UP)
+    return reason in (RSN_PASS, RSN_KEEPALIVE, RSN_ACK_ABSORBED, RSN_RETRANSMISSION, RSN_OPTIONS_UP, RSN_CANCEL_DEFERRED)
 
 
 cdef inline uint8_t event_text(uint8_t *to, const uint8_t *p, Slice s) noexcept nogil:
@@ -50,9 +50,15 @@ cdef void account(Screen *s) noexcept nogil:
     cdef int reason = RSN_RETRANSMISSION if s.v.repeated else s.v.reason
     cdef uint64_t bits = s.v.monitored, second
     cdef int rule
+    if EA_UNLIKELY(s.v.action == ACT_DEFER):
+        w.waiting += 1
+        ea_count(&w.methods[s.m.method], 1)
+        return
     ea_count(&w.acted[s.v.action], 1)
     ea_count(&w.verdicts[(slot * REASONS + reason) * ACT_COUNT + s.v.action], 1)
-    if s.m.kind == KIND_REQUEST:
+    if EA_UNLIKELY(s.deferred != NULL):
+        w.waiting -= 1              # when it came, it was received
+    elif s.m.kind == KIND_REQUEST:
         ea_count(&w.methods[s.m.method], 1)
     elif s.m.kind == KIND_RESPONSE:
         ea_count(&w.responses, 1)

@@ -222,6 +222,10 @@ cdef void edit_request(Edits *e, Screen *s) noexcept nogil:
         edit_add(e, m.header_end - 2, 0, <const uint8_t *>ROUTE_CLOSE, 3)
         next_ += 1
     edit_via(e, s)
+    if EA_UNLIKELY(s.v.verstat != VERSTAT_NONE):
+        edit_verstat(e, s)
+    if EA_UNLIKELY(s.deferred != NULL) and s.deferred.text_len:
+        edit_add(e, m.header_end - 2, 0, s.deferred.text, s.deferred.text_len)
     if next_:
         edit_routes(e, s, 0, next_)
     if m.max_forwards > 0 or m.max_forwards == -2:
@@ -233,6 +237,8 @@ cdef void edit_request(Edits *e, Screen *s) noexcept nogil:
 cdef void edit_response(Edits *e, Screen *s) noexcept nogil:
     cdef Row *row
     cdef int i
+    if EA_UNLIKELY(s.v.told != 0):
+        edit_told(e, s)
     if s.v.route.peer != NO_PEER and s.policy.peers[s.v.route.peer].overload_control:
         edit_overload(e, s, &s.m.via[1])
     for i in range(s.m.rows):
@@ -270,7 +276,7 @@ cdef bint act_forward(Screen *s, OutBatch out) noexcept nogil:
     cdef Edits e
     cdef uint8_t *to = out.arena + out.used
     cdef uint32_t blank = 0, copied = 0
-    if not out_begin(out, s.m.length + MAX_GROWTH):
+    if not out_begin(out, s.m.length + MAX_GROWTH + (DEFER_TEXT if s.deferred != NULL else 0)):
         return False
     edits_init(&e)
     if s.v.route.flags & ROUTE_RESPONSE:
@@ -333,9 +339,9 @@ cdef uint8_t *put_extra(uint8_t *to, Screen *s) noexcept nogil:
     cdef uint32_t methods = s.policy.interface_methods
     if s.dir == DIR_TRUNK:
         methods = lane_methods(s) if s.v.reason == RSN_EMERGENCY_METHOD else s.policy.peers[s.peer.upstream].methods
-    if s.v.status == 405 or s.v.status == 200:
+    if s.v.status == 405 or (s.v.status == 200 and s.m.method == M_OPTIONS):
         to = put_allow(to, methods)
-    if s.v.status == 415 or s.v.status == 200:
+    if s.v.status == 415 or (s.v.status == 200 and s.m.method == M_OPTIONS):
         to = ea_put(to, b"Accept: application/sdp\r\n", 25)
     if s.v.status == 420:
         # RFC 3261 §8.2.2.3: Unsupported names what was required.

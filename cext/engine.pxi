@@ -6,13 +6,10 @@ import time as _time
 
 from edge_agent.reasons import REASONS as _REASONS
 
-cdef enum:
-    GROUP = 8               # messages parsed and prefetched before the first of them is screened
-
 Event = namedtuple("Event", "time_ns action rule reason status monitored method peer source call_id from_user to_user "
                             "user_agent value limit finding", defaults=("",))
 Step = namedtuple("Step", "rule mode applies reason answer value limit note")
-ACTIONS = ("none", "forward", "answer", "drop")
+ACTIONS = ("none", "forward", "answer", "drop", "defer")
 
 
 def derive(secret: bytes, purpose: str) -> bytes:
@@ -43,15 +40,18 @@ cdef class Engine:
     cdef int wake
     cdef Batch probe
     cdef OutBatch probe_out
+    cdef readonly int deferred_fd       # eventfd: INVITEs wait
+    cdef Batch taken                    # the copy that the control plane reads
 
     def __cinit__(self, *, workers: int = 1, rates_mib: int = 16, transactions_mib: int = 64, leases_mib: int = 16,
-                  callers_mib: int = 8, secret: bytes, old_secret: bytes | None = None):
+                  callers_mib: int = 8, deferred_mib: int = 8, secret: bytes, old_secret: bytes | None = None):
         cdef int i
         if not 1 <= workers <= MAX_WORKERS:
             raise ValueError(f"1 to {MAX_WORKERS} workers")
         if len(secret) != 32 or (old_secret is not None and len(old_secret) != 32):
             raise ValueError("a secret has 32 bytes")
         self.wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)
+        self.deferred_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)
         self.worker_count = workers
         self.workers = <Worker *>ea_table_alloc(workers * sizeof(Worker))
         self.state.peers = <PeerCells *>ea_table_alloc((MAX_PEERS + 1) * sizeof(PeerCells))
@@ -64,15 +64,21 @@ cdef class Engine:
                 or not cells_init(&self.state.callers, <uint64_t>callers_mib << 20)
                 or not cells_init(&self.state.marks, <uint64_t>leases_mib << 19)
                 or not leases_init(&self.state.leases, <uint64_t>leases_mib << 19)
-                or not txn_init(&self.state.transactions, <uint64_t>transactions_mib << 20)):
+                or not txn_init(&self.state.transactions, <uint64_t>transactions_mib << 20)
+                or not deferred_init(&self.state.deferred, <uint64_t>deferred_mib << 20)):
             raise MemoryError("the state tables don't fit: lower [tables]")
+        self.state.workers = self.workers
         for i in range(workers):
             self.workers[i].verdicts = <uint64_t *>ea_table_alloc((MAX_PEERS + 1) * REASONS * ACT_COUNT * 8)
             self.workers[i].monitored = <uint64_t *>ea_table_alloc((MAX_PEERS + 1) * MAX_RULES * 8)
             self.workers[i].ring = <EventRecord *>ea_table_alloc(RING * sizeof(EventRecord))
             self.workers[i].strikes = <StrikeRecord *>ea_table_alloc(STRIKES * sizeof(StrikeRecord))
+            self.workers[i].index = <uint16_t>i
+            self.workers[i].wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)
+            self.workers[i].deferred_ring = <uint64_t *>ea_table_alloc(self.state.deferred.ring * 8)
+            self.workers[i].again = <SipMsg *>ea_table_alloc(sizeof(SipMsg))
             if not (self.workers[i].verdicts and self.workers[i].monitored and self.workers[i].ring
-                    and self.workers[i].strikes):
+                    and self.workers[i].strikes and self.workers[i].deferred_ring and self.workers[i].again):
                 raise MemoryError("the counters don't fit")
         self.slots = {}
         self.reused = []
@@ -81,6 +87,7 @@ cdef class Engine:
         self.set_keys(secret, old_secret)
         self.probe = Batch(1)
         self.probe_out = OutBatch()
+        self.taken = Batch(1)
 
     cdef set_keys(self, bytes secret, bytes old_secret):
         cdef int i
@@ -110,6 +117,9 @@ cdef class Engine:
             munmap(self.workers[i].monitored, (MAX_PEERS + 1) * MAX_RULES * 8)
             munmap(self.workers[i].ring, RING * sizeof(EventRecord))
             munmap(self.workers[i].strikes, STRIKES * sizeof(StrikeRecord))
+            munmap(self.workers[i].deferred_ring, self.state.deferred.ring * 8)
+            munmap(self.workers[i].again, sizeof(SipMsg))
+            close(self.workers[i].wake)
         munmap(self.workers, self.worker_count * sizeof(Worker))
         munmap(self.state.peers, (MAX_PEERS + 1) * sizeof(PeerCells))
         munmap(self.state.keys.sum, EA_SUM_PAIRS * sizeof(EaSumKey))
@@ -121,6 +131,8 @@ cdef class Engine:
         munmap(self.state.marks.cell, self.state.marks.bytes)
         munmap(self.state.leases.bucket, self.state.leases.bytes)
         munmap(self.state.transactions.entry, self.state.transactions.bytes)
+        deferred_done(&self.state.deferred)
+        close(self.deferred_fd)
         close(self.wake)
 
     # ---- publishing ----
@@ -263,6 +275,9 @@ cdef class Engine:
             want.data.u64 = 2 * MAX_LISTENERS
             if epoll_ctl(ep, EPOLL_CTL_ADD, self.wake, &want):
                 raise OSError("epoll_ctl")
+            want.data.u64 = 2 * MAX_LISTENERS + 1
+            if epoll_ctl(ep, EPOLL_CTL_ADD, self.workers[own].wake, &want):
+                raise OSError("epoll_ctl")
             for fd, at in [*sockets, *((fd, MAX_LISTENERS + listener) for fd, listener in strangers)]:
                 fds[<int>at] = fd
                 want.data.u64 = at
@@ -272,6 +287,32 @@ cdef class Engine:
                 engine_pump(self, own, ep, fds, batch, out)
         finally:
             close(ep)
+
+    def deferred(self, limit: int = 64) -> list:
+        """Takes up to `limit` INVITEs that wait out of the rings, each once."""
+        return deferred_take(self, limit)
+
+    @property
+    def deferred_share(self) -> int:
+        """How many one peer may have waiting."""
+        return self.state.deferred.share
+
+    def resolve(self, ticket: int, reason: int = 0, verstat: int = 0, attest: str = "", monitored=(), text: bytes = b"") -> bool:
+        """Answers for an INVITE that waits. False: it waits no more."""
+        return deferred_resolve(self, ticket, reason, verstat, attest, monitored, text)
+
+    def resume(self, now: int, OutBatch out not None, worker: int = 0) -> int:
+        """Lets those go on that are answered, cancelled or too late; how many. At most a full `out`; a pump does it itself."""
+        cdef uint64_t at = now
+        cdef int own = worker
+        cdef uint32_t n
+        if not 0 <= worker < self.worker_count:
+            raise IndexError(f"no worker {worker}")
+        self.published()
+        with nogil:
+            n = engine_resume(self, engine_enter(self, &self.workers[own]), at, out, &self.workers[own])
+            ea_set(&self.workers[own].using, 0)
+        return n
 
     def set_load(self, fill: float, now: int, worker: int = 0) -> None:
         """One look at the receive queue of a worker, `fill` of it full, as its pump takes for itself."""
@@ -293,7 +334,7 @@ cdef class Engine:
         cdef Worker *w
         cdef uint64_t n
         total = {"received": 0, "forwarded": 0, "answered": 0, "dropped": 0, "responses": 0, "events_dropped": 0,
-                 "send_errors": 0, "batches": 0, "strikes_dropped": 0}
+                 "send_errors": 0, "batches": 0, "strikes_dropped": 0, "waiting": 0}
         verdicts = {}
         monitored = {}
         methods = dict.fromkeys(METHODS[1:], 0)
@@ -305,7 +346,7 @@ cdef class Engine:
                                 ("answered", w.acted[ACT_ANSWER]), ("dropped", w.acted[ACT_DROP]),
                                 ("responses", w.responses), ("events_dropped", w.events_dropped),
                                 ("send_errors", w.send_errors), ("batches", w.batches),
-                                ("strikes_dropped", w.strikes_dropped)):
+                                ("strikes_dropped", w.strikes_dropped), ("waiting", ea_get_relaxed(&w.waiting))):
                 total[name] += value
             methods["other"] = methods.get("other", 0) + w.methods[0]
             for a in range(1, M_COUNT):
@@ -401,87 +442,3 @@ cdef class Engine:
 
 cdef str text_of(uint8_t *raw, uint32_t n):
     return PyBytes_FromStringAndSize(<char *>raw, n).decode("utf-8", "replace")
-
-
-cdef inline void engine_begin(Screen *s, Engine engine, PolicyImage *policy, Worker *w, Packet *packet, SipMsg *m,
-                              uint64_t now) noexcept nogil:
-    memset(s, 0, sizeof(Screen))
-    s.policy = policy
-    s.state = &engine.state
-    s.worker = w
-    s.packet = packet
-    s.p = packet.data
-    s.m = m
-    s.now = now
-    s.first = now
-    s.v.rule = 255
-    s.v.route.peer = NO_PEER
-
-
-cdef inline void engine_classify(Screen *s) noexcept nogil:
-    s.peer_index = source_peer(s.policy, &s.packet.source, False)
-    if s.peer_index == NO_PEER:
-        s.peer = NULL
-        s.dir = DIR_UNKNOWN
-        return
-    s.peer = &s.policy.peers[s.peer_index]
-    s.dir = DIR_UPSTREAM if s.peer.kind == PEER_UPSTREAM else DIR_TRUNK
-
-
-# The policy in force, which stays whole until the worker sets `using` to 0: a
-# publisher waits until no worker names another generation than the new one. The
-# worker says that it is about to look before it looks, so either the publisher sees
-# that, or the worker sees the new policy (the two fences, as in hazard pointers).
-cdef inline PolicyImage *engine_enter(Engine engine, Worker *w) noexcept nogil:
-    cdef PolicyImage *policy
-    ea_set(&w.using, ~<uint64_t>0)
-    ea_fence()
-    policy = <PolicyImage *>ea_get_ptr(&engine.policy_now)
-    ea_set(&w.using, policy.generation)
-    return policy
-
-
-cdef void engine_process(Engine engine, PolicyImage *policy, Batch batch, uint64_t now, OutBatch out,
-                         Worker *w) noexcept nogil:
-    cdef Screen screen[GROUP]
-    cdef Screen *s
-    cdef uint32_t first = 0, n, i
-    if out is not None:
-        out.used = 0
-        out.count = 0
-    leases_sweep(&engine.state, now, LEASE_SLICE)
-    while first < batch.count:
-        n = batch.count - first
-        if n > GROUP:
-            n = GROUP
-        for i in range(n):
-            s = &screen[i]
-            engine_begin(s, engine, policy, w, &batch.packet[first + i], &batch.msg[first + i], now)
-            engine_classify(s)
-            ea_count(&w.received, 1)
-            if EA_UNLIKELY(s.packet.source.port == 0):
-                screen_portless(s)
-                continue
-            if EA_UNLIKELY(s.peer == NULL or s.peer.open):
-                if s.peer == NULL:
-                    ea_count(&w.strangers, 1)
-                if screen_unread(s):
-                    continue
-            elif EA_UNLIKELY(ea_get_relaxed(&engine.state.bans.forced) != 0):
-                ban_peer(s)
-            s.p += parse_message(s.packet.data, s.packet.len, s.m)
-            if s.packet.truncated:
-                parse_fault(s.m, RSN_TOO_LARGE)
-            screen_prepare(s)
-        for i in range(n):
-            s = &screen[i]
-            if s.v.action == ACT_NONE:
-                screen_message(s)
-                if out is not None:
-                    act(s, out)
-            account(s)
-            if s.peer == NULL:
-                strike_stranger(s)
-            elif EA_UNLIKELY(s.peer.open):
-                strike_caller(s)
-        first += n

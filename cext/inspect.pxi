@@ -84,7 +84,7 @@ cdef explain_step(Screen *s, int one, int mode, int found):
     s.trace.count += 1
     step.rule = <uint8_t>rule
     step.mode = <uint8_t>mode
-    step.applies = 1
+    step.applies = mode != MODE_OFF
     if found and s.policy.reason_rule[found] == rule:
         step.reason = <uint16_t>found
         step.value = s.v.value
@@ -106,6 +106,20 @@ cdef explain_flow(Screen *s, bint unread, int fault):
         explain_step(s, RSN_EMERGENCY_ROUTED, MODE_ENFORCE, found)
         if s.peer == NULL:
             explain_step(s, RSN_UNKNOWN_SOURCE, MODE_ENFORCE, found)
+        elif s.m.method == M_INVITE and s.m.to_tag.len == 0 and s.lane == LANE_NONE:
+            explain_stir(s)
+
+
+# Whether the call is verified; what a verification comes to, only the control plane can say.
+cdef explain_stir(Screen *s):
+    cdef uint16_t subject = s.peer_index if s.dir == DIR_TRUNK else s.v.route.peer
+    cdef int rule = s.policy.reason_rule[RSN_IDENTITY_MISSING]
+    cdef Peer *trunk
+    if subject == NO_PEER:
+        return
+    trunk = &s.policy.peers[subject]
+    explain_step(s, RSN_IDENTITY_MISSING, trunk.mode[rule] if trunk.stir != STIR_IGNORE else MODE_OFF,
+                 s.v.told or s.v.reason)
 
 
 # Engine.explain: one message through the stages of the engine, with a trace that makes every op leave state alone.
@@ -178,6 +192,8 @@ cdef dict engine_tables(Engine engine):
         "leases": {"entries": leases_live(&engine.state.leases, now),
                    "evictions": engine.state.leases.full + engine.state.leases.contended,
                    "bytes": engine.state.leases.bytes},
+        "deferred": {"entries": deferred_live(&engine.state.deferred), "evictions": engine.state.deferred.full,
+                     "bytes": engine.state.deferred.bytes},
         "callers": {"entries": cells_live(&engine.state.callers, now), "evictions": engine.state.callers.full,
                     "bytes": engine.state.callers.bytes},
     }

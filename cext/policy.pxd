@@ -31,6 +31,15 @@ cdef enum:
     EMERGENCY_REJECT = 0
     EMERGENCY_ROUTE = 1
 
+cdef enum:                  # what becomes of a trunk's Identity headers
+    STIR_IGNORE = 0
+    STIR_TAG = 1
+    STIR_REQUIRE = 2
+
+cdef enum:                  # what is asked of the control plane, bits
+    ASK_VERIFY = 1
+    ASK_SIGN = 2
+
 cdef enum:                  # RFC 7339 with a peer
     OC_TELL = 1             # it is told when we shed its requests
     OC_HEED = 2             # it may ask for fewer of ours
@@ -124,6 +133,8 @@ cdef struct Peer:
     Limit callee_rate
     uint64_t callee_known_ns        # how long callee-rate knows who called
     uint64_t concurrent     # trunk-calls
+    uint8_t stir            # STIR_, of a trunk: calls from it and to it
+    uint8_t sign            # an upstream whose calls get an Identity header
     uint8_t mode[MAX_RULES]
 
 cdef struct SourceRow:      # a network that is a peer's
@@ -221,6 +232,7 @@ cdef struct PolicyImage:
     Limit site_rate, caller_calls, open_answers
     Limit sweep, auth_abuse, user_failures
     uint32_t sweep_adjacent         # weight of a neighbour
+    uint8_t stir_reject             # a certificate can't be had: 436
     Limit strikes                   # a step is the time that forgets one strike, the tolerance all that make a ban
     uint64_t emergency_caller_ns
     uint64_t emergency_concurrent

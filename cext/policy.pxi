@@ -109,6 +109,8 @@ cdef class Policy:
             p.callee_rate = cell_limit_of(peer.callee_rate)
             p.callee_known_ns = <uint64_t>(peer.callee_known_hours * 3.6e12)
             p.concurrent = peer.concurrent
+            p.stir = peer.stir
+            p.sign = peer.sign
             p.open = peer.open
             p.domain = self.put_text(peer.domain)
             p.marks = self.put_bytes(b"".join(bytes([len(mark)]) + mark.encode() for mark in peer.marks))
@@ -280,6 +282,7 @@ cdef class Policy:
         self.image.ack_budget = limit_of(t.ack_budget)
         self.image.answers = limit_of(t.answers)
         self.image.emergency_rate = limit_of(t.emergency_rate)
+        self.image.stir_reject = t.stir_reject
         self.image.strikes = cell_limit_of(t.strikes)
         self.image.site_rate = cell_limit_of(t.site_rate)
         self.image.caller_calls = cell_limit_of(t.caller_calls)

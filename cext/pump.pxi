@@ -28,12 +28,31 @@ cdef void engine_drain(Engine engine, Worker *w, int *fds, uint32_t at, int roun
             break
 
 
+# What waited for an answer of the control plane, and has it.
+cdef void engine_go_on(Engine engine, Worker *w, int *fds, OutBatch out) noexcept nogil:
+    cdef PolicyImage *policy
+    cdef uint64_t now
+    cdef uint32_t n = MAX_BATCH
+    if EA_LIKELY(w.waiting == 0):
+        return
+    now = ea_now()
+    if not deferred_due(w, now):
+        return
+    while n == MAX_BATCH:
+        policy = engine_enter(engine, w)
+        n = engine_resume(engine, policy, now, out, w)
+        if out.count:
+            send_batch(out, fds, policy.listeners, w)
+        ea_set(&w.using, 0)
+
+
 cdef void engine_pump(Engine engine, int worker, int ep, int *fds, Batch batch, OutBatch out) noexcept nogil:
     cdef Worker *w = &engine.workers[worker]
     cdef epoll_event ready[MAX_LISTENERS]
     cdef Pacing pacing[2 * MAX_LISTENERS]
     cdef int n, i
     cdef uint32_t at
+    cdef uint64_t beat
     cdef bint known
     memset(pacing, 0, sizeof(pacing))
     w.train_limit = TRAIN_BYTES
@@ -51,6 +70,9 @@ cdef void engine_pump(Engine engine, int worker, int ep, int *fds, Batch batch, 
                 # A few batches of one socket, then the others have their turn.
                 engine_drain(engine, w, fds, at, 4, &pacing[at], batch, out)
                 known = True
+            elif at == 2 * MAX_LISTENERS + 1:
+                read(w.wake, &beat, 8)
+        engine_go_on(engine, w, fds, out)
         for i in range(n):
             at = <uint32_t>ready[i].data.u64
             if MAX_LISTENERS <= at < 2 * MAX_LISTENERS:

@@ -123,12 +123,15 @@ cdef enum:
     RSN_SOURCE_PORT = 119
     RSN_EMERGENCY_REDIRECT = 120
     RSN_UNPROVEN_SHARE = 121
-    RSN_COUNT = 122
+    RSN_TRYING = 122
+    RSN_CANCEL_DEFERRED = 123
+    RSN_CANCELLED = 124
+    RSN_COUNT = 125
 
 cdef extern from *:
     """
     typedef struct { const char *name, *phrase; uint16_t status, phrase_len; } EaReason;
-    static const EaReason ea_reasons[122] = {
+    static const EaReason ea_reasons[125] = {
         {"pass", "", 0, 0},
         {"keepalive", "", 0, 0},
         {"ack-absorbed", "", 0, 0},
@@ -251,6 +254,9 @@ cdef extern from *:
         {"source-port", "", 0, 0},
         {"emergency-redirect", "Emergency Calling Not Activated", 403, 31},
         {"unproven-share", "Busy Here", 486, 9},
+        {"trying", "Trying", 100, 6},
+        {"cancel-deferred", "OK", 200, 2},
+        {"cancelled", "Request Terminated", 487, 18},
     };
     """
     ctypedef struct EaReason:

@@ -5,8 +5,8 @@ from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
 from cext.batch cimport Packet
 from cext.hot cimport EaAddr, EaSum
 from cext.msg cimport SipMsg, Slice
-from cext.policy cimport OP_COUNT, Peer, PolicyImage
-from cext.state cimport State, Worker
+from cext.policy cimport MAX_RULES, Peer, PolicyImage
+from cext.state cimport DeferSlot, State, Worker
 from cext.verdict cimport Verdict
 
 cdef enum:                  # bits of Screen.dir
@@ -65,7 +65,7 @@ cdef struct TraceStep:           # one line of explain
 
 cdef struct Trace:          # filled only by explain
     uint32_t count
-    TraceStep step[OP_COUNT]        # an op has one row
+    TraceStep step[MAX_RULES]
 
 cdef struct Screen:
     PolicyImage *policy
@@ -76,6 +76,7 @@ cdef struct Screen:
     SipMsg *m
     Peer *peer              # of the source, NULL: unknown
     Trace *trace            # NULL but for explain, which changes no state
+    DeferSlot *deferred      # the call that is resumed, NULL: this message came just now
     uint64_t now            # monotonic ns
     uint64_t first          # time of the first copy of this request
     EaSum via               # of what the next Via of a response will say

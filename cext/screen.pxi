@@ -167,6 +167,7 @@ cdef void screen_options(Screen *s) noexcept nogil:
 
 # What follows an INVITE has its Request-URI and Routes (RFC 3261 §9.1, §17.1.1.3), so they pass where those did.
 cdef bint screen_follows(Screen *s, Verdict *was) noexcept nogil:
+    s.v.verstat = was.verstat       # every edit made to an INVITE is made to these too
     return (was.route.flags & ROUTE_EMERGENCY) != 0 or op_target(s) == 0
 
 
@@ -185,6 +186,9 @@ cdef void screen_ack(Screen *s) noexcept nogil:
     known = txn_peek(&s.state.transactions, s.key, s.now, &was)
     if known and was.action == ACT_ANSWER:
         decide(s, ACT_DROP, RSN_ACK_ABSORBED)
+        return
+    if known and was.action == ACT_NONE:
+        decide(s, ACT_DROP, RSN_ACK_UNMATCHED)      # of a call that waits: nobody has answered it
         return
     # The cookie comes first: some phones send the ACK of a 2xx with its INVITE's branch.
     if s.cookie_state == COOKIE_GOOD:
@@ -223,7 +227,11 @@ cdef void screen_cancel(Screen *s) noexcept nogil:
         decide(s, ACT_ANSWER, RSN_HOPS)
         return
     if txn_peek(&s.state.transactions, s.key, s.now, &was):
-        if was.action == ACT_FORWARD and screen_follows(s, &was) and route_again(s, &was):
+        if was.action == ACT_NONE and deferred_cancel(s, was.route.target):
+            decide(s, ACT_ANSWER, RSN_CANCEL_DEFERRED)
+        elif was.action == ACT_NONE:
+            decide(s, ACT_DROP, RSN_CANCEL_UNMATCHED)   # decided this moment: its copy will see how
+        elif was.action == ACT_FORWARD and screen_follows(s, &was) and route_again(s, &was):
             decide(s, ACT_FORWARD, RSN_PASS)
         else:
             decide(s, ACT_ANSWER, RSN_CANCEL_UNMATCHED)
@@ -268,7 +276,6 @@ cdef void screen_new(Screen *s) noexcept nogil:
     cdef uint32_t copies = 0
     cdef int seen
     cdef bint call = s.m.method == M_INVITE
-    cdef uint64_t called
     # REFER makes a call too, and says who asks for it.
     s.ops = OPS_NEW_CALL if call or s.m.method == M_REFER else OPS_NEW_OTHER
     # An INVITE with a To tag is of a call that is up, so no new one.
@@ -287,6 +294,9 @@ cdef void screen_new(Screen *s) noexcept nogil:
         if seen == TXN_SAME:
             if copies > MAX_COPIES:
                 decide(s, ACT_DROP, RSN_COPIES)
+            elif was.action == ACT_NONE:
+                s.v.repeated = 1
+                decide(s, ACT_ANSWER, RSN_TRYING)
             else:
                 screen_repeat(s, &was)
             return
@@ -295,17 +305,28 @@ cdef void screen_new(Screen *s) noexcept nogil:
             screen_lane(s)
     elif not screen_rows(s, s.policy.structure_rows, s.policy.row_count) and s.v.action == ACT_NONE:
         screen_pass(s)
+        if call and s.v.action == ACT_FORWARD:
+            stir_ask(s)
     if call and s.trace == NULL:
         if s.v.action == ACT_FORWARD:
-            calls_forward(s)
+            screen_goes(s)
         txn_put(&s.state.transactions, s.key, s.digest, s.now, txn_pack(&s.v, s.peer.slot))
-        if s.v.action == ACT_FORWARD and s.dir == DIR_UPSTREAM:
-            # The trunk may forward this very call: 200 s is the longest that it rings.
-            called = uri_canonical(s.p, &s.m.uri, &s.policy.plans[s.peer.plan])
-            mark_set(&s.state.marks, passed_hash(
-                s.state, s.policy.peers[s.v.route.peer].id, called,
-                uri_canonical(s.p, &s.m.from_, &s.policy.plans[s.peer.plan])), s.now,
-                mark_span(s.now, 200000000000ULL, s.policy.forwards_per_call))
+
+
+# A new call that goes on takes its lease, and leaves behind what later messages are asked about.
+cdef void screen_goes(Screen *s) noexcept nogil:
+    calls_forward(s)
+    if s.v.action != ACT_FORWARD:
+        return
+    if EA_UNLIKELY(s.v.told != 0):
+        stir_remember(s)
+    if s.dir == DIR_UPSTREAM:
+        # The trunk may forward this very call: 200 s is the longest that it rings.
+        mark_set(&s.state.marks, passed_hash(
+            s.state, s.policy.peers[s.v.route.peer].id,
+            uri_canonical(s.p, &s.m.uri, &s.policy.plans[s.peer.plan]),
+            uri_canonical(s.p, &s.m.from_, &s.policy.plans[s.peer.plan])), s.now,
+            mark_span(s.now, 200000000000ULL, s.policy.forwards_per_call))
 
 
 # Nothing was found: forward, unless nobody is there to take it.
@@ -331,6 +352,7 @@ cdef void screen_repeat(Screen *s, Verdict *was) noexcept nogil:
             decide(s, ACT_ANSWER, RSN_NO_OWNER)
             return
         s.v.route.flags |= was.route.flags & (ROUTE_RECORD | ROUTE_EMERGENCY)
+        s.v.verstat = was.verstat
 
 
 cdef void screen_request(Screen *s) noexcept nogil:
@@ -457,6 +479,8 @@ cdef void screen_message(Screen *s) noexcept nogil:
         decide(s, ACT_DROP if reason else ACT_FORWARD, reason)
         if EA_UNLIKELY(300 <= s.m.status < 400) and reason == 0:
             screen_redirect(s)
+        if reason == 0:
+            stir_tell(s)
     elif s.m.core:
         decide(s, ACT_DROP if s.m.kind != KIND_REQUEST or s.m.method == M_ACK else ACT_ANSWER, s.m.reason)
     else:
@@ -465,6 +489,11 @@ cdef void screen_message(Screen *s) noexcept nogil:
         if s.m.reason or s.v.reason == RSN_OPTIONS_UP or s.v.reason == RSN_OPTIONS_DOWN:
             screen_answer(s)
         screen_remember(s)
+    screen_credentials(s)
+
+
+# Credentials go on: what their answer will be read against.
+cdef inline void screen_credentials(Screen *s) noexcept nogil:
     if EA_UNLIKELY((s.m.present & (<uint64_t>1 << H_AUTHORIZATION | <uint64_t>1 << H_PROXY_AUTHORIZATION)) != 0):
         if s.m.kind == KIND_REQUEST and s.v.action == ACT_FORWARD and s.dir == DIR_TRUNK and s.trace == NULL:
             caller_credentials(s)

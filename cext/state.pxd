@@ -7,7 +7,7 @@ counters and rings have one writer each.
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
 from cext.hot cimport EaAddr, EaSumKey
-from cext.msg cimport M_COUNT
+from cext.msg cimport M_COUNT, SipMsg
 from cext.policy cimport BUDGETS, MAX_LISTENERS, MAX_PEERS, MAX_RULES
 
 cdef enum:
@@ -23,6 +23,9 @@ cdef enum:
     EVENTS_PER_SECOND = 20  # of one reason, before they are only summed
     BAN_KINDS = 5           # lengths of network that a ban may have
     STRIKES = 1024          # reports of a worker that wait to be taken, a power of two
+    DEFER_BYTES = 16384     # of an INVITE that waits; a longer one can't
+    DEFER_MOST = 4096       # slots: the transaction cache keeps their number in 12 bits
+    DEFER_TEXT = 4096       # header lines that are put into it
 
 cdef struct CellTable:      # GCRA cells and marks: 24 bits of tag, 40 bits of time
     uint64_t *cell
@@ -91,6 +94,44 @@ cdef struct LeaseTable:
     uint64_t swept          # time of the last slice
     uint64_t cursor         # next bucket to sweep
     uint64_t looked         # time of the last look at the whole table
+
+cdef struct DeferSlot:      # an INVITE that waits, see deferred.pxi; its bytes lie in the arena
+    uint64_t word           # generation << 3 | DEFER_
+    uint64_t key            # of its transaction
+    uint64_t time           # monotonic ns, of its first copy
+    uint64_t cancelled      # generation that a CANCEL came for
+    EaAddr source
+    EaAddr local
+    uint32_t len
+    uint32_t peer_id        # of who sent it
+    uint32_t subject_id     # of the trunk whose settings hold
+    uint16_t listener
+    uint16_t slot           # whose share it takes
+    uint16_t worker
+    uint8_t asks            # ASK_
+    uint8_t owned           # the trunk owns the number that is signed for
+    uint8_t dated           # it has a Date
+    uint64_t value          # of the first finding that was recorded
+    uint64_t limit
+    uint64_t monitored      # bit rule: recorded when it came, then by the answer too
+    uint16_t finding        # RSN_ of the first of them
+    # the answer
+    uint16_t reason         # RSN_ that decides, 0: it goes on
+    uint8_t verstat         # VERSTAT_
+    uint8_t told            # RSN_ that replies tell of, 0: none
+    uint8_t attest          # "A", "B", "C" or 0
+    uint16_t text_len
+    uint8_t text[DEFER_TEXT]    # header lines to put in
+
+cdef struct DeferTable:
+    DeferSlot *call
+    uint8_t *arena
+    uint64_t *of_peer       # slots that each peer has
+    uint32_t count
+    uint32_t share          # slots that one peer may have
+    uint64_t ring           # length of each worker's ring, a power of two
+    uint64_t bytes
+    uint64_t full           # calls that found no room
 
 cdef struct PeerCells:      # a peer's own limits: indexed, never hashed; theoretical arrival time in ns
     uint64_t rate
@@ -178,6 +219,17 @@ cdef struct Worker:
     uint64_t strike_tail    # written by the reader
     uint64_t strikes_dropped
     StrikeRecord *strikes
+    uint64_t waiting        # INVITEs that it holds
+    uint64_t deferred_head  # written by the worker
+    uint64_t deferred_tail  # written by the reader
+    uint64_t deferred_ready # 1: something may be resumed
+    uint64_t deferred_looked    # time of the last look at all of them
+    uint64_t *deferred_ring # tickets: generation << 16 | slot
+    uint32_t deferred_cursor
+    uint32_t deferred_new   # some since the control plane was told
+    int wake                # eventfd
+    uint16_t index          # its own
+    SipMsg *again           # what is resumed is parsed into this
 
 cdef struct State:
     Keys keys
@@ -188,5 +240,8 @@ cdef struct State:
     CellTable marks
     LeaseTable leases
     TransactionTable transactions
+    DeferTable deferred
     PeerCells *peers
     OpenCells *open
+    Worker *workers
+    uint64_t stir_told      # when no reply has a verification to tell of any more, monotonic ns

@@ -32,6 +32,7 @@ cdef extern from "hot.h" nogil:
     int eventfd(unsigned int, int)
     int close(int)
     ssize_t write(int, const void *, size_t)
+    ssize_t read(int, void *, size_t)
     int munmap(void *, size_t)
     void ea_local(EaAddr *, msghdr *)
     void ea_from_sockaddr(EaAddr *, const sockaddr_storage *)

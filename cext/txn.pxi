@@ -12,6 +12,7 @@
 cdef enum:
     MAX_COPIES = 32         # of one INVITE: T1 doubling up to 64 * T1 makes seven, each perhaps twice on the way
     TXN_COPIES = 54
+    TXN_COPIES_MASK = 63
     TXN_NEW = 0
     TXN_SAME = 1
     TXN_CHANGED = 2
@@ -23,10 +24,11 @@ cdef extern from *:
     uint64_t TXN_LIFE
 
 
-# action 2 | reason 10 | status 10 | target 12 | peer slot 12 | flags 8 | copies 8, from bit 0 up
+# action 2 | reason 10 | status 10 | target 12 | peer slot 12 | flags 8 | copies 6 | verstat 2, from bit 0 up. Of a call
+# that waits (ACT_DEFER) the action is none, and the target its slot in deferred.pxi.
 cdef inline uint64_t txn_pack(Verdict *v, uint16_t slot) noexcept nogil:
-    return (<uint64_t>v.action | <uint64_t>v.reason << 2 | <uint64_t>v.status << 12 | <uint64_t>(v.route.target & 4095) << 22
-            | <uint64_t>slot << 34 | <uint64_t>(v.route.flags & 255) << 46 | <uint64_t>1 << 63)
+    return (<uint64_t>(v.action & 3) | <uint64_t>v.reason << 2 | <uint64_t>v.status << 12 | <uint64_t>(v.route.target & 4095) << 22
+            | <uint64_t>slot << 34 | <uint64_t>(v.route.flags & 255) << 46 | <uint64_t>v.verstat << 60 | <uint64_t>1 << 63)
 
 
 cdef inline void txn_unpack(uint64_t packed, Verdict *v) noexcept nogil:
@@ -35,6 +37,7 @@ cdef inline void txn_unpack(uint64_t packed, Verdict *v) noexcept nogil:
     v.status = <uint16_t>(packed >> 12 & 1023)
     v.route.target = <uint16_t>(packed >> 22 & 4095)
     v.route.flags = <uint32_t>(packed >> 46 & 255)
+    v.verstat = <uint8_t>(packed >> 60 & 3)
 
 
 # Workers take the time once a batch, so an entry may be a little younger than `now`.
@@ -78,7 +81,7 @@ cdef int txn_find(TransactionTable *t, uint64_t key, uint64_t digest, uint64_t n
             return TXN_CHANGED
         txn_unpack(packed, v)
         first[0] = at
-        copies[0] = <uint32_t>(packed >> TXN_COPIES & 255) + 1
+        copies[0] = <uint32_t>(packed >> TXN_COPIES & TXN_COPIES_MASK) + 1
         if copies[0] <= MAX_COPIES:
             # Another thread that counts just now does as well: the number need not be exact.
             ea_swap(&e.verdict, packed, packed + (<uint64_t>1 << TXN_COPIES))
@@ -145,6 +148,22 @@ cdef void txn_put(TransactionTable *t, uint64_t key, uint64_t digest, uint64_t n
     ea_set(&e.verdict, packed)
     ea_set(&e.time, now)
     ea_set(&e.key, key)
+
+
+# A call that waited is decided: its entry says so from now on. Without one, later copies are screened as new.
+cdef void txn_settle(TransactionTable *t, uint64_t key, uint64_t now, uint64_t packed) noexcept nogil:
+    cdef Transaction *bucket = txn_bucket(t, key)
+    cdef uint64_t old, copies = <uint64_t>TXN_COPIES_MASK << TXN_COPIES
+    cdef int i, tries
+    for i in range(WAYS):
+        if ea_get(&bucket[i].key) != key:
+            continue
+        for tries in range(4):
+            old = ea_get(&bucket[i].verdict)
+            if old & 3 or not txn_fresh(ea_get(&bucket[i].time), now):
+                return
+            if ea_swap(&bucket[i].verdict, old, packed | old & copies):
+                return
 
 
 cdef bint txn_init(TransactionTable *t, uint64_t bytes) noexcept nogil:

@@ -9,7 +9,14 @@ cdef enum:
     ACT_FORWARD
     ACT_ANSWER
     ACT_DROP                # silent; an absorbed ACK too
-    ACT_COUNT
+    ACT_COUNT               # of those that a message can end with
+    ACT_DEFER = 4           # not yet: it waits, see deferred.pxi
+
+cdef enum:                  # what the called side is told of the caller's number (3GPP TS 24.229 §7.2A.20)
+    VERSTAT_NONE = 0
+    VERSTAT_PASSED
+    VERSTAT_FAILED
+    VERSTAT_UNKNOWN         # no validation took place
 
 cdef enum:                  # what forwarding does besides adding its Via
     ROUTE_RECORD = 1        # INVITE and the like: add the dialog cookie
@@ -33,6 +40,8 @@ cdef struct Route:
 cdef struct Verdict:
     uint8_t action          # ACT_
     uint8_t rule            # index in the policy's rules; 255: none
+    uint8_t verstat         # VERSTAT_, of a request that goes on
+    uint8_t told            # RSN_ of the failed verification that the replies tell of, 0: none
     uint16_t reason         # RSN_
     uint16_t status         # SIP status of an answer
     uint16_t repeated       # 1: a retransmission, counted once already

@@ -76,6 +76,33 @@ class Event(NamedTuple):
     finding: str = ""
     """Reason of the first finding that only was recorded; "" without one."""
 
+class Deferred(NamedTuple):
+    """An INVITE that passed every rule and waits to be verified, or to get an Identity header."""
+
+    ticket: int
+    """Names it in ``resolve``."""
+    time_ns: int
+    peer: str
+    """Trunk or upstream that sent it."""
+    subject: str
+    """The trunk whose settings hold: who sent it, or who is called."""
+    upstream: str
+    """Where a trunk's call will go; "" for a call to a trunk."""
+    verify: bool
+    sign: bool
+    owned: bool
+    """With ``sign``: the caller is a number of the trunk's own."""
+    caller: str
+    """Canonical digits of the asserted number (tel before sip), else of From; "" when there is none. ``to`` and ``called`` alike."""
+    to: str
+    called: str
+    """Of the Request-URI."""
+    date: str
+    """The Date header; "" without one."""
+    identities: list[str]
+    """Values of its Identity headers, unfolded, in order."""
+    call_id: str
+
 class Step(NamedTuple):
     """What one rule makes of a message. The last step of an explanation has the rule ``verdict``."""
 
@@ -244,6 +271,7 @@ class Engine:
         transactions_mib: int = 64,
         leases_mib: int = 16,
         callers_mib: int = 8,
+        deferred_mib: int = 8,
         secret: bytes,
         old_secret: bytes | None = None,
     ) -> Self: ...
@@ -278,6 +306,44 @@ class Engine:
         there isn't.
         """
 
+    @property
+    def deferred_fd(self) -> int:
+        """An eventfd that is readable when INVITEs wait that nobody took; read 8 bytes to make it rest."""
+
+    @property
+    def deferred_share(self) -> int:
+        """How many INVITEs of one peer may wait: a quarter of the slots."""
+
+    def deferred(self, limit: int = 64) -> list[Deferred]:
+        """Takes up to ``limit`` INVITEs that wait, each once, oldest first per worker. RuntimeError before the first publish.
+
+        Who has taken one owes an answer; after 4 s it goes on as one whose certificate can't be had.
+        """
+
+    def resolve(
+        self,
+        ticket: int,
+        reason: int = 0,
+        verstat: int = 0,
+        attest: str = "",
+        monitored: Sequence[int] = (),
+        text: bytes = b"",
+    ) -> bool:
+        """Answers for an INVITE that was taken; its worker goes on with it at once. False: it waits no more.
+
+        ``reason``: id in ``REASONS`` that refuses it, 0: it goes on. ``verstat``: what the called side
+        is told, 0 nothing, 1 passed, 2 failed, 3 no validation. ``monitored``: ids of what was
+        found and only is recorded; the first of the rule stir-signature is told on its replies as
+        Reason: STIR. ``attest``: "A", "B", "C" or "". ``text``: value of an Identity header to put in;
+        a Date goes with it where there is none. ValueError for what is none of these.
+        """
+
+    def resume(self, now: int, out: OutBatch, worker: int = 0) -> int:
+        """Lets those of this worker go on that are answered, cancelled or waited too long; ``out`` is emptied first.
+
+        How many those were, at most 64 at a time. A pump does it itself. RuntimeError and IndexError as in ``process``.
+        """
+
     def set_load(self, fill: float, now: int, worker: int = 0) -> None:
         """One look at a worker's receive queue, ``fill`` (0 to 1) of it full at the time ``now``; a pump looks for itself.
 
@@ -288,7 +354,7 @@ class Engine:
         """Ends every pump within a batch. Safe from any thread and from a signal handler."""
 
     def counters(self) -> dict[str, Any]:
-        """Totals over all workers since the start. received = forwarded + answered + dropped, between batches.
+        """Totals over all workers since the start. received = forwarded + answered + dropped + waiting, between batches.
 
         Also responses, events_dropped, strikes_dropped, send_errors and batches; ``by_verdict``:
         {(action, rule, reason, peer): n}; ``monitored``: {(rule, peer): n};
@@ -321,7 +387,7 @@ class Engine:
         """
 
     def tables(self) -> dict[str, dict[str, int]]:
-        """entries, evictions and bytes of rates, strikes, bans, transactions, marks, leases, callers. Not for often."""
+        """entries, evictions and bytes of rates, strikes, bans, transactions, marks, leases, deferred, callers. Not for often."""
 
     def calls(self, now: int) -> dict[str, dict[str, int]]:
         """Of each trunk: ``out``, ``in`` and ``emergency``, its calls at the time ``now``, and ``limit``, what ``out`` may be.

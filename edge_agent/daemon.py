@@ -103,6 +103,7 @@ class Daemon:
             transactions_mib=settings.tables.transactions_mib,
             leases_mib=settings.tables.leases_mib,
             callers_mib=settings.tables.callers_mib,
+            deferred_mib=settings.tables.deferred_mib,
             secret=secret.current,
             old_secret=secret.old,
         )

@@ -1,9 +1,9 @@
 """Every metric once, and the equation they satisfy.
 
-    received = forwarded + answered + dropped
+    received = forwarded + answered + dropped + waiting
 
-Each datagram that the engine reads ends in exactly one of the three, so a
-message that got lost inside shows up as arithmetic. What a verdict cost or
+Each datagram that the engine reads ends in exactly one of the first three, or
+waits to be verified, so a message that got lost inside shows up as arithmetic. What a verdict cost or
 which rule gave it is told by ``verdicts_total``, whose sum is ``received``.
 
 The names are those of the exposition, without the prefix, and stay stable once
@@ -30,6 +30,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("forwarded_total", "counter", (), "Datagrams sent on to a peer."),
     Metric("answered_total", "counter", (), "Requests that the agent answered itself."),
     Metric("dropped_total", "counter", (), "Datagrams that ended here without an answer."),
+    Metric("waiting", "gauge", (), "INVITEs that wait to be verified or signed."),
     Metric("requests_total", "counter", ("transport", "method"), "Requests received, by method."),
     Metric("verdicts_total", "counter", ("action", "rule", "reason", "peer"), "Verdicts, by what was done and why."),
     Metric("monitored_total", "counter", ("rule", "peer"), "Findings of rules in monitor mode."),
@@ -52,17 +53,18 @@ METRICS: tuple[Metric, ...] = (
 
 
 class Balance(NamedTuple):
-    """The equation of this file, with its four numbers."""
+    """The equation of this file, with its five numbers."""
 
     received: int
     forwarded: int
     answered: int
     dropped: int
+    waiting: int
 
     @property
     def missing(self) -> int:
         """Messages that no counter accounts for. Anything but 0 at rest is a bug."""
-        return self.received - self.forwarded - self.answered - self.dropped
+        return self.received - self.forwarded - self.answered - self.dropped - self.waiting
 
 
 def balance(counters: Mapping[str, Any]) -> Balance:

@@ -284,6 +284,10 @@ REASONS: tuple[Reason, ...] = (
         "Busy Here",
         "callers of an open trunk that proved nothing are above their share of its budget",
     ),
+    # a call that waits for a verification
+    Reason("trying", "", 100, "Trying", "copy of an INVITE that waits to be verified or signed"),
+    Reason("cancel-deferred", "", 200, "OK", "CANCEL of an INVITE that waits to be verified or signed"),
+    Reason("cancelled", "", 487, "Request Terminated", "an INVITE that was cancelled while it waited"),
 )
 
 BY_NAME: dict[str, int] = {reason.name: number for number, reason in enumerate(REASONS)}

@@ -26,7 +26,16 @@ LONG: dict[str, str] = {
     "cext/header_names.pxi": "written by gen.py: one line per header name",
 }
 # Parts of the engine with functions for Python: made, published, read out, never on the path of a message.
-FACES = {"_hot.pyx", "bans_face.pxi", "batch.pxi", "engine.pxi", "inspect.pxi", "networks.pxi", "policy.pxi"}
+FACES = {
+    "_hot.pyx",
+    "bans_face.pxi",
+    "batch.pxi",
+    "deferred_face.pxi",
+    "engine.pxi",
+    "inspect.pxi",
+    "networks.pxi",
+    "policy.pxi",
+}
 # Prefixes of places that exist on one machine only. tests/ may use /tmp by name
 # in prose; code asks pytest for its folders.
 MACHINE_PATH = re.compile(r"""(?<![\w.$}/-])/(?:home|root|work|opt|Users|mnt)/[\w.]""")

@@ -23,7 +23,8 @@ def _head(status: dict[str, Any]) -> RenderableType:
         f"policy {policy['generation']} of {policy['loaded_at']} from {policy['file']} ({policy['mode']})",
         "peers  " + "  ".join(f"{peer['name']} ({peer['kind']})" for peer in status["peers"]),
         f"received {counters['received']} = forwarded {counters['forwarded']} + answered {counters['answered']}"
-        f" + dropped {counters['dropped']}" + (f"  MISSING {counters['missing']}" if counters["missing"] else ""),
+        f" + dropped {counters['dropped']} + waiting {counters['waiting']}"
+        + (f"  MISSING {counters['missing']}" if counters["missing"] else ""),
         f"not told: {dropped['events']} events, {dropped['log_lines']} log lines   send errors: {counters['send_errors']}",
     ]
     lines.append(bans_line(status["bans"]))

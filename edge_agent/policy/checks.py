@@ -185,7 +185,6 @@ _REFUSED_HINTS = {
     "transport": 'use transport = "udp"',
     "role": 'use role = "proxy"',
     "emergency": 'use emergency = "reject" or "route"',
-    "stir": 'use stir = "ignore"',
 }
 
 

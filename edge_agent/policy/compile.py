@@ -46,6 +46,9 @@ STRUCTURE_OPS = ("hops", "target", "interface", "dialog")
 LANE_OPS = ("malformed", "banned", "unknown_source", "emergency", "source_rate", "sweep", "auth_abuse")
 """Rows that are steps of the flow itself, not lines of the screen."""
 
+STIR = ("ignore", "tag", "require")
+"""What becomes of a trunk's Identity headers, in the engine's order."""
+
 Rate = tuple[float, int]
 S = TypeVar("S", bound=RuleSettings)
 
@@ -79,6 +82,10 @@ class PeerRow(NamedTuple):
     targets: tuple[tuple[str, int], ...]
     numbers: tuple[_hot.NumberSet, ...]
     modes: tuple[int, ...]
+    stir: int
+    """In the order of STIR."""
+    sign: bool
+    """Calls to this upstream get an Identity header."""
 
 
 class SourceRow(NamedTuple):
@@ -163,6 +170,8 @@ class Tables:
     strikes: Rate
     """Strikes that are forgotten in a second, and how many make a ban."""
     emergency_concurrent: int
+    stir_reject: bool
+    """A call whose certificate can't be had is refused, where verification is required."""
     grace_until: int
     """Monotonic nanoseconds up to which unproven in-dialog requests may be screened as new ones."""
     signatures: tuple[str, ...]
@@ -233,6 +242,7 @@ def compile_tables(loaded: Loaded, generation: int, grace_until: int = 0, wall_a
         emergency_caller_seconds=emergency.per_caller_seconds,
         strikes=(settings.bans.strikes / settings.bans.forget, settings.bans.strikes),
         emergency_concurrent=emergency.concurrent,
+        stir_reject=settings.stir.on_unavailable == "reject",
         grace_until=grace_until,
         signatures=tuple(_of(settings, "scanner", ScannerSettings).signatures),
         skeleton=skeleton(),
@@ -305,6 +315,8 @@ def _upstream(settings: Settings, upstream: Upstream, regions: _Regions) -> Peer
         targets=_pairs(upstream.targets),
         numbers=(),
         modes=_modes(settings, "U"),
+        stir=0,
+        sign=False,
     )
 
 
@@ -338,6 +350,8 @@ def _trunk(loaded: Loaded, trunk: Trunk, index: dict[str, int], regions: _Region
         targets=_pairs(trunk.contact),
         numbers=loaded.numbers.get(trunk.name, ()),
         modes=_modes(loaded.settings, "O" if trunk.open else "T", trunk),
+        stir=STIR.index(trunk.stir),
+        sign=False,
     )
 
 

@@ -208,10 +208,9 @@ class Trunk(Section):
     asserts: Annotated[list[str], NotBuilt("the check of asserted markings", quiet=([],))] = setting(
         [], 'Markings that it may assert, such as "PAI" or "Resource-Priority".'
     )
-    stir: Annotated[
-        Literal["ignore", "tag", "require"],
-        NotBuilt("verification of Identity headers", quiet=("ignore",), refused=("tag", "require")),
-    ] = setting("ignore", "Whether Identity headers are ignored, verified and marked, or required.")
+    stir: Literal["ignore", "tag", "require"] = setting(
+        "ignore", "Whether Identity headers are ignored, verified and marked, or required."
+    )
     rules: Annotated[dict[str, SerializeAsAny[RuleSettings]], BeforeValidator(_read_rules)] = setting(
         {}, "Settings of rules for this trunk alone: [trunk.rules.NAME]."
     )
@@ -242,6 +241,9 @@ class Tables(Section):
     transactions_mib: int = setting(64, "Transaction cache, MiB.", life=START, ge=1, le=16384)
     callers_mib: int = setting(8, "Who has called whom, for callee-rate, MiB.", life=START, ge=1, le=4096)
     leases_mib: int = setting(16, "Leases of calls, and marks, half each, MiB.", life=START, ge=1, le=4096)
+    deferred_mib: int = setting(
+        8, "INVITEs that wait to be verified or signed, MiB; each takes 21 KiB.", life=START, ge=1, le=64
+    )
     explain_mib: Annotated[int, NotBuilt("the memory of past decisions")] = setting(
         16, "Records of refused calls for explain, MiB.", life=START, ge=1, le=4096
     )

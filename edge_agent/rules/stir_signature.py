@@ -12,5 +12,4 @@ RULE = Rule(
     directions={"T": Mode.ENFORCE, "U": Mode.ENFORCE},
     finds="no Identity header where one is required, or none that verifies",
     answer="428, 436, 437, 438 or 403; or verstat",
-    built=False,
 )

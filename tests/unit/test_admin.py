@@ -24,6 +24,7 @@ COUNTERS: dict[str, Any] = {
     "forwarded": 5,
     "answered": 3,
     "dropped": 2,
+    "waiting": 0,
     "by_verdict": {
         ("forward", "", "pass", "acme"): 4,
         ("forward", "emergency", "emergency-routed", "acme"): 1,

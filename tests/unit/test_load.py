@@ -315,8 +315,6 @@ SECOND = ACME.replace('"acme"', '"second"').replace("0100", "0101")
             "trunk[acme].rules.dispersal.mode",
         ),
         (BASE + 'emergency = "redirect"\n', "not-built-refused", "trunk[acme].emergency"),
-        (BASE + 'stir = "tag"\n', "not-built-refused", "trunk[acme].stir"),
-        (BASE + 'stir = "require"\n', "not-built-refused", "trunk[acme].stir"),
         (LISTEN + 'transport = "tcp"\n' + CLOUD + ACME, "not-built-refused", "listen[127.0.0.1:5060].transport"),
         (LISTEN + 'transport = "tls"\n' + CLOUD + ACME, "not-built-refused", "listen[127.0.0.1:5060].transport"),
         (LISTEN + 'role = "redirect"\n' + CLOUD + ACME, "not-built-refused", "listen[127.0.0.1:5060].role"),

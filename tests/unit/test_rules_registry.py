@@ -38,6 +38,7 @@ BUILT = {
     "caller-anonymous": (Row("caller_anonymous"),),
     "do-not-originate": (Row("do_not_originate"),),
     "display-name": (Row("display_name"),),
+    "stir-signature": (),
 }
 
 

@@ -1,0 +1,208 @@
+# stir.pxi: Identity headers on their way through: which calls are verified or signed, what is told of it, and to whom.
+#
+# Verifying and making signatures is the control plane's (edge_agent/stir/); a call
+# that needs it waits in deferred.pxi. Here stands what the pump knows: who must be
+# asked, what holds when nobody answers, the verstat that the called side sees, and
+# the Reason that the calling side is told (RFC 9410). It reads no token.
+
+cdef enum:
+    STIR_TOLD_FOR = 200     # s: the longest that a call rings
+
+cdef const char *VERSTAT_TEXT[4]
+VERSTAT_TEXT[:] = [b"", b";verstat=TN-Validation-Passed", b";verstat=TN-Validation-Failed", b";verstat=No-TN-Validation"]
+
+# One reason of each cause that a Reason header may name; the sentence is the same.
+cdef int STIR_CAUSES[5]
+STIR_CAUSES[:] = [RSN_PASSPORT_STALE, RSN_IDENTITY_MISSING, RSN_CERTIFICATE_UNAVAILABLE, RSN_CERTIFICATE_PATH,
+                  RSN_IDENTITY_SYNTAX]
+
+
+# Whose number an Identity header vouches for (ATIS-1000074 §5.2.1): the asserted one, tel before sip, else From's.
+cdef uint64_t stir_caller(const uint8_t *p, SipMsg *m, Plan *plan) noexcept nogil:
+    cdef Identity *it
+    cdef uint64_t number, found = 0
+    cdef int i
+    for i in range(m.identities):
+        it = &m.identity[i]
+        if it.header == H_P_ASSERTED_IDENTITY and it.uri.number and (found == 0 or it.uri.scheme == SCHEME_TEL):
+            number = uri_canonical(p, &it.uri, plan)
+            if number:
+                found = number
+    return found or uri_canonical(p, &m.from_, plan)
+
+
+# Is the number that an Identity header of ours would vouch for the trunk's own?
+cdef bint stir_owned(Screen *s) noexcept nogil:
+    cdef uint64_t caller = stir_caller(s.p, s.m, &s.policy.plans[s.peer.plan])
+    return caller != 0 and peer_owns(s.policy, s.peer, caller)
+
+
+# A finding on a verification, by the trunk's settings: True when it decides, else it is only recorded.
+cdef bint stir_finding(Screen *s, Peer *trunk, int reason) noexcept nogil:
+    cdef int rule = s.policy.reason_rule[reason]
+    if trunk.stir == STIR_REQUIRE and trunk.mode[rule] == MODE_ENFORCE:
+        decide(s, ACT_ANSWER, reason)
+        return True
+    stir_record(s, reason)
+    return False
+
+
+cdef void stir_record(Screen *s, int reason) noexcept nogil:
+    if s.v.monitored == 0:
+        s.v.finding = <uint16_t>reason
+    s.v.monitored |= <uint64_t>1 << s.policy.reason_rule[reason]
+    s.v.told = <uint8_t>reason
+
+
+# Nobody could be asked, or nobody answered in time: what the settings say of a certificate that can't be had.
+cdef void stir_unanswered(Screen *s, Peer *trunk) noexcept nogil:
+    s.v.verstat = VERSTAT_UNKNOWN
+    if s.policy.stir_reject:
+        stir_finding(s, trunk, RSN_CERTIFICATE_UNAVAILABLE)
+    else:
+        stir_record(s, RSN_CERTIFICATE_UNAVAILABLE)
+
+
+# A new call that goes on, if nothing is asked: is it to be verified, or to be signed? Then it waits.
+cdef void stir_ask(Screen *s) noexcept nogil:
+    cdef uint16_t subject = s.peer_index if s.dir == DIR_TRUNK else s.v.route.peer
+    cdef Peer *trunk = &s.policy.peers[subject]
+    cdef bint vouched = s.m.present >> H_IDENTITY & 1
+    cdef uint8_t asks = 0
+    if trunk.stir != STIR_IGNORE and trunk.mode[s.policy.reason_rule[RSN_IDENTITY_MISSING]] != MODE_OFF:
+        s.v.verstat = VERSTAT_UNKNOWN
+        if vouched:
+            asks = ASK_VERIFY
+        elif trunk.stir == STIR_REQUIRE and stir_finding(s, trunk, RSN_IDENTITY_MISSING):
+            return
+    if s.dir == DIR_TRUNK and not vouched and s.policy.peers[s.v.route.peer].sign:
+        asks |= ASK_SIGN
+    if asks == 0 or s.trace != NULL:
+        return
+    if asks & ASK_VERIFY and s.m.length > DEFER_BYTES:
+        s.v.verstat = VERSTAT_FAILED
+        stir_finding(s, trunk, RSN_IDENTITY_SIZE)
+    elif deferred_put(s, subject, asks, asks & ASK_SIGN and stir_owned(s)):
+        s.v.action = ACT_DEFER
+    else:
+        s.state.deferred.full += 1
+        if asks & ASK_VERIFY:
+            stir_unanswered(s, trunk)
+
+
+# What was answered, put into the verdict. The call is about to go on, or is refused.
+cdef void stir_answered(Screen *s, DeferSlot *d, bint decided) noexcept nogil:
+    cdef uint16_t subject = peer_by_id(s.policy, d.subject_id)
+    s.v.value = d.value
+    s.v.limit = d.limit
+    s.v.monitored = d.monitored
+    s.v.finding = d.finding
+    if decided:
+        s.v.verstat = d.verstat
+        s.v.told = d.told
+        if d.reason:
+            decide(s, ACT_ANSWER, d.reason)
+    elif d.asks & ASK_VERIFY:
+        s.state.deferred.full += 1
+        if subject != NO_PEER:
+            stir_unanswered(s, &s.policy.peers[subject])
+
+
+cdef uint64_t stir_hash(State *state, const uint8_t *p, SipMsg *m, int status) noexcept nogil:
+    cdef EaSip h
+    ea_sip_init(&h, state.keys.table)
+    ea_key_word(&h, <uint64_t>status | <uint64_t>m.cseq << 8 << 8 | <uint64_t>9 << 56)
+    ea_key_slice(&h, p + m.call_id.off, m.call_id.len)
+    ea_key_slice(&h, p + m.from_tag.off, m.from_tag.len)
+    return ea_key_end(&h, NULL)
+
+
+# A call goes on although its verification failed: its replies will say so.
+cdef void stir_remember(Screen *s) noexcept nogil:
+    cdef int status = ea_reasons[s.v.told].status
+    mark_set(&s.state.marks, stir_hash(s.state, s.p, s.m, status), s.now, STIR_TOLD_FOR * 1000000000ULL)
+    ea_set_relaxed(&s.state.stir_told, s.now + STIR_TOLD_FOR * 1000000000ULL)
+
+
+# A response to a call whose verification failed: it tells the cause, but a 100, which goes no further than one hop.
+cdef void stir_tell(Screen *s) noexcept nogil:
+    cdef int i
+    if s.m.method != M_INVITE or s.m.status == 100 or ea_get_relaxed(&s.state.stir_told) <= s.now:
+        return
+    for i in range(5):
+        if mark_live(&s.state.marks, stir_hash(s.state, s.p, s.m, ea_reasons[STIR_CAUSES[i]].status), s.now, False):
+            s.v.told = <uint8_t>STIR_CAUSES[i]
+            return
+
+
+# ---- what the wire shows ----
+
+# Where the parameters of a SIP URI's user part end: its '@'. 0: there is none.
+cdef inline uint32_t user_end(const uint8_t *p, Uri *u) noexcept nogil:
+    cdef uint32_t at = u.host.off - (2 if u.flags & URI_V6 else 1)
+    return at if u.user.len and at >= u.user.off + u.user.len and p[at] == b'@' else 0
+
+
+# Cuts each verstat that stands in [start, end), which begins with or behind the number.
+cdef void edit_cut_verstat(Edits *e, const uint8_t *p, uint32_t start, uint32_t end) noexcept nogil:
+    cdef uint32_t at = ea_find(p, start, end, b';'), next_
+    while at < end:
+        next_ = ea_find(p, at + 1, end, b';')
+        if next_ - at >= 8 and ea_same_fold(p + at + 1, b"verstat", 7) and (next_ - at == 8 or p[at + 8] == b'='):
+            edit_add(e, at, next_ - at, NULL, 0)
+        at = next_
+
+
+# The asserted number's URI, or From's, says how it was verified (in place of what its sender wrote there).
+cdef void edit_verstat(Edits *e, Screen *s) noexcept nogil:
+    cdef const uint8_t *text = <const uint8_t *>VERSTAT_TEXT[s.v.verstat]
+    cdef uint32_t n = <uint32_t>strlen(<const char *>text), at
+    cdef Uri *u = &s.m.from_
+    cdef bint bracketed
+    cdef int i
+    for i in range(s.m.identities):
+        if s.m.identity[i].header == H_P_ASSERTED_IDENTITY and s.m.identity[i].uri.number:
+            u = &s.m.identity[i].uri
+            break
+    if u.number == 0:
+        return
+    at = u.whole.off + u.whole.len
+    bracketed = s.p[u.whole.off - 1] == b'<' and s.p[at] == b'>'
+    if u.scheme == SCHEME_TEL:
+        edit_cut_verstat(e, s.p, u.user.off + u.user.len, at)
+        if not bracketed:
+            # Without brackets a parameter would be the header's.
+            edit_add(e, u.whole.off, 0, <const uint8_t *>b"<", 1)
+        edit_add(e, at, 0, text, n)
+        if not bracketed:
+            edit_add(e, at, 0, <const uint8_t *>b">", 1)
+        return
+    at = user_end(s.p, u)
+    if at == 0:
+        return
+    edit_cut_verstat(e, s.p, u.user.off + u.user.len, at)
+    edit_add(e, at, 0, text, n)
+    if bracketed and not uri_has_user_phone(s.p, u):
+        at = uri_authority(s.p, u).off + uri_authority(s.p, u).len
+        edit_add(e, at, 0, <const uint8_t *>b";user=phone", 11)
+
+
+cdef bint uri_has_user_phone(const uint8_t *p, Uri *u) noexcept nogil:
+    cdef uint32_t at = u.params.off, end = u.params.off + u.params.len, next_
+    while at < end:
+        next_ = ea_find(p, at + 1, end, b';')
+        if next_ - at == 11 and ea_same_fold(p + at, b";user=phone", 11):
+            return True
+        at = next_
+    return False
+
+
+# Reason: STIR;cause=438;text="Invalid Identity Header" (RFC 9410 §3), before the end of a response's header.
+cdef void edit_told(Edits *e, Screen *s) noexcept nogil:
+    cdef const EaReason *reason = &ea_reasons[s.v.told]
+    cdef uint8_t *to = ea_put(e.free, b"Reason: STIR;cause=", 19)
+    to = ea_put_uint(to, reason.status)
+    to = ea_put(to, b";text=\"", 7)
+    to = ea_put(to, reason.phrase, reason.phrase_len)
+    to = ea_put(to, b"\"\r\n", 3)
+    edit_scratch(e, s.m.header_end - 2, 0, to)
