@@ -118,8 +118,8 @@ cdef explain_stir(Screen *s):
     if subject == NO_PEER:
         return
     trunk = &s.policy.peers[subject]
-    explain_step(s, RSN_IDENTITY_MISSING, trunk.mode[rule] if trunk.stir != STIR_IGNORE else MODE_OFF,
-                 s.v.told or s.v.reason)
+    if trunk.stir != STIR_IGNORE:
+        explain_step(s, RSN_IDENTITY_MISSING, trunk.mode[rule], s.v.told or s.v.reason)
 
 
 # Engine.explain: one message through the stages of the engine, with a trace that makes every op leave state alone.

@@ -110,6 +110,8 @@ def _untold(rule: Rule, peer: str) -> Step:
         return _hot.Step(rule.name, "enforce", False, "", "", 0, 0, f"looks at {whom} only")
     if rule.name in ("sweep", "auth-abuse"):
         return _hot.Step(rule.name, "", False, "", "", 0, 0, "looks at what upstreams answer")
+    if rule.name == "stir-signature":
+        return _hot.Step(rule.name, "", False, "", "", 0, 0, "looks at new calls of trunks whose stir isn't ignore")
     return _hot.Step(rule.name, "", False, "", "", 0, 0, "not reached")
 
 
@@ -118,6 +120,8 @@ def _peer(engine: _hot.Engine, data: bytes, sender: tuple[str, int], listener: i
     batch = _hot.Batch(1)
     batch.add(data, sender, listener)
     engine.process(batch, time.monotonic_ns(), _hot.OutBatch())
+    if waiting := engine.deferred():
+        return waiting[0].peer
     return next((peer for _, _, _, peer in engine.counters()["by_verdict"]), "")
 
 
