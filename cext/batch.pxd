@@ -13,7 +13,9 @@ cdef enum:
     MAX_GROWTH = 1400
     OUT_BYTES = MAX_BATCH * (SLOT_BYTES + MAX_GROWTH)
 
-    RECEIVE_CONTROL = 64    # bytes of control data with a packet: IPV6_PKTINFO
+    RECEIVE_CONTROL = 64    # bytes of control data with a packet: IPV6_PKTINFO and the hop limit
+    CONTROL_LOCAL = 1       # what of it is wanted: the address that it was sent to
+    CONTROL_DISTANCE = 2    # and its hop count
     CONTROL_BYTES = 64      # and with what is sent: that, and UDP_SEGMENT
 
     MAX_BLANKS = 192        # put into one datagram to bring it to the length of its train
@@ -23,6 +25,7 @@ cdef struct Packet:
     uint32_t len
     uint16_t listener
     uint16_t truncated
+    uint32_t distance       # hops that it had left (TTL); 0: not known
     EaAddr source
     EaAddr local            # that it was sent to; of a wildcard listener only, and zero when the kernel doesn't say
 

@@ -75,8 +75,10 @@ cdef class Batch:
     def __len__(self) -> int:
         return self.count
 
-    def add(self, data: bytes, source: tuple, listener: int = 0, pad: int = 0) -> None:
-        """Appends a datagram. ``pad`` fills the bytes behind it, which must never matter. IndexError when full."""
+    def add(self, data: bytes, source: tuple, listener: int = 0, pad: int = 0, distance: int = 0) -> None:
+        """Appends a datagram. ``pad`` fills the bytes behind it, which must never matter; ``distance``: hops that it had
+        left, 0 not known. IndexError when full.
+        """
         cdef Packet *packet
         cdef const uint8_t *raw = data
         if self.count == self.slots:
@@ -90,6 +92,7 @@ cdef class Batch:
         packet.len = <uint32_t>len(data)
         packet.listener = listener
         packet.truncated = 0
+        packet.distance = distance
         memset(&packet.local, 0, sizeof(packet.local))
         self.count += 1
 

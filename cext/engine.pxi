@@ -33,6 +33,7 @@ cdef class Engine:
     cdef object policy
     cdef int most_listeners             # that a pump was given
     cdef uint64_t wildcards             # bit listener; listeners stay as they were at start
+    cdef bint measured                  # some trunk's distance is looked at
     cdef dict slots                     # peer name -> slot in State and counters
     cdef list slot_names
     cdef list reused                    # (slot, peer id) that changed hands in this publish
@@ -157,6 +158,7 @@ cdef class Engine:
         old = self.policy
         if old is not None:
             self.keep_health(policy, old)
+        self.measured = any(peer.distance for peer in policy.tables.peers)
         self.wildcards = sum(1 << n for n, at in enumerate(policy.tables.listeners) if at.host in _WILDCARDS)
         ea_set_ptr(&self.policy_now, &policy.image)
         ea_fence()

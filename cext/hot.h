@@ -724,6 +724,17 @@ static inline void ea_local(EaAddr *a, struct msghdr *m)
     }
 }
 
+/* How many hops a message had left (TTL or hop limit), 0 when the kernel doesn't say. */
+static inline uint32_t ea_distance(struct msghdr *m)
+{
+    int hops = 0;
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c))
+        if ((c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_TTL)
+            || (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_HOPLIMIT))
+            memcpy(&hops, CMSG_DATA(c), sizeof hops);
+    return hops > 0 && hops < 256 ? (uint32_t)hops : 0;
+}
+
 /* How full a socket's receive buffer is, in parts of 256. The kernel gives freed room back late, so up to a quarter may be
    empty already. */
 static inline uint32_t ea_queue_fill(int fd)

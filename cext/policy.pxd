@@ -134,6 +134,7 @@ cdef struct Peer:
     uint64_t callee_known_ns        # how long callee-rate knows who called
     uint64_t concurrent     # trunk-calls
     uint8_t stir            # STIR_, of a trunk: calls from it and to it
+    uint8_t distance        # MODE_ of source-hops
     uint8_t sign            # an upstream whose calls get an Identity header
     uint8_t mode[MAX_RULES]
 

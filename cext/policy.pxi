@@ -111,6 +111,7 @@ cdef class Policy:
             p.concurrent = peer.concurrent
             p.stir = peer.stir
             p.sign = peer.sign
+            p.distance = peer.distance
             p.open = peer.open
             p.domain = self.put_text(peer.domain)
             p.marks = self.put_bytes(b"".join(bytes([len(mark)]) + mark.encode() for mark in peer.marks))

@@ -10,7 +10,8 @@ cdef void engine_drain(Engine engine, Worker *w, int *fds, uint32_t at, int roun
     cdef uint16_t listener = <uint16_t>(at % MAX_LISTENERS)
     cdef int i, r
     for i in range(rounds):
-        r = receive_batch(batch, fds[at], listener, engine.wildcards >> listener & 1, pacing)
+        r = receive_batch(batch, fds[at], listener, <int>(engine.wildcards >> listener & 1) * CONTROL_LOCAL
+                          | <int>engine.measured * CONTROL_DISTANCE, pacing)
         if r <= 0:
             break
         ea_count(&w.batches, 1)

@@ -211,7 +211,7 @@ cdef extern from *:
         {"copies", "", 0, 0},
         {"banned", "", 0, 0},
         {"denied", "", 0, 0},
-        {"source-hops", "", 0, 0},
+        {"source-hops", "Source Not Recognised", 403, 21},
         {"trunk-calls", "Busy Here", 486, 9},
         {"method-rate", "Busy Here", 486, 9},
         {"answer-limit", "", 0, 0},

@@ -17,7 +17,8 @@ cdef struct Pacing:
     uint32_t penalty
 
 
-# Control data is asked for where a listener's own address doesn't say which of ours a packet was sent to.
+# Control data is asked for where a listener's own address doesn't say which of ours a packet was sent to, and where a
+# trunk's distance is looked at.
 cdef void batch_control(Batch batch, bint wanted) noexcept nogil:
     cdef uint32_t i
     for i in range(batch.slots):
@@ -27,14 +28,14 @@ cdef void batch_control(Batch batch, bint wanted) noexcept nogil:
 
 
 # Adds what waits at the socket to the batch. Returns how many packets that were, negative on an error.
-cdef int receive_more(Batch batch, int fd, uint16_t listener, bint wildcard) noexcept nogil:
+cdef int receive_more(Batch batch, int fd, uint16_t listener, int control) noexcept nogil:
     cdef uint32_t i, first = batch.count
     cdef int n
     cdef Packet *packet
     for i in range(first, batch.slots):
         batch.header[i].msg_hdr.msg_namelen = sizeof(sockaddr_storage)
-    if EA_UNLIKELY(wildcard or batch.controlled):
-        batch_control(batch, wildcard)
+    if EA_UNLIKELY(control or batch.controlled):
+        batch_control(batch, control != 0)
     n = recvmmsg(fd, batch.header + first, batch.slots - first, MSG_DONTWAIT, NULL)
     if n <= 0:
         return n
@@ -44,24 +45,27 @@ cdef int receive_more(Batch batch, int fd, uint16_t listener, bint wildcard) noe
         packet.truncated = (batch.header[i].msg_hdr.msg_flags & MSG_TRUNC) != 0
         packet.listener = listener
         ea_from_sockaddr(&packet.source, &batch.name[i])
-        if EA_UNLIKELY(wildcard):
+        packet.distance = 0
+        if EA_UNLIKELY(control & CONTROL_LOCAL):
             ea_local(&packet.local, &batch.header[i].msg_hdr)
+        if EA_UNLIKELY(control & CONTROL_DISTANCE):
+            packet.distance = ea_distance(&batch.header[i].msg_hdr)
     batch.count = first + <uint32_t>n
     return n
 
 
 # One batch. `pacing` NULL: without a pause.
-cdef int receive_batch(Batch batch, int fd, uint16_t listener, bint wildcard, Pacing *pacing) noexcept nogil:
+cdef int receive_batch(Batch batch, int fd, uint16_t listener, int control, Pacing *pacing) noexcept nogil:
     cdef int n, more
     batch.count = 0
-    n = receive_more(batch, fd, listener, wildcard)
+    n = receive_more(batch, fd, listener, control)
     if n <= 0 or n >= PAUSE_BELOW or pacing == NULL:
         return n
     if pacing.rest:
         pacing.rest -= 1
         return n
     ea_pause(PAUSE_NS)
-    more = receive_more(batch, fd, listener, wildcard)
+    more = receive_more(batch, fd, listener, control)
     if more >= PAUSE_PAYS:
         pacing.penalty = 0
     else:

@@ -179,6 +179,7 @@ cdef void screen_ack(Screen *s) noexcept nogil:
         decide(s, ACT_DROP, RSN_HOPS)
         return
     if tag_is_own(s.state, s.p, s.m, &s.packet.source, s.now):
+        distance_learn(s)
         if s.peer.open and s.trace == NULL:
             caller_ack(s)
         decide(s, ACT_DROP, RSN_ACK_ABSORBED)
@@ -192,6 +193,7 @@ cdef void screen_ack(Screen *s) noexcept nogil:
         return
     # The cookie comes first: some phones send the ACK of a 2xx with its INVITE's branch.
     if s.cookie_state == COOKIE_GOOD:
+        distance_learn(s)
         if route_dialog(s) == 0:
             decide(s, ACT_FORWARD, RSN_PASS)
         else:
@@ -249,6 +251,7 @@ cdef void screen_cancel(Screen *s) noexcept nogil:
 # A request inside a dialog that its cookie proves.
 cdef void screen_in_dialog(Screen *s) noexcept nogil:
     cdef int reason
+    distance_learn(s)
     s.ops = OPS_STRUCTURE
     # The originator chose its caller ID; the other side's From is what it was called, but its other headers are its own.
     if s.m.method in (M_INVITE, M_UPDATE, M_REFER) and not s.cookie.emergency:
@@ -303,6 +306,8 @@ cdef void screen_new(Screen *s) noexcept nogil:
     if s.lane != LANE_NONE:
         if s.v.action == ACT_NONE:
             screen_lane(s)
+    elif EA_UNLIKELY(s.peer.distance != MODE_OFF) and distance_finding(s):
+        pass
     elif not screen_rows(s, s.policy.structure_rows, s.policy.row_count) and s.v.action == ACT_NONE:
         screen_pass(s)
         if call and s.v.action == ACT_FORWARD:
@@ -379,75 +384,6 @@ cdef void screen_request(Screen *s) noexcept nogil:
         screen_new(s)
 
 
-# A finding on a stranger's message, by the rule's mode for strangers: it decides, or is only recorded.
-cdef bint screen_stranger(Screen *s, int reason) noexcept nogil:
-    cdef int rule = s.policy.reason_rule[reason]
-    if reason == 0 or s.policy.unknown_mode[rule] == MODE_OFF:
-        return False
-    s.v.value = s.found
-    s.v.limit = s.limit
-    if s.policy.unknown_mode[rule] == MODE_MONITOR:
-        s.v.monitored |= <uint64_t>1 << rule
-        return False
-    decide(s, ACT_DROP, reason)
-    return True
-
-
-# A source that no peer's longer network claims, or an open trunk's caller, and the lists of networks.
-cdef int screen_listed(Screen *s) noexcept nogil:
-    if s.policy.listed.count == 0:
-        return 0
-    s.listed = <uint8_t>list_match(&s.policy.listed, &s.packet.source, s.now)
-    return RSN_DENIED if s.listed == LIST_DENY else 0
-
-
-# What a stranger or an open trunk's caller pays before it is read. True when it is read no further.
-cdef bint screen_unread(Screen *s) noexcept nogil:
-    cdef int reason = screen_listed(s)
-    s.source = source_key(s.state, &s.packet.source, 128 if s.packet.source.v4 else 64)
-    if reason == 0 and s.listed != LIST_ALLOW:
-        reason = op_banned(s)
-        s.v.value = s.found
-    if s.peer != NULL:
-        if not caller_unread(s, reason):
-            return False
-    elif reason:
-        decide(s, ACT_DROP, reason)
-    elif not screen_stranger(s, op_source_rate(s)):
-        return False
-    screen_pass_over(s)
-    return True
-
-
-# Decided before it was read.
-cdef void screen_pass_over(Screen *s) noexcept nogil:
-    s.m.kind = KIND_ERROR
-    s.m.reason = s.v.reason
-    s.m.rows = 0
-    s.m.method = M_UNKNOWN
-
-
-# Port 0 is nobody's: the kernel sends nothing there, so a call from there could never be answered.
-cdef void screen_portless(Screen *s) noexcept nogil:
-    decide(s, ACT_DROP, RSN_SOURCE_PORT)
-    screen_pass_over(s)
-
-
-# A source that nobody configured: never forwarded. Only an emergency call is told so.
-cdef void screen_unknown(Screen *s) noexcept nogil:
-    if s.m.reason:
-        decide(s, ACT_DROP, s.m.reason)
-        return
-    if s.m.kind == KIND_RESPONSE:
-        decide(s, ACT_DROP, RSN_RESPONSE_SOURCE)
-        return
-    if s.m.method == M_INVITE and emergency_match(&s.policy.emergencies[0], s.p, &s.m.uri) == LANE_CALL:
-        decide(s, ACT_ANSWER, RSN_EMERGENCY_UNKNOWN)
-        return
-    if not screen_stranger(s, op_scanner(s)):
-        decide(s, ACT_DROP, RSN_UNKNOWN_SOURCE)
-
-
 # The refusal of an INVITE that has a To tag can't carry ours: the cache must tell its ACK.
 cdef void screen_remember(Screen *s) noexcept nogil:
     if s.m.method != M_INVITE or s.m.to_tag.len == 0 or s.trace != NULL:
@@ -480,6 +416,7 @@ cdef void screen_message(Screen *s) noexcept nogil:
         if EA_UNLIKELY(300 <= s.m.status < 400) and reason == 0:
             screen_redirect(s)
         if reason == 0:
+            distance_learn(s)
             stir_tell(s)
     elif s.m.core:
         decide(s, ACT_DROP if s.m.kind != KIND_REQUEST or s.m.method == M_ACK else ACT_ANSWER, s.m.reason)

@@ -35,5 +35,6 @@ cdef extern from "hot.h" nogil:
     ssize_t read(int, void *, size_t)
     int munmap(void *, size_t)
     void ea_local(EaAddr *, msghdr *)
+    uint32_t ea_distance(msghdr *)
     void ea_from_sockaddr(EaAddr *, const sockaddr_storage *)
     uint32_t ea_to_sockaddr(const EaAddr *, int, sockaddr_storage *)

@@ -217,8 +217,8 @@ class Batch:
         """ValueError outside 1 to 64."""
 
     def __len__(self) -> int: ...
-    def add(self, data: bytes, source: _Address, listener: int = 0, pad: int = 0) -> None:
-        """Copies a datagram in. IndexError when full, ValueError above 65,536 bytes, OSError for no literal address."""
+    def add(self, data: bytes, source: _Address, listener: int = 0, pad: int = 0, distance: int = 0) -> None:
+        """Copies a datagram in; ``distance``: hops it had left (TTL), 0 not known. IndexError when full, ValueError above 65,536 bytes, OSError for no literal address."""
 
     def clear(self) -> None:
         """Empties the batch; its room is used again."""

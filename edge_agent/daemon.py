@@ -180,6 +180,7 @@ class Daemon:
         grace_until = grace_end(self._key_made, loaded.settings.keys.grace, time.time(), time.monotonic_ns())
         swap(self._engine, loaded, generation, grace_until, time.time_ns() - time.monotonic_ns())
         told = self._listeners.steer(known_networks(loaded.settings))
+        self._listeners.measure(any(trunk.distance != "ignore" for trunk in loaded.settings.trunk))
         return [told] if told else []
 
     # Control plane

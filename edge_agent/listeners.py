@@ -29,6 +29,7 @@ STRANGERS_BUFFER = 1 << 20  # what strangers may have waiting: more would only m
 SO_RCVBUFFORCE = 33
 SO_ATTACH_REUSEPORT_CBPF = 51
 IP_PKTINFO = 8  # linux/in.h
+IP_RECVTTL = 12  # ip(7)
 
 SMALLEST_PROGRAM = 64  # instructions: with fewer it isn't worth asking the kernel again
 
@@ -132,6 +133,14 @@ class Listeners:
             if made.ranges < made.wanted:
                 return f"{made.wanted} known networks were joined to {made.ranges} ranges for the kernel"
             return ""
+
+    def measure(self, wanted: bool) -> None:
+        """Has the kernel say with each message how many hops it had left, or not."""
+        for sock in (sock for rows in (self.sockets, self.strangers) for row in rows for sock in row):
+            if sock.family == socket.AF_INET6:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVHOPLIMIT, wanted)
+            else:
+                sock.setsockopt(socket.IPPROTO_IP, IP_RECVTTL, wanted)
 
     def close(self) -> None:
         _close(self.sockets)

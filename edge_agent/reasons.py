@@ -209,7 +209,13 @@ REASONS: tuple[Reason, ...] = (
     # floods, bans, concurrency
     Reason("banned", "banned", 0, "", "the source is on the ban list"),
     Reason("denied", "banned", 0, "", "the source's network is on the deny list"),
-    Reason("source-hops", "unknown-source", 0, "", "a peer's address, but from another distance than the peer's own"),
+    Reason(
+        "source-hops",
+        "unknown-source",
+        403,
+        "Source Not Recognised",
+        "a trunk's address, but from another distance (hop count) than what has proven to be the trunk's",
+    ),
     Reason("trunk-calls", "trunk-calls", 486, "Busy Here", "more concurrent calls than the trunk may have"),
     Reason("method-rate", "trunk-rate", 486, "Busy Here", "more requests of this method per second than its budget"),
     Reason("answer-limit", "", 0, "", "more answers per second than the agent gives one peer outside of calls"),

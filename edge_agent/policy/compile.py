@@ -49,6 +49,9 @@ LANE_OPS = ("malformed", "banned", "unknown_source", "emergency", "source_rate",
 STIR = ("ignore", "tag", "require")
 """What becomes of a trunk's Identity headers, in the engine's order."""
 
+DISTANCE = ("ignore", "monitor", "enforce")
+"""What becomes of a trunk's messages from another distance than its own, in the engine's order of modes."""
+
 Rate = tuple[float, int]
 S = TypeVar("S", bound=RuleSettings)
 
@@ -86,6 +89,8 @@ class PeerRow(NamedTuple):
     """In the order of STIR."""
     sign: bool
     """Calls to this upstream get an Identity header."""
+    distance: int
+    """In the order of DISTANCE."""
 
 
 class SourceRow(NamedTuple):
@@ -317,6 +322,7 @@ def _upstream(settings: Settings, upstream: Upstream, regions: _Regions) -> Peer
         modes=_modes(settings, "U"),
         stir=0,
         sign=False,
+        distance=0,
     )
 
 
@@ -352,6 +358,7 @@ def _trunk(loaded: Loaded, trunk: Trunk, index: dict[str, int], regions: _Region
         modes=_modes(loaded.settings, "O" if trunk.open else "T", trunk),
         stir=STIR.index(trunk.stir),
         sign=False,
+        distance=DISTANCE.index(trunk.distance),
     )
 
 

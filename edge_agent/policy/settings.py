@@ -174,6 +174,10 @@ class Trunk(Section):
     tls_names: Annotated[list[Domain], NotBuilt("trunks told by their TLS certificate", quiet=([],))] = setting(
         [], "Names in its TLS client certificate, instead of sources."
     )
+    distance: Literal["ignore", "monitor", "enforce"] = setting(
+        "ignore",
+        "New requests whose IP hop count (TTL) isn't what the trunk's proven messages had: passed, recorded, 403.",
+    )
     open: bool = setting(
         False, "Takes callers from any address, or from any of sources where they are given, told apart by address."
     )
