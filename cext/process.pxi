@@ -96,8 +96,15 @@ cdef void engine_process(Engine engine, PolicyImage *policy, Batch batch, uint64
 
 # A call that waited goes on, is refused, or was taken back. What was counted for it when it came is counted.
 cdef void screen_resumed(Screen *s, bint decided, bint cancelled) noexcept nogil:
+    cdef Verdict was
     route_own(s)
     s.loop = loop_hash(s.state, s.p, s.m, s.peer.id)
+    if s.deferred.repeated:
+        if txn_peek(&s.state.transactions, s.key, s.now, &was) and was.action == ACT_FORWARD:
+            screen_repeat(s, &was)
+        else:
+            decide(s, ACT_DROP, RSN_RETRANSMISSION)
+        return
     if cancelled:
         decide(s, ACT_ANSWER, RSN_CANCELLED)
     else:
@@ -105,6 +112,7 @@ cdef void screen_resumed(Screen *s, bint decided, bint cancelled) noexcept nogil
         if s.v.action == ACT_NONE:
             screen_pass(s)
             if s.v.action == ACT_FORWARD:
+                s.v.signed_ = s.deferred.text_len != 0
                 screen_goes(s)
                 screen_credentials(s)
     txn_settle(&s.state.transactions, s.key, s.now, txn_pack(&s.v, s.peer.slot))

@@ -302,6 +302,10 @@ cdef void screen_new(Screen *s) noexcept nogil:
                 decide(s, ACT_ANSWER, RSN_TRYING)
             else:
                 screen_repeat(s, &was)
+                # The first copy may be the one that got lost: this one is signed as well.
+                if EA_UNLIKELY(was.signed_) and s.v.action == ACT_FORWARD and deferred_put(
+                        s, s.peer_index, ASK_SIGN, stir_owned(s)):
+                    s.v.action = ACT_DEFER
             return
     if s.lane != LANE_NONE:
         if s.v.action == ACT_NONE:

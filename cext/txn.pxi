@@ -24,11 +24,12 @@ cdef extern from *:
     uint64_t TXN_LIFE
 
 
-# action 2 | reason 10 | status 10 | target 12 | peer slot 12 | flags 8 | copies 6 | verstat 2, from bit 0 up. Of a call
+# action 2 | reason 10 | status 10 | target 12 | peer slot 12 | flags 8 | copies 6 | verstat 2 | signed 1, from bit 0 up. Of a call
 # that waits (ACT_DEFER) the action is none, and the target its slot in deferred.pxi.
 cdef inline uint64_t txn_pack(Verdict *v, uint16_t slot) noexcept nogil:
     return (<uint64_t>(v.action & 3) | <uint64_t>v.reason << 2 | <uint64_t>v.status << 12 | <uint64_t>(v.route.target & 4095) << 22
-            | <uint64_t>slot << 34 | <uint64_t>(v.route.flags & 255) << 46 | <uint64_t>v.verstat << 60 | <uint64_t>1 << 63)
+            | <uint64_t>slot << 34 | <uint64_t>(v.route.flags & 255) << 46 | <uint64_t>v.verstat << 60
+            | <uint64_t>v.signed_ << 62 | <uint64_t>1 << 63)
 
 
 cdef inline void txn_unpack(uint64_t packed, Verdict *v) noexcept nogil:
@@ -38,6 +39,7 @@ cdef inline void txn_unpack(uint64_t packed, Verdict *v) noexcept nogil:
     v.route.target = <uint16_t>(packed >> 22 & 4095)
     v.route.flags = <uint32_t>(packed >> 46 & 255)
     v.verstat = <uint8_t>(packed >> 60 & 3)
+    v.signed_ = <uint8_t>(packed >> 62 & 1)
 
 
 # Workers take the time once a batch, so an entry may be a little younger than `now`.

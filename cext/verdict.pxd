@@ -41,6 +41,7 @@ cdef struct Verdict:
     uint8_t action          # ACT_
     uint8_t rule            # index in the policy's rules; 255: none
     uint8_t verstat         # VERSTAT_, of a request that goes on
+    uint8_t signed_         # it got an Identity header, and its copies get one too
     uint8_t told            # RSN_ of the failed verification that the replies tell of, 0: none
     uint16_t reason         # RSN_
     uint16_t status         # SIP status of an answer

@@ -314,6 +314,23 @@ def test_an_identity_is_put_in() -> None:
     assert went.message.headers[-1][0] == "Date" and went.message.body
 
 
+def test_a_copy_of_a_signed_call_is_signed_too() -> None:
+    """The first one may have been lost behind us."""
+    world, invite = Waiting(policy("tag")), signed()
+    world.put(invite)
+    world.engine.resolve(world.take().ticket, verstat=PASSED, text=b"first")
+    [went] = world.resume()
+    assert world.put(invite) == [] and world.waiting() == 1
+    one = world.take()
+    assert (one.sign, one.verify) == (True, False)
+    world.engine.resolve(one.ticket, text=b"second")
+    [again] = world.resume()
+    assert again.message.all("Identity") == [IDENTITY, "second"] and again.to == went.to
+    assert again.message.one("From") == went.message.one("From")
+    assert param(again.message.all("Via")[0], "branch") == param(went.message.all("Via")[0], "branch")
+    assert world.engine.calls(world.now)["acme"]["out"] == 1 and world.waiting() == 0
+
+
 def test_what_can_be_answered() -> None:
     world = Waiting(policy("require"))
     world.put(signed())
