@@ -226,12 +226,23 @@ def _socket_of(config: Path | None) -> Path:
 
 @commands.command()
 @click.argument("name", required=False)
+@click.option(
+    "--clauses", is_flag=True, help="Instead, each clause of the acceptable-use policy with the rules that hold it."
+)
 @json_option
-def rules(name: str | None, as_json: bool) -> None:
+def rules(name: str | None, clauses: bool, as_json: bool) -> None:
     """List the rules in screening order, or tell all about one."""
     from edge_agent import reference
     from edge_agent.show import complain, console, print_json
 
+    if clauses:
+        if name is not None:
+            raise click.UsageError("--clauses tells of all rules")
+        from edge_agent.clauses import describe
+
+        found = describe()
+        print_json(found) if as_json else console().print(reference.render_clauses(found))
+        return
     described = reference.describe()
     if name is not None:
         described = [rule for rule in described if rule["name"] == name]

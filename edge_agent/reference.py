@@ -52,6 +52,14 @@ def render_all(rules: list[dict[str, Any]]) -> RenderableType:
     return Group(table, Text("S: structural, always holds. Modes are the defaults; edge-agent rules NAME tells more."))
 
 
+def render_clauses(clauses: list[dict[str, Any]]) -> RenderableType:
+    table = Table("clause", "asks", "held", "by the rules", "what is beyond", title="Policy", title_justify="left")
+    for clause in clauses:
+        names = ", ".join([*clause["rules"], *(f"({name})" for name in clause["not_built"])])
+        table.add_row(str(clause["clause"]), clause["asks"], clause["held"], names, clause["beyond"])
+    return Group(table, Text("In brackets: not built yet."))
+
+
 def _name(rule: dict[str, Any]) -> str:
     return f"{rule['name']} S" if rule["structural"] else str(rule["name"])
 

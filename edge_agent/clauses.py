@@ -1,0 +1,117 @@
+"""The provider's acceptable-use policy, clause by clause: what of it signalling can show, and which rules hold it.
+
+The rules say which clauses they serve; this table says what a clause asks, and of
+what no rule can see, why. ``POLICY.md`` is printed from here. It decides nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from edge_agent.rules import RULES, Rule
+
+
+class Clause(NamedTuple):
+    """One clause. ``beyond`` is what an edge can't see or do about it; empty where nothing is left out."""
+
+    number: int
+    asks: str
+    beyond: str
+
+
+_MEDIA = "is in the media, which passes beside the agent"
+
+CLAUSES: tuple[Clause, ...] = (
+    Clause(1, "use for lawful purposes only", "intent can't be seen in signalling; the other clauses are its traces"),
+    Clause(2, "no unlawful or threatening material", f"what is said {_MEDIA}"),
+    Clause(3, "no interference with the service's normal operation", ""),
+    Clause(4, "no access to non-public areas", "only what is addressed in SIP; other interfaces are elsewhere"),
+    Clause(
+        5, "no probing, scanning or testing for weaknesses", "a scan of one request a day looks like a wrong number"
+    ),
+    Clause(6, "no way round authentication", ""),
+    Clause(7, "only the interfaces that are provided", ""),
+    Clause(8, "no forged TCP/IP headers", "a forged UDP source can't be seen as such: it gets nothing without proof"),
+    Clause(9, "no altered, deceptive or false source-identifying information", ""),
+    Clause(10, "no interference with any user, host or network", ""),
+    Clause(11, "no viruses", f"contents are looked at by type and size only; a virus {_MEDIA}"),
+    Clause(12, "no overloading, flooding or spamming", ""),
+    Clause(
+        13, "no scripts that burden the service", "who dials by machine within the limits isn't told from who doesn't"
+    ),
+    Clause(14, "no bypassing of security mechanisms", ""),
+    Clause(15, "no reverse engineering to evade filters", "a slow walk through parameters looks like mistakes"),
+    Clause(
+        16, "no exposing the provider to liability, damages or danger", "money lost is the provider's own to reckon"
+    ),
+    Clause(17, "carrier guidelines and industry standards", ""),
+    Clause(18, "no misrepresenting a caller's identity", ""),
+    Clause(19, "no bypassing of phone identification", "a verification call is a short call like others"),
+    Clause(20, "no use of the provider's properties or marks", f"a mark that is spoken {_MEDIA}"),
+    Clause(21, "no emergency services unless activated", ""),
+    Clause(
+        22, "anti-spam and telephone consumer protection law", "a call's purpose is known by the trunk's class only"
+    ),
+    Clause(23, "do-not-call law", "whether a caller has consent is not in signalling"),
+    Clause(24, "no unsolicited or unwanted calls", "what is unwanted only the called side knows; patterns show it"),
+    Clause(25, "no unsolicited text messages or faxes", f"a fax over voice {_MEDIA}"),
+    Clause(26, "text messages of a person-to-person nature", "messages aren't calls; the interface takes none"),
+    Clause(27, "no harvesting of phone numbers", "of a website; walking a range of numbers is seen"),
+    Clause(28, "no false identity or forged phone number", ""),
+    Clause(29, "recording and technical-data law", f"a recording {_MEDIA}"),
+    Clause(30, "no disruption of connected networks", ""),
+    Clause(31, "nothing the regulator has restricted", "what a regulator restricts outside of signalling"),
+    Clause(32, "no use in a manner not authorised", ""),
+    Clause(33, "no infringement, libel, discrimination or promotion of illegal acts", f"what is said {_MEDIA}"),
+)
+
+
+def rules_of(clause: Clause, rules: Iterable[Rule] = RULES) -> list[Rule]:
+    """The rules that serve the clause, in screening order."""
+    return [rule for rule in rules if clause.number in rule.clauses]
+
+
+def held(clause: Clause, rules: Iterable[Rule] = RULES) -> str:
+    """ "yes", "partly" or "no": as far as the rules go that are built."""
+    if not any(rule.built for rule in rules_of(clause, rules)):
+        return "no"
+    return "partly" if clause.beyond else "yes"
+
+
+def describe() -> list[dict[str, Any]]:
+    """Every clause, as ``--json`` prints it."""
+    return [
+        {
+            "clause": clause.number,
+            "asks": clause.asks,
+            "held": held(clause),
+            "rules": [rule.name for rule in rules_of(clause) if rule.built],
+            "not_built": [rule.name for rule in rules_of(clause) if not rule.built],
+            "beyond": clause.beyond,
+        }
+        for clause in CLAUSES
+    ]
+
+
+def page() -> str:
+    """POLICY.md."""
+    lines = [
+        "# The acceptable-use policy, clause by clause",
+        "",
+        "What each clause asks, whether the agent holds it, by which rules, and what it can't see. `edge-agent rules NAME` tells all about a rule;",
+        "`edge-agent rules --clauses` prints this table. Printed from the rules themselves (`edge_agent/clauses.py`).",
+        "",
+        "| clause | asks | held | by the rules | what is beyond |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for clause in CLAUSES:
+        names = ", ".join(f"`{rule.name}`" for rule in rules_of(clause) if rule.built)
+        later = ", ".join(f"`{rule.name}`" for rule in rules_of(clause) if not rule.built)
+        both = names + (f"{'; ' if names else ''}not built yet: {later}" if later else "")
+        lines.append(f"| {clause.number} | {clause.asks} | {held(clause)} | {both or '–'} | {clause.beyond or '–'} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    print(page(), end="")
