@@ -104,6 +104,7 @@ bench: peers $(VENV)/.tested build
 	@$(PY) -m tests.bench.bench_decision --json build/bench/decision.json
 	@$(PY) -m tests.bench.bench_instructions --json build/bench/instructions.json
 	@$(PY) -m tests.bench.bench_stir --json build/bench/stir.json
+	@$(PY) -m tests.bench.bench_lists --json build/bench/lists.json
 	@$(PY) -m tests.sipp.load --out build/bench/sipp
 
 dist: $(VENV)/.tested

@@ -75,6 +75,26 @@ def canonical(number: str, plan: object) -> str:
     return number_text(found) if found else ""
 
 
+def uri_number(uri: bytes, plan: object) -> str:
+    """What ``canonical`` says of the number in a URI with all its parameters, as From has it in angle brackets."""
+    cdef Batch batch = Batch(1)
+    cdef SipMsg *m = &batch.msg[0]
+    cdef Policy arrays = Policy()
+    cdef Plan national
+    cdef const uint8_t *p
+    cdef uint64_t found
+    batch.add(b"OPTIONS sip:h SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nTo: <sip:h>\r\nCall-ID: 1\r\n"
+              b"CSeq: 1 OPTIONS\r\nFrom: <" + uri + b">;tag=1\r\n\r\n", ("127.0.0.1", 5060))
+    p = batch.packet[0].data
+    p += parse_message(p, batch.packet[0].len, m)
+    if m.reason:
+        return ""
+    memset(&national, 0, sizeof(national))
+    arrays.fill_plan(&national, plan)
+    found = uri_canonical(p, &m.from_, &national)
+    return number_text(found) if found else ""
+
+
 # A step of the flow that is no row: the rule of `one`, with what it found; the verdict's reason where that is the rule's.
 cdef explain_step(Screen *s, int one, int mode, int found):
     cdef TraceStep *step = &s.trace.step[s.trace.count]

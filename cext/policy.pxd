@@ -79,12 +79,15 @@ cdef struct Limit:          # GCRA: nanoseconds per event, and the burst in nano
     uint64_t step
     uint64_t tolerance
 
-cdef struct NumberTable:    # what NumberSet owns
-    uint64_t *slot          # buckets of eight packed numbers, 0: empty
-    uint64_t buckets_mask
-    uint64_t *ranges        # pairs low, high; sorted and disjoint
-    uint32_t range_count
-    uint32_t single_count
+cdef struct NumberTable:    # what NumberSet owns; see ops/numbers.pxi for keys
+    const uint64_t *slot    # buckets of eight words, 0: empty; 51 bits of key, 12 of its end, 1 of the bucket's filter
+    const uint64_t *ranges  # pairs of low (with its end) and high; sorted and disjoint
+    const uint64_t *ends    # when entries end, ns; 0 stands for never
+    uint64_t buckets
+    uint64_t longest        # buckets behind its own that a number may stand in
+    uint64_t single_count
+    uint64_t range_count
+    uint64_t end_count
 
 cdef struct Plan:           # how numbers without '+' are read in a country
     uint32_t cc
@@ -217,8 +220,8 @@ cdef struct PolicyImage:
     NumberTable **sets              # Peer.first_set indexes here
     uint32_t *file_set_peer
     NumberTable **file_sets
-    NumberTable **no_callers        # [lists] do_not_originate, then may_originate
-    uint32_t no_caller_count, may_call_count
+    NumberTable *no_callers         # [lists] do_not_originate, then may_originate, then nanp_unallocated; ends by our clock
+    uint32_t no_caller_count, may_call_count, unallocated_count
     Plan *plans
     EmergencyTable *emergencies
     uint8_t *text

@@ -210,13 +210,15 @@ cdef class Policy:
             self.blocks.append(numbers)
             self.image.file_sets[i] = &numbers.table
             self.image.file_set_peer[i] = peer
+        dated = (*t.do_not_originate, *t.may_originate, *t.nanp_unallocated)
         self.image.no_caller_count = len(t.do_not_originate)
         self.image.may_call_count = len(t.may_originate)
-        self.image.no_callers = <NumberTable **>self.room(
-            len(t.do_not_originate) + len(t.may_originate), sizeof(void *))
-        for i, numbers in enumerate((*t.do_not_originate, *t.may_originate)):
+        self.image.unallocated_count = len(t.nanp_unallocated)
+        self.image.no_callers = <NumberTable *>self.room(len(dated), sizeof(NumberTable))
+        for i, numbers in enumerate(dated):
             self.blocks.append(numbers)
-            self.image.no_callers[i] = &numbers.table
+            self.image.no_callers[i] = numbers.table
+            self.image.no_callers[i].ends = self.ends_of(&numbers.table, t.wall_ahead)
         self.image.plans = <Plan *>self.room(len(t.plans), sizeof(Plan))
         for i, p in enumerate(t.plans):
             self.fill_plan(&self.image.plans[i], p)
@@ -229,6 +231,14 @@ cdef class Policy:
             e.longest = max((len(d) for d in (*dial.exact, *dial.plus, *dial.tests)), default=0)
         for code, lengths in t.country_codes.items():
             self.image.cc_lengths[<uint32_t>code] = sum(1 << n for n in lengths if n < 16)
+
+    # The ends of a set by the engine's clock, so that nobody who turns the wall clock moves them.
+    cdef uint64_t *ends_of(self, NumberTable *table, ahead) except NULL:
+        cdef uint64_t *ends = <uint64_t *>self.room(table.end_count, 8)
+        cdef uint64_t i
+        for i in range(1, table.end_count):
+            ends[i] = min(max(table.ends[i] - ahead, 1), 2**64 - 1)
+        return ends
 
     cdef fill_plan(self, Plan *to, plan):
         to.cc = plan.country_code

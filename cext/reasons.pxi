@@ -126,12 +126,13 @@ cdef enum:
     RSN_TRYING = 122
     RSN_CANCEL_DEFERRED = 123
     RSN_CANCELLED = 124
-    RSN_COUNT = 125
+    RSN_CALLER_UNALLOCATED = 125
+    RSN_COUNT = 126
 
 cdef extern from *:
     """
     typedef struct { const char *name, *phrase; uint16_t status, phrase_len; } EaReason;
-    static const EaReason ea_reasons[125] = {
+    static const EaReason ea_reasons[126] = {
         {"pass", "", 0, 0},
         {"keepalive", "", 0, 0},
         {"ack-absorbed", "", 0, 0},
@@ -257,6 +258,7 @@ cdef extern from *:
         {"trying", "Trying", 100, 6},
         {"cancel-deferred", "OK", 200, 2},
         {"cancelled", "Request Terminated", 487, 18},
+        {"caller-unallocated", "Caller ID Not Allocated", 403, 23},
     };
     """
     ctypedef struct EaReason:

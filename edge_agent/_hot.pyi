@@ -8,7 +8,7 @@ Times are monotonic nanoseconds. An address is ``(host, port)`` with the host as
 a literal, IPv6 without brackets. A listener is its place in the configuration.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Self, TypeAlias
 
 from typing_extensions import disjoint_base
@@ -39,6 +39,9 @@ def parse(data: bytes, pad: int = 0) -> dict[str, Any]:
 
 def canonical(number: str, plan: Plan) -> str:
     """E.164 digits of a number as written (``+...`` or digits) under a country's plan; "" when it can't be told."""
+
+def uri_number(uri: bytes, plan: Plan) -> str:
+    """The same of the number in a URI, with what its parameters say of it; "" also for what is no URI."""
 
 def number_text(number: int) -> str:
     """The digits of a packed number, as ``NumberSet.ranges`` and ``singles`` give them."""
@@ -139,38 +142,89 @@ class NumberListError(ValueError):
 
     def __init__(self, errors: list[tuple[int, str]]) -> None: ...
 
+SET_FORMAT: int
+"""Number of the layout of compiled lists."""
+
+@disjoint_base
+class NumberBuilder:
+    """The text of a list of numbers to a table, read twice: feed it all, ``begin``, feed it all again, ``finish``.
+
+    ``dated``: entries may have an end.
+    """
+
+    def __new__(cls, dated: bool = False) -> Self: ...
+    def feed(self, text: bytearray, n: int, last: bool) -> int:
+        """Reads the whole lines in the first ``n`` bytes of ``text``, which needs 64 more behind them. Returns their bytes.
+
+        ``last``: nothing follows. Raises NumberListError at the twentieth bad line, or at the end.
+        """
+
+    def room(self) -> int:
+        """Bytes that ``begin`` needs for a table in memory that isn't the process's own."""
+
+    def begin(self, memory: Any = None) -> None:
+        """All was read once. ``memory``: a writable buffer of zeros for head and buckets; None: the process's own."""
+
+    def finish(self, source: bytes = ...) -> None:
+        """All was read twice. ``source``: the text's digest, 32 bytes. ValueError if it wasn't the same both times."""
+
+    def tail(self) -> Iterator[bytes]:
+        """What follows head and buckets in a file, in pieces."""
+
 @disjoint_base
 class NumberSet:
     """A set of E.164 numbers: read-only, shared by policies, of a size that its text decides.
 
     One entry a line: ``+12125550100``, ``+12125000000..+12125099999`` or
-    ``+1646555*``; ``#`` comments, blank lines and the separators ``- . ( )`` are
-    passed over. Raises NumberListError.
+    ``+1646555*``; in a ``dated`` list perhaps with its end behind it, a date (to its
+    end) or a date and time, UTC unless it says otherwise; ``#`` comments, blank lines
+    and the separators ``- . ( )`` are passed over. Of a number that is listed twice
+    the longer lasting entry holds. Raises NumberListError.
     """
 
-    def __new__(cls, text: bytes) -> Self: ...
+    def __new__(cls, text: bytes | None = None, dated: bool = False) -> Self: ...
+    @staticmethod
+    def mapped(memory: Any, source: bytes) -> NumberSet:
+        """The set in a compiled file, which must not change while it is mapped. ``source``: the digest of its text.
+
+        ValueError when it is of another text or format, or has sizes that don't fit.
+        """
+
     def __len__(self) -> int:
         """Numbers covered; one that is listed alone and in a range counts twice."""
 
     def __contains__(self, digits: str) -> bool:
-        """Is the number (digits, no ``+``) in the set?"""
+        """Is the number (digits, no ``+``) in the set, ended or not?"""
+
+    def has(self, digits: str, wall_ns: int) -> bool:
+        """Is it in the set at that wall time?"""
+
+    def count(self, numbers: bytes, wall_ns: int = 0, apart: bool = False) -> int:
+        """How many of these are in the set: packed numbers of eight bytes each, native order, no "+".
+
+        ``apart``: each look-up waits for the one before, as calls that come one by one do.
+        """
 
     @property
     def single_count(self) -> int:
         """Numbers listed one by one."""
 
     @property
+    def in_file(self) -> bool:
+        """Is it mapped from a file?"""
+
+    @property
     def nbytes(self) -> int:
         """Bytes held."""
 
     def ranges(self) -> list[tuple[int, int]]:
-        """Ranges of packed numbers, sorted and disjoint."""
+        """Ranges of packed numbers, sorted and disjoint, without their ends."""
 
     def singles(self) -> list[int]:
-        """The numbers listed one by one, packed, in no order."""
+        """The numbers listed one by one, packed, in no order, without their ends."""
 
     def overlaps(self, other: NumberSet) -> str | None:
-        """Digits of one number that both hold, or None."""
+        """Digits of one number that both hold, or None; ends are not looked at."""
 
 class NetworkListError(ValueError):
     """Lines of a list of networks that can't be read."""

@@ -64,6 +64,11 @@ def _facts(loaded: Loaded) -> dict[str, Any]:
     }
     # A file that several trunks name is in memory once.
     sets = {id(numbers): numbers for owned in loaded.numbers.values() for numbers in owned}
+    sets |= {
+        id(numbers): numbers
+        for key in (loaded.do_not_originate, loaded.may_originate, loaded.nanp_unallocated)
+        for numbers in key
+    }
     lists = sum(numbers.nbytes for numbers in sets.values())
     # As read, and again in the policy with an index of 8 bytes or more an entry.
     lists += sum(3 * networks.nbytes for _, networks in loaded.networks.tables())

@@ -84,6 +84,7 @@ class Daemon:
     def __init__(self, config: Path) -> None:
         self._config = config
         self._numbers = NumberCache()
+        self._numbers.compiled.keeping = True
         self._loaded = load(config, self._numbers)
         settings = self._loaded.settings
         self._workers = settings.agent.workers or os.cpu_count() or 1
@@ -124,6 +125,8 @@ class Daemon:
         self._stop = asyncio.Event()
         self._threads: list[threading.Thread] = []
         self._stopping = False
+        # From now on what compiles a list does so while calls run.
+        self._numbers.compiled.calm = True
 
     async def serve(self) -> int:
         """Runs until a signal, or until a part that must not end does. Returns the exit code."""

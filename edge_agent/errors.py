@@ -60,6 +60,10 @@ CATALOGUE: dict[str, Entry] = {
     # number lists
     "list-unreadable": Entry("can't be read: {why}", "the path is relative to the folder of the configuration"),
     "list-line": Entry("{what}", 'a line is "+12125550100", "+12125550100..+12125550199" or "+1212555*"'),
+    "list-failed": Entry("can't be compiled: {why}", "the list itself may be fine; look at room on disk and in memory"),
+    "list-file": Entry("{what}", notice=True),
+    "list-old": Entry("{days} days old, by {by}", "load a newer one, or set [lists] old_after", notice=True),
+    "code-line": Entry("{what}", "{hint}"),
     "list-more": Entry("reading stopped after {count} bad lines"),
     # lists of networks
     "network-line": Entry("{what}", "{hint}"),

@@ -294,6 +294,13 @@ REASONS: tuple[Reason, ...] = (
     Reason("trying", "", 100, "Trying", "copy of an INVITE that waits to be verified or signed"),
     Reason("cancel-deferred", "", 200, "OK", "CANCEL of an INVITE that waits to be verified or signed"),
     Reason("cancelled", "", 487, "Request Terminated", "an INVITE that was cancelled while it waited"),
+    Reason(
+        "caller-unallocated",
+        "do-not-originate",
+        403,
+        "Caller ID Not Allocated",
+        "a number of an area code, exchange or block that nobody was given",
+    ),
 )
 
 BY_NAME: dict[str, int] = {reason.name: number for number, reason in enumerate(REASONS)}

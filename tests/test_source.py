@@ -34,6 +34,8 @@ FACES = {
     "engine.pxi",
     "inspect.pxi",
     "networks.pxi",
+    "number_builder.pxi",
+    "number_sets.pxi",
     "policy.pxi",
 }
 # Prefixes of places that exist on one machine only. tests/ may use /tmp by name

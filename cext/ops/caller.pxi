@@ -86,11 +86,13 @@ cdef inline Caller *caller_of(Screen *s) noexcept nogil:
     return &s.caller if s.caller.known else caller_facts(s)
 
 
-# caller-format: a caller that can't exist.
+# caller-format: a caller that can't exist, in From or asserted. Who may originate all the same is no finding: a PSAP's
+# number may look like nothing.
 cdef int op_caller_format(Screen *s) noexcept nogil:
     cdef Caller *c = caller_of(s)
     cdef uint64_t written = s.m.from_.number
     cdef uint64_t caller = c.from_
+    cdef int reason, i
     s.found = number_value(written)
     s.limit = 0
     if c.anonymous:
@@ -102,7 +104,15 @@ cdef int op_caller_format(Screen *s) noexcept nogil:
     elif caller == 0:
         s.found = number_len(written)
         return RSN_CALLER_LENGTH
-    return number_impossible(s.policy, caller)
+    for i in range(2):
+        reason = number_impossible(s.policy, caller)
+        if EA_UNLIKELY(reason != 0) and not caller_may(s.policy, caller, s.now):
+            s.found = number_value(caller)
+            return reason
+        if c.asserted == 0 or c.asserted == caller:
+            break
+        caller = c.asserted
+    return 0
 
 
 # The number that a foreign caller's call was diverted from, when it is the trunk's own; else 0.
@@ -191,29 +201,4 @@ cdef int op_caller_anonymous(Screen *s) noexcept nogil:
     s.limit = 0
     if c.anonymous and not (c.asserted and peer_owns(s.policy, s.peer, c.asserted)):
         return RSN_CALLER_ANONYMOUS
-    return 0
-
-
-cdef inline bint caller_listed(PolicyImage *policy, uint32_t first, uint32_t count, uint64_t number) noexcept nogil:
-    cdef uint32_t i
-    for i in range(first, first + count):
-        if set_has(policy.no_callers[i], number):
-            return True
-    return False
-
-
-# do-not-originate: From's or the asserted number never makes calls. A number that isn't E.164 is on no list.
-cdef int op_do_not_originate(Screen *s) noexcept nogil:
-    cdef PolicyImage *policy = s.policy
-    cdef Caller *c = caller_of(s)
-    cdef uint64_t number = c.from_
-    cdef int i
-    s.limit = policy.no_caller_count
-    for i in range(2):
-        s.found = number_value(number)
-        if (number and caller_listed(policy, 0, policy.no_caller_count, number)
-                and not caller_listed(policy, policy.no_caller_count, policy.may_call_count, number)):
-            return RSN_DO_NOT_ORIGINATE
-        number = c.asserted
-    s.found = number_value(c.from_)
     return 0

@@ -1,9 +1,26 @@
 # ops/numbers.pxi: numbers as integers: canonical form, numbering plans, sets of numbers.
 #
 # A canonical number is E.164 without '+' (RFC 8224 §8.3), packed as in msg.pxd
-# with no plus bit; every rule sees this one form. Sets hold single numbers in
-# buckets of one cache line and ranges in a sorted array; packed numbers order
-# by length, then value, so a range never crosses a length.
+# with no plus bit; every rule sees this one form. A set (NumberTable, read from
+# text by number_sets.pxi) is asked by a key: the digits behind a 1, as a number.
+# Keys order by length, then value, so a range never crosses a length, and fit 51
+# bits; the thirteen above them hold when an entry ends, and the bucket's filter.
+#
+# Single numbers sit in buckets of one cache line. Which of eight kinds of numbers
+# found its bucket full and went on to the next, the top bits of the bucket's words
+# say: so nearly every look-up, of a listed number or not, is one cache line.
+# A table may be a mapped file: nothing in it leads outside it.
+
+cdef extern from *:
+    """
+    static inline uint64_t ea_high(uint64_t a, uint64_t b) { return (uint64_t)((unsigned __int128)a * b >> 64); }
+    """
+    uint64_t ea_high(uint64_t, uint64_t) nogil
+
+cdef enum:
+    SET_SLOTS = 8               # of a bucket
+    SET_KEY_BITS = 51
+    SET_ENDS = 4096             # different ends in one set, "none" among them
 
 cdef uint64_t POW10[20]
 
@@ -74,31 +91,45 @@ cdef uint64_t number_canonical(uint64_t number, Plan *plan) noexcept nogil:
     return 0
 
 
-# Does the number say that it is local to another country? (RFC 3966 §5.1.5: a
-# phone-context is no prefix, and a reader that takes it for one shows another number.)
-cdef bint uri_context_foreign(const uint8_t *p, Uri *u, Plan *plan) noexcept nogil:
+# Do the user part's parameters say that its digits aren't the number of this country? That it is local to another one
+# (RFC 3966 §5.1.5: a phone-context is no prefix, and a reader that takes it for one shows another number); that nobody
+# may use it who doesn't know a parameter (m-, §5.3); or they have a name that only another reader would decode.
+cdef bint uri_params_foreign(const uint8_t *p, Uri *u, Plan *plan) noexcept nogil:
     cdef uint32_t i = u.user.off + u.user.len, end = u.whole.off + u.whole.len, k
+    cdef bint local = (u.number & NUM_PLUS) == 0
     cdef uint64_t cc
     if u.scheme != SCHEME_TEL:
         end = u.host.off
-    while i + 15 < end:
-        if p[i] == b';' and ea_same_fold(p + i + 1, b"phone-context=", 14):
-            i += 15
-            if p[i] == b'%' and i + 3 < end and p[i + 1] == b'2' and (p[i + 2] | 0x20) == b'b':
-                i += 3
-            elif p[i] == b'+':
-                i += 1
-            else:
-                return False        # a domain
-            k = parse_digits(p, i, end)
-            return not (parse_uint(p, i, k, 999, &cc) and cc == plan.cc)
+    while i + 2 < end:
+        if p[i] != b';':
+            i += 1
+            continue
         i += 1
+        k = i
+        while k < end and EA_IS(p[k], CLS_TOKEN) and p[k] != b'%':
+            k += 1
+        if k < end and p[k] == b'%' or ea_same_fold(p + i, b"m-", 2):
+            return True
+        if local and k - i == 13 and ea_same_fold(p + i, b"phone-context", 13) and k < end and p[k] == b'=':
+            k += 1
+            if k + 3 < end and p[k] == b'%' and p[k + 1] == b'2' and (p[k + 2] | 0x20) == b'b':
+                k += 3
+            elif k < end and p[k] == b'+':
+                k += 1
+            else:
+                i = k
+                continue            # a domain: the number of who is in it
+            i = parse_digits(p, k, end)
+            if not (parse_uint(p, k, i, 999, &cc) and cc == plan.cc):
+                return True
     return False
 
 
 # The canonical number of a URI's user part.
 cdef inline uint64_t uri_canonical(const uint8_t *p, Uri *u, Plan *plan) noexcept nogil:
     if u.number & (NUM_PLUS | NUM_LONG) == NUM_PLUS:
+        if EA_UNLIKELY(p[u.user.off + u.user.len] == b';') and u.whole.len and uri_params_foreign(p, u, plan):
+            return 0
         return number_international(u.number)
     return uri_canonical_dialled(p, u, plan)
 
@@ -111,7 +142,7 @@ cdef uint64_t uri_canonical_dialled(const uint8_t *p, Uri *u, Plan *plan) noexce
     cdef uint64_t prefix
     if u.number & NUM_PLUS or u.number == 0:
         return 0
-    if u.whole.len and uri_context_foreign(p, u, plan):
+    if u.whole.len and uri_params_foreign(p, u, plan):
         return 0
     if not u.number & NUM_LONG:
         return number_canonical(u.number, plan)
@@ -163,43 +194,75 @@ cdef inline bint number_is_toll_free(uint32_t npa) noexcept nogil:
     return npa == 800 or npa == 833 or npa == 844 or npa == 855 or npa == 866 or npa == 877 or npa == 888
 
 
-cdef inline uint64_t set_bucket(NumberTable *t, uint64_t number) noexcept nogil:
-    # The set is the operator's, not the attacker's: a fixed multiplier does, and keeps the table's content stable.
-    return (number * 0x9e3779b97f4a7c15ULL >> 24) & t.buckets_mask
+cdef inline uint64_t set_key(uint64_t number) noexcept nogil:
+    return number_value(number) + POW10[number_len(number)]
 
 
-cdef bint set_has(NumberTable *t, uint64_t number) noexcept nogil:
-    cdef uint32_t low, high, middle
-    cdef uint64_t bucket, word
+cdef inline uint64_t set_hash(uint64_t key) noexcept nogil:
+    # The set is the operator's, not the attacker's: fixed multipliers do, and keep a table's content stable.
+    key *= 0x9e3779b97f4a7c15ULL
+    return (key ^ key >> 32) * 0xd6e8feb86659fd93ULL
+
+
+cdef inline uint64_t set_home(const NumberTable *t, uint64_t hashed) noexcept nogil:
+    return ea_high(hashed, t.buckets)
+
+
+cdef inline uint32_t set_kind(uint64_t hashed) noexcept nogil:
+    return <uint32_t>(hashed >> 16) & (SET_SLOTS - 1)
+
+
+# Does the entry hold at that time? In a set of its own its ends are wall time; a policy has them by the engine's clock.
+cdef inline bint set_live(const NumberTable *t, uint64_t word, uint64_t now) noexcept nogil:
+    cdef uint32_t end = <uint32_t>(word >> SET_KEY_BITS) & (SET_ENDS - 1)
+    return EA_LIKELY(end == 0) or (end < t.end_count and now < t.ends[end])
+
+
+# The word of a number that is listed by itself, or NULL.
+cdef inline const uint64_t *set_find(const NumberTable *t, uint64_t key) noexcept nogil:
+    cdef uint64_t hashed = set_hash(key), bucket = set_home(t, hashed), left = t.longest
+    cdef const uint64_t *word
     cdef int i
-    if t.range_count:
-        low = 0
-        high = t.range_count
-        while low < high:
-            middle = (low + high) / 2
-            if t.ranges[2 * middle + 1] < number:
-                low = middle + 1
-            else:
-                high = middle
-        if low < t.range_count and t.ranges[2 * low] <= number:
-            return True
+    while True:
+        word = t.slot + bucket * SET_SLOTS
+        for i in range(SET_SLOTS):
+            if (word[i] ^ key) << (64 - SET_KEY_BITS) == 0:
+                return word + i
+        if EA_LIKELY(word[set_kind(hashed)] >> 63 == 0) or left == 0:
+            return NULL
+        left -= 1
+        bucket += 1
+        if bucket == t.buckets:
+            bucket = 0
+
+
+cdef bint set_has_range(const NumberTable *t, uint64_t key, uint64_t now) noexcept nogil:
+    cdef uint64_t low = 0, high = t.range_count, middle
+    while low < high:
+        middle = (low + high) / 2
+        if t.ranges[2 * middle + 1] < key:
+            low = middle + 1
+        else:
+            high = middle
+    return (low < t.range_count and t.ranges[2 * low] & ((<uint64_t>1 << SET_KEY_BITS) - 1) <= key
+            and set_live(t, t.ranges[2 * low], now))
+
+
+# Is the number listed, by itself or in a range? A set without ends doesn't ask for the time.
+cdef inline bint set_has(const NumberTable *t, uint64_t number, uint64_t now) noexcept nogil:
+    cdef uint64_t key = set_key(number)
+    cdef const uint64_t *word
     if t.single_count:
-        bucket = set_bucket(t, number)
-        while True:
-            for i in range(8):
-                word = t.slot[bucket * 8 + i]
-                if word == number:
-                    return True
-                if word == 0:
-                    return False
-            bucket = (bucket + 1) & t.buckets_mask
-    return False
+        word = set_find(t, key)
+        if word != NULL and set_live(t, word[0], now):
+            return True
+    return t.range_count != 0 and set_has_range(t, key, now)
 
 
 cdef bint peer_owns(PolicyImage *policy, Peer *peer, uint64_t number) noexcept nogil:
     cdef uint32_t i
     for i in range(peer.set_count):
-        if set_has(policy.sets[peer.first_set + i], number):
+        if set_has(policy.sets[peer.first_set + i], number, 0):
             return True
     return False
 
@@ -217,233 +280,6 @@ cdef uint16_t number_owner(PolicyImage *policy, uint64_t number) noexcept nogil:
     if low < policy.range_count and policy.owners[low].low <= number:
         return <uint16_t>policy.owners[low].peer
     for i in range(policy.file_set_count):
-        if set_has(policy.file_sets[i], number):
+        if set_has(policy.file_sets[i], number, 0):
             return <uint16_t>policy.file_set_peer[i]
     return NO_PEER
-
-
-# ---- building a set from text ----
-
-cdef int number_compare(const void *a, const void *b) noexcept nogil:
-    cdef uint64_t x = (<const uint64_t *>a)[0], y = (<const uint64_t *>b)[0]
-    return (x > y) - (x < y)
-
-
-# One written number in [i, end): '+', digits and separators, nothing else. 0 on a fault.
-cdef uint64_t number_entry(const uint8_t *p, uint64_t i, uint64_t end) noexcept nogil:
-    cdef uint64_t value = 0
-    cdef uint32_t digits = 0
-    while i < end and p[i] in b" \t-.()":
-        i += 1
-    if i < end and p[i] == b'+':
-        i += 1
-    else:
-        return 0
-    while i < end:
-        if 48 <= p[i] <= 57:
-            value = value * 10 + (p[i] - 48)
-            digits += 1
-            if digits > 15 or (digits == 1 and p[i] == b'0'):
-                return 0
-        elif p[i] not in b" \t-.()":
-            return 0
-        i += 1
-    return number_pack(value, digits) if digits else 0
-
-
-class NumberListError(ValueError):
-    """A number list with bad lines. ``errors``: (line number from 1, what is wrong), the first twenty."""
-
-    def __init__(self, errors):
-        super().__init__(f"{len(errors)} bad line(s)")
-        self.errors = errors
-
-
-cdef class NumberSet:
-    """An immutable set of E.164 numbers: singles, ranges and prefixes.
-
-    ``text`` has one entry a line: ``+12125550100``, ``+12125000000..+12125099999``
-    or ``+1646555*``. ``#`` starts a comment; blanks and the separators ``-.()``
-    mean nothing. Raises NumberListError with every bad line (at most twenty).
-    """
-
-    cdef NumberTable table
-
-    def __cinit__(self, text: bytes):
-        cdef const uint8_t *p = text
-        cdef uint64_t n = len(text), i = 0, end, next_, dots, low, high, star
-        cdef uint64_t *singles = NULL
-        cdef uint64_t single_count = 0, single_room = 0, k, scale
-        cdef long line = 0
-        ranges = []
-        errors = []
-        # A line of a number takes at least nine bytes or so; counting lines first keeps this exact.
-        for i in range(n):
-            if p[i] == b'\n':
-                single_room += 1
-        single_room += 1
-        singles = <uint64_t *>malloc(single_room * 8)
-        if singles == NULL:
-            raise MemoryError
-        try:
-            i = 0
-            while i < n:
-                line += 1
-                end = i
-                while end < n and p[end] != b'\n':
-                    end += 1
-                next_ = end + 1
-                k = i
-                while k < end and p[k] != b'#':
-                    k += 1
-                end = k
-                while end > i and p[end - 1] in b" \t\r":
-                    end -= 1
-                while i < end and p[i] in b" \t":
-                    i += 1
-                if i == end:
-                    i = next_
-                    continue
-                dots = i
-                while dots + 1 < end and not (p[dots] == b'.' and p[dots + 1] == b'.'):
-                    dots += 1
-                if dots + 1 < end:
-                    low = number_entry(p, i, dots)
-                    high = number_entry(p, dots + 2, end)
-                    if low == 0 or high == 0:
-                        errors.append((line, "a range is written +LOW..+HIGH, both E.164"))
-                    elif number_len(low) != number_len(high):
-                        errors.append((line, "both ends of a range need the same number of digits"))
-                    elif low > high:
-                        errors.append((line, "the range ends before it starts"))
-                    else:
-                        ranges.append((low, high))
-                elif p[end - 1] == b'*':
-                    star = number_entry(p, i, end - 1)
-                    if star == 0:
-                        errors.append((line, "a prefix is written +DIGITS*"))
-                    else:
-                        for digits in range(max(number_len(star), 4), 16):
-                            scale = POW10[<uint32_t>digits - number_len(star)]
-                            low = number_value(star) * scale
-                            ranges.append((number_pack(low, digits), number_pack(low + scale - 1, digits)))
-                else:
-                    low = number_entry(p, i, end)
-                    if low == 0:
-                        errors.append((line, "no E.164 number: write + and up to 15 digits"))
-                    else:
-                        singles[single_count] = low
-                        single_count += 1
-                if len(errors) == 20:
-                    break
-                i = next_
-            if errors:
-                raise NumberListError(errors)
-            self.build(singles, single_count, ranges)
-        finally:
-            free(singles)
-
-    cdef build(self, uint64_t *singles, uint64_t count, list ranges):
-        cdef uint64_t k, unique = 0, buckets = 1, bucket
-        cdef int i
-        merged = []
-        for low, high in sorted(ranges):
-            if merged and low <= merged[-1][1] + 1 and low >> NUM_LEN_SHIFT == merged[-1][1] >> NUM_LEN_SHIFT:
-                merged[-1][1] = max(merged[-1][1], high)
-            else:
-                merged.append([low, high])
-        self.table.range_count = len(merged)
-        self.table.ranges = <uint64_t *>malloc(max(len(merged), 1) * 16)
-        if self.table.ranges == NULL:
-            raise MemoryError
-        for at, (low, high) in enumerate(merged):
-            self.table.ranges[2 * at] = low
-            self.table.ranges[2 * at + 1] = high
-        qsort(singles, count, 8, number_compare)
-        for k in range(count):
-            if k == 0 or singles[k] != singles[k - 1]:
-                singles[unique] = singles[k]
-                unique += 1
-        self.table.single_count = <uint32_t>unique
-        # Six of eight slots filled at most: a probe rarely leaves its cache line.
-        while buckets * 6 < unique:
-            buckets *= 2
-        self.table.buckets_mask = buckets - 1
-        self.table.slot = <uint64_t *>calloc(buckets * 8, 8)
-        if self.table.slot == NULL:
-            raise MemoryError
-        for k in range(unique):
-            bucket = set_bucket(&self.table, singles[k])
-            while True:
-                for i in range(8):
-                    if self.table.slot[bucket * 8 + i] == 0:
-                        self.table.slot[bucket * 8 + i] = singles[k]
-                        break
-                else:
-                    bucket = (bucket + 1) & self.table.buckets_mask
-                    continue
-                break
-
-    def __dealloc__(self):
-        free(self.table.slot)
-        free(self.table.ranges)
-
-    def __len__(self):
-        """Numbers covered; one in a range and alone counts twice."""
-        return sum(high - low + 1 for low, high in self.ranges()) + self.table.single_count
-
-    def __contains__(self, digits: str) -> bool:
-        """Is the E.164 number (digits, no '+') in the set?"""
-        if not digits.isascii() or not digits.isdigit() or len(digits) > 15:
-            return False
-        return set_has(&self.table, number_pack(int(digits), len(digits)))
-
-    @property
-    def single_count(self) -> int:
-        """How many numbers are listed one by one."""
-        return self.table.single_count
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes held."""
-        return (self.table.buckets_mask + 1) * 64 + self.table.range_count * 16
-
-    def ranges(self):
-        """The ranges as packed (low, high) pairs, sorted and disjoint."""
-        return [(self.table.ranges[2 * i], self.table.ranges[2 * i + 1]) for i in range(self.table.range_count)]
-
-    def singles(self):
-        """The single numbers, packed, in no order."""
-        cdef uint64_t i
-        return [self.table.slot[i] for i in range((self.table.buckets_mask + 1) * 8) if self.table.slot[i]]
-
-    def overlaps(self, NumberSet other) -> str | None:
-        """A number (digits) that both hold, or None."""
-        cdef uint64_t i
-        cdef uint32_t i_few = 0, i_many = 0
-        cdef NumberSet few = self, many = other
-        if self.table.single_count > other.table.single_count:
-            few, many = other, self
-        if few.table.single_count:
-            for i in range((few.table.buckets_mask + 1) * 8):
-                if few.table.slot[i] and set_has(&many.table, few.table.slot[i]):
-                    return number_text(few.table.slot[i])
-        # Both lists of ranges are sorted: one walk along the two.
-        while i_few < few.table.range_count and i_many < many.table.range_count:
-            low = max(few.table.ranges[2 * i_few], many.table.ranges[2 * i_many])
-            if low <= min(few.table.ranges[2 * i_few + 1], many.table.ranges[2 * i_many + 1]):
-                return number_text(low)
-            if few.table.ranges[2 * i_few + 1] < many.table.ranges[2 * i_many + 1]:
-                i_few += 1
-            else:
-                i_many += 1
-        if few.table.range_count:
-            for i in range((many.table.buckets_mask + 1) * 8):
-                if many.table.slot[i] and set_has(&few.table, many.table.slot[i]):
-                    return number_text(many.table.slot[i])
-        return None
-
-
-def number_text(number: int) -> str:
-    """The digits of a packed number."""
-    return f"{number & ((1 << 54) - 1):0{number >> 54 & 31}d}"

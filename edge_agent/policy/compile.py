@@ -146,6 +146,7 @@ class Tables:
     file_sets: tuple[tuple[_hot.NumberSet, int], ...]
     do_not_originate: tuple[_hot.NumberSet, ...]
     may_originate: tuple[_hot.NumberSet, ...]
+    nanp_unallocated: tuple[_hot.NumberSet, ...]
     plans: tuple[Plan, ...]
     emergencies: tuple[DialStrings, ...]
     country_codes: dict[int, frozenset[int]]
@@ -222,6 +223,7 @@ def compile_tables(loaded: Loaded, generation: int, grace_until: int = 0, wall_a
         file_sets=file_sets,
         do_not_originate=loaded.do_not_originate,
         may_originate=loaded.may_originate,
+        nanp_unallocated=loaded.nanp_unallocated,
         plans=tuple(plan(region) for region in regions.plans),
         emergencies=tuple(dial_strings(region, prefixes) for region, prefixes in regions.lanes),
         country_codes=country_codes(),

@@ -1,18 +1,26 @@
-"""Lists of numbers, as they stand in a trunk's key or in a file, to sets of the engine. Unchanged files are read once.
+"""Lists of numbers, as they stand in a key or in a file, to sets of the engine. Unchanged files are read once.
 
-The grammar of a list is the engine's; nothing here reads a number.
+The grammar of a list is the engine's (and ``numbering/nanpa.py``'s, of codes);
+nothing here reads a number. Long files are compiled by a child and shared
+(``numbering/compiled.py``), short ones are read here.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import stat
-from collections.abc import Container
+import time
+from collections.abc import Container, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from edge_agent.errors import Problem, problem
+from edge_agent.numbering.compiled import FOLDER, CompiledLists, ListFailed
+from edge_agent.numbering.nanpa import HINT, CodeListError, read_codes
 from edge_agent.policy.merge import Document, Loc
 from edge_agent.policy.settings import Trunk
 
@@ -22,95 +30,156 @@ if TYPE_CHECKING:
 _FILE = "file:"
 LINES_SHOWN = 20
 """Bad lines of one file that are told; the engine stops reading there too."""
+LONG_BYTES = 1 << 20
+"""Above it a list is compiled by a child."""
 _PAIRS_COMPARED = 50_000
 """Pairs of sets that one load compares; more than that would make reloads of large fleets of trunks slow."""
+_HEAD_BYTES = 4096
+_DATED = re.compile(
+    r"^(?:#\s*(?:file date|dated?|as of|updated|generated)\b[\s:,]*(\d{4})-(\d{2})-(\d{2})"
+    r"|File Date,(?P<month>\d{2})/(?P<day>\d{2})/(?P<year>\d{4}))",
+    re.IGNORECASE | re.MULTILINE,
+)
 
 FileKey = tuple[str, int, int]
 """Path, time of change in nanoseconds, size: while these stay, so does the content."""
+Kind = str
+"""What a list may hold: "owned" (numbers), "listed" (numbers with ends) or "codes" (of the North American plan)."""
+SetKey = tuple[FileKey, Kind]
 
 
 @dataclass
 class NumberCache:
     """Sets of files that are already read. Give the same cache to every load of a process."""
 
-    sets: dict[FileKey, NumberSet] = field(default_factory=dict)
+    sets: dict[SetKey, NumberSet] = field(default_factory=dict)
     networks: dict[FileKey, NetworkSet] = field(default_factory=dict)
+    compiled: CompiledLists = field(default_factory=CompiledLists)
 
-    def keep(self, used: set[FileKey], used_networks: set[FileKey]) -> None:
+    def settle(self, state_dir: str) -> None:
+        """Where compiled lists are, from the first load on."""
+        if self.compiled.folder is None:
+            self.compiled.folder = Path(state_dir) / FOLDER
+
+    def keep(self, used: set[SetKey], used_networks: set[FileKey]) -> None:
         """Forget the sets that the policy in force doesn't use."""
         self.sets = {key: numbers for key, numbers in self.sets.items() if key in used}
         self.networks = {key: networks for key, networks in self.networks.items() if key in used_networks}
+        self.compiled.keep(self.sets.values())
 
 
 class ListReader:
-    """Reads the lists of one load; collects what is wrong with them."""
+    """Reads the lists of one load; collects what is wrong with them, and what an operator should know of them."""
 
     def __init__(self, document: Document, cache: NumberCache) -> None:
         self._document = document
         self._cache = cache
-        self._files: dict[Path, NumberSet | None] = {}
-        self.used: set[FileKey] = set()
+        self._files: dict[tuple[Path, Kind], NumberSet | None] = {}
+        self.used: set[SetKey] = set()
         self.problems: list[Problem] = []
+        self.notices: list[Problem] = []
 
     def sets_of(self, index: int, trunk: Trunk) -> tuple[NumberSet, ...]:
         """The sets of one trunk."""
-        return self.sets_at(("trunk", index, "caller_ids"), trunk.caller_ids)
+        return self.sets_at(("trunk", index, "caller_ids"), trunk.caller_ids, "owned")
 
-    def sets_at(self, loc: Loc, entries: list[str]) -> tuple[NumberSet, ...]:
-        """The sets of one key: that of the entries in it, then one for each file."""
+    def sets_at(self, loc: Loc, entries: list[str], kind: Kind, old_after: float = 0.0) -> tuple[NumberSet, ...]:
+        """The sets of one key: that of the entries in it, then one for each file. Files that are old get a notice."""
         files = [entry.startswith(_FILE) for entry in entries]
         inline = None
         if not all(files):
-            inline = self._inline(loc, entries, files)
+            inline = self._inline(loc, entries, files, kind)
         named = [
-            self._file((*loc, position), entry.removeprefix(_FILE))
+            self._file((*loc, position), entry.removeprefix(_FILE), kind, old_after)
             for position, (entry, is_file) in enumerate(zip(entries, files, strict=True))
             if is_file
         ]
         return tuple(numbers for numbers in (inline, *named) if numbers is not None)
 
-    def _inline(self, loc: Loc, entries: list[str], files: list[bool]) -> NumberSet | None:
-        from edge_agent._hot import NumberListError, NumberSet
+    def _inline(self, loc: Loc, entries: list[str], files: list[bool], kind: Kind) -> NumberSet | None:
+        from edge_agent._hot import NumberListError
 
         # A file's place stays as an empty line, so that line n is entry n - 1.
         lines = ["" if is_file else entry for entry, is_file in zip(entries, files, strict=True)]
         try:
-            return NumberSet("\n".join(lines).encode())
-        except NumberListError as error:
+            return _read_set("\n".join(lines).encode(), kind)
+        except (NumberListError, CodeListError) as error:
             for line, what in error.errors:
                 where = (*loc, line - 1)
-                file, key = self._document.file_of(where), self._document.key_of(where)
-                self.problems.append(problem("list-line", file, key, what=what))
+                self.problems.append(_line(self._document.file_of(where), self._document.key_of(where), what, kind))
             return None
 
-    def _file(self, loc: Loc, name: str) -> NumberSet | None:
+    def _file(self, loc: Loc, name: str, kind: Kind, old_after: float) -> NumberSet | None:
         path = self._document.path.parent / name
-        if path not in self._files:
-            self._files[path] = self._read(loc, path)
-        return self._files[path]
+        if (path, kind) not in self._files:
+            self._files[path, kind] = self._read(loc, path, kind, old_after)
+        return self._files[path, kind]
 
-    def _read(self, loc: Loc, path: Path) -> NumberSet | None:
-        from edge_agent._hot import NumberListError, NumberSet
+    def _read(self, loc: Loc, path: Path, kind: Kind, old_after: float) -> NumberSet | None:
+        from edge_agent._hot import NumberListError
 
+        where = self._document.file_of(loc), self._document.key_of(loc)
         try:
-            key, text = read_regular(path, self._cache.sets)
-            self.used.add(key)
-            if text is not None:
-                self._cache.sets[key] = NumberSet(text)
+            with open_regular(path) as (file_key, file):
+                key = file_key, kind
+                self.used.add(key)
+                if key not in self._cache.sets:
+                    self._cache.sets[key] = self._read_file(file, file_key, kind)
+                if old_after:
+                    self._tell_age(path, file, file_key, old_after)
             return self._cache.sets[key]
         except OSError as error:
-            why = f"{path}: {error.strerror or error}"
-            file, name = self._document.file_of(loc), self._document.key_of(loc)
-            self.problems.append(problem("list-unreadable", file, name, why=why))
-        except NumberListError as error:
-            self._bad_lines(path, error.errors)
+            self.problems.append(problem("list-unreadable", *where, why=f"{path}: {error.strerror or error}"))
+        except ListFailed as error:
+            self.problems.append(problem("list-failed", *where, why=f"{path}: {error}"))
+        except (NumberListError, CodeListError) as error:
+            self._bad_lines(path, error.errors, kind)
         return None
 
-    def _bad_lines(self, path: Path, errors: list[tuple[int, str]]) -> None:
-        for line, what in errors[:LINES_SHOWN]:
-            self.problems.append(problem("list-line", str(path), f"line {line}", what=what))
+    def _read_file(self, file: BinaryIO, key: FileKey, kind: Kind) -> NumberSet:
+        if kind == "codes" or key[2] <= LONG_BYTES:
+            return _read_set(file.read(), kind)
+        compiled = self._cache.compiled
+        numbers = compiled.get(file.fileno(), kind == "listed")
+        self.notices += [problem("list-file", "", "", what=told) for told in compiled.told]
+        compiled.told.clear()
+        return numbers
+
+    def _tell_age(self, path: Path, file: BinaryIO, key: FileKey, old_after: float) -> None:
+        """By the date that stands at its head, else by its time of change."""
+        head = os.pread(file.fileno(), _HEAD_BYTES, 0).decode("utf-8", "replace")
+        made = next(_dates(head), None)
+        age = time.time() - (made if made is not None else key[1] / 1e9)
+        if age > old_after:
+            by = "the date at its head" if made is not None else "its time of change"
+            self.notices.append(problem("list-old", str(path), "", days=int(age // 86400), by=by))
+
+    def _bad_lines(self, path: Path, errors: list[tuple[int, str]], kind: Kind) -> None:
+        self.problems += [_line(str(path), f"line {line}", what, kind) for line, what in errors[:LINES_SHOWN]]
         if len(errors) >= LINES_SHOWN:
             self.problems.append(problem("list-more", str(path), "", count=LINES_SHOWN))
+
+
+def _read_set(text: bytes, kind: Kind) -> NumberSet:
+    from edge_agent._hot import NumberSet
+
+    return NumberSet(read_codes(text) if kind == "codes" else text, kind != "owned")
+
+
+def _line(file: str, key: str, what: str, kind: Kind) -> Problem:
+    return problem("code-line", file, key, what=what, hint=HINT) if kind == "codes" else problem(
+        "list-line", file, key, what=what
+    )
+
+
+def _dates(head: str) -> Iterator[float]:
+    """Wall seconds of the dates that a list's head gives itself."""
+    for found in _DATED.finditer(head):
+        parts = (found["year"], found["month"], found["day"]) if found["year"] else found.groups()[:3]
+        try:
+            yield time.mktime(date(*map(int, parts)).timetuple())
+        except (ValueError, OverflowError):
+            continue
 
 
 def shared_numbers(owned: dict[str, tuple[NumberSet, ...]]) -> tuple[list[tuple[str, str, str]], bool]:
@@ -133,11 +202,17 @@ def _common(first: tuple[NumberSet, ...], second: tuple[NumberSet, ...]) -> str 
     return next((number for one in first for other in second if (number := one.overlaps(other)) is not None), None)
 
 
-def read_regular(path: Path, known: Container[FileKey]) -> tuple[FileKey, bytes | None]:
-    """The file's key, and its bytes if the key is new. Never waits: a pipe or a device is refused."""
+@contextmanager
+def open_regular(path: Path) -> Iterator[tuple[FileKey, BinaryIO]]:
+    """The file and its key. Never waits: a pipe or a device is refused."""
     with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
             raise OSError("is no regular file")
-        key = (str(path), status.st_mtime_ns, status.st_size)
+        yield (str(path), status.st_mtime_ns, status.st_size), file
+
+
+def read_regular(path: Path, known: Container[FileKey]) -> tuple[FileKey, bytes | None]:
+    """The file's key, and its bytes if the key is new."""
+    with open_regular(path) as (key, file):
         return key, None if key in known else file.read()

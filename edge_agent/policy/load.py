@@ -39,6 +39,8 @@ class Loaded:
     networks: NetworkLists
     do_not_originate: tuple[NumberSet, ...] = ()
     may_originate: tuple[NumberSet, ...] = ()
+    nanp_unallocated: tuple[NumberSet, ...] = ()
+    """Codes, as numbers of three, six or seven digits."""
 
 
 def load(path: Path, cache: NumberCache | None = None) -> Loaded:
@@ -53,17 +55,21 @@ def load(path: Path, cache: NumberCache | None = None) -> Loaded:
     _complete(draft, resolver)
     findings = list(check(draft, resolver))
 
+    cache.settle(draft.sections["agent"].state_dir)
     reader = ListReader(document, cache)
     numbers = {trunk.name: reader.sets_of(index, trunk) for index, trunk in draft.trunk.items()}
     findings += _shared(draft, numbers)
     lists = draft.sections["lists"]
-    do_not_originate = reader.sets_at(("lists", "do_not_originate"), lists.do_not_originate)
-    may_originate = reader.sets_at(("lists", "may_originate"), lists.may_originate)
+    do_not_originate = reader.sets_at(
+        ("lists", "do_not_originate"), lists.do_not_originate, "listed", lists.old_after
+    )
+    may_originate = reader.sets_at(("lists", "may_originate"), lists.may_originate, "listed")
+    nanp_unallocated = reader.sets_at(("lists", "nanp_unallocated"), lists.nanp_unallocated, "codes", lists.old_after)
     network_reader = NetworkReader(document, cache)
     networks = network_reader.read(lists)
     findings += check_networks(draft, networks)
 
-    notices: list[Problem] = []
+    notices = list(reader.notices)
     problems += [*draft.problems, *reader.problems, *network_reader.problems]
     for finding in findings:
         if not _reported(finding.loc, draft.bad):
@@ -73,7 +79,14 @@ def load(path: Path, cache: NumberCache | None = None) -> Loaded:
         raise ConfigError(tuple(problems))
     cache.keep(reader.used, network_reader.used)
     return Loaded(
-        draft.settings(), tuple(notices), tuple(document.files), numbers, networks, do_not_originate, may_originate
+        draft.settings(),
+        tuple(notices),
+        tuple(document.files),
+        numbers,
+        networks,
+        do_not_originate,
+        may_originate,
+        nanp_unallocated,
     )
 
 

@@ -16,6 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsA
 
 from edge_agent.policy.values import (
     Address,
+    CodeEntry,
     Country,
     Destination,
     Domain,
@@ -262,9 +263,19 @@ class Lists(Section):
     allow: list[NetworkEntry] = setting(
         [], "Networks that are never banned and get no strikes; strangers all the same."
     )
-    do_not_originate: list[NumberEntry] = setting([], "Numbers that never make calls.")
+    do_not_originate: list[NumberEntry] = setting(
+        [], 'Numbers that never make calls: "+18005550100", a range, a prefix, "file:dno.txt"; a date behind one ends it.'
+    )
     may_originate: list[NumberEntry] = setting(
-        [], "Numbers that do although do_not_originate has them: PSAPs, government services."
+        [], "Numbers that do all the same, listed, unallocated or impossible as they are: PSAPs, government services."
+    )
+    nanp_unallocated: list[CodeEntry] = setting(
+        [],
+        'Codes of the North American plan that nobody was given: "223", "212-555", "212-555-1", "file:codes.txt";'
+        " NANPA's npa_report.csv is taken as it is.",
+    )
+    old_after: Duration = setting(
+        90 * 86400.0, "Age at which a file of do_not_originate or nanp_unallocated gets a notice; 0s: never.", ge=0, le=3650 * 86400
     )
     do_not_call: Annotated[list[NumberEntry], NotBuilt("do-not-call lists", quiet=([],))] = setting(
         [], "Numbers that asked not to be called."

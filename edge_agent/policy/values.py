@@ -264,6 +264,16 @@ def _check_key_source(value: str) -> str:
     return value
 
 
+def _check_code_entry(value: str) -> str:
+    if not value.isprintable():
+        raise bad("holds control characters", "one entry per string")
+    if value.startswith("file:"):
+        return _check_list_file(value)
+    if not value.strip():
+        raise bad("is empty", 'write "223", "212-555", "212-555-1" or "file:" and a path')
+    return value
+
+
 Duration = Annotated[float, BeforeValidator(read_duration), Kind("duration")]
 LocalAddress = Annotated[Address, BeforeValidator(read_local_address), Kind("IP address:port")]
 PublicAddress = Annotated[Address | None, BeforeValidator(read_public_address), Kind("host:port")]
@@ -277,6 +287,7 @@ Name = Annotated[
 ]
 KeySource = Annotated[str, AfterValidator(_check_key_source), Kind('"file:" path or "credential:" name')]
 NetworkEntry = Annotated[str, AfterValidator(_check_network_entry), Kind('network or "file:" path')]
+CodeEntry = Annotated[str, AfterValidator(_check_code_entry), Kind('code of the North American plan or "file:" path')]
 NumberEntry = Annotated[str, AfterValidator(_check_number_entry), Kind('number, range, prefix or "file:" path')]
 OutsideLine = Annotated[str, matching(r"[0-9]{1,4}", "outside-line prefix", "one to four digits"), Kind("digits")]
 Port = Annotated[int, Field(ge=1, le=65535)]

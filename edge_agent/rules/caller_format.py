@@ -1,4 +1,7 @@
-"""caller-format: is the caller's number one that can exist? It never asks whose it is."""
+"""caller-format: are the caller's number and the asserted one such that can exist? It never asks whose they are.
+
+A number on [lists] may_originate is no finding: a PSAP calls back from what looks like none.
+"""
 
 from edge_agent.rules._shape import Mode, Row, Rule
 

@@ -6,13 +6,15 @@ it hands the plan over.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 from urllib.parse import unquote_to_bytes
 
-from tests.oracle.uri import SEPARATORS, Uri
+from tests.oracle.uri import BAD_ESCAPE, SEPARATORS, Uri, read_uri
 
 
 class Plan(Protocol):
@@ -74,38 +76,89 @@ def read_number(text: str) -> str:
     return digits[1:] if re.fullmatch(r"\+[1-9][0-9]{0,14}", digits, re.ASCII) else ""
 
 
+def of_uri(uri: bytes, plan: Plan) -> str | None:
+    """E.164 digits of the number in a URI, None when nobody may read one there.
+
+    Parameters stand in the user part of a sip URI (RFC 3261 §19.1.6), behind the number of a tel URI.
+    """
+    read = read_uri(uri)
+    if read is None or read["scheme"] not in ("sip", "sips", "tel"):
+        return None
+    rest = uri.partition(b":")[2]
+    subscriber = rest if read["scheme"] == "tel" else rest.rpartition(b"@")[0]
+    for written in subscriber.split(b";")[1:]:
+        name, _, value = written.partition(b"=")
+        word = re.match(rb"[A-Za-z0-9.!*_+`'~-]*%?", name)
+        assert word is not None
+        if word[0].endswith(b"%") or name[:2].lower() == b"m-":
+            return None
+        if name.lower() == b"phone-context" and not read["user"].startswith((b"+", b"%2B", b"%2b")):
+            code = re.match(rb"(?:\+|%2[Bb])([0-9]*)", value)
+            if code and (not code[1] or int(code[1]) != plan.country_code or len(code[1]) > 32):
+                return None
+    user = SEPARATORS.sub(b"", unquote_to_bytes(read["user"])) if not BAD_ESCAPE.search(read["user"]) else b""
+    if re.fullmatch(rb"[0-9]{16,24}", user) and b"%" not in read["user"]:
+        # As long as that only with its international prefix.
+        return canonical(user.decode(), plan) if user.decode().startswith(plan.idd) else None
+    return canonical(read["number"], plan) if read["number"] else None
+
+
+DATED = re.compile(rb"(.*?)[ \t]+([0-9]{4}-[0-9]{2}-[0-9]{2}(?:[ \tT].*)?)", re.DOTALL)
+
+
+def end_of(text: str) -> int:
+    """Wall nanoseconds at which a date, as a whole day, or a date and time is over; UTC unless it says otherwise."""
+    end = datetime.fromisoformat(text.strip())
+    end += timedelta(days=1) if len(text.strip()) == 10 else timedelta()
+    return max(int((end if end.tzinfo else end.replace(tzinfo=UTC)).timestamp()), 1) * 10**9
+
+
 class NumberSet:
-    """A list of numbers as its text says: one number, range or prefix a line.
+    """A list of numbers as its text says: one number, range or prefix a line, in a dated list each perhaps with its end.
 
     A prefix covers every number of ``SHORTEST`` to ``LONGEST`` digits that starts with it.
     """
 
-    def __init__(self, text: bytes) -> None:
+    def __init__(self, text: bytes, dated: bool = False) -> None:
         self.errors: list[int] = []  # line numbers
-        self.ranges: list[tuple[int, int]] = []  # of numbers with the same count of digits
-        self.prefixes: list[str] = []
+        self.entries: list[tuple[str, str, float]] = []  # low, high and end; a prefix has no high
         for number, raw in enumerate(text.split(b"\n"), 1):
-            line = raw.partition(b"#")[0].strip(b" \t\r").decode("latin-1")
+            entry = raw.partition(b"#")[0].strip(b" \t\r")
+            end = math.inf
+            if dated and (found := DATED.fullmatch(entry)):
+                try:
+                    end = end_of(found[2].decode("ascii"))
+                except (ValueError, OverflowError):
+                    self.errors.append(number)
+                entry = found[1]
+            line = entry.decode("latin-1")
             low, dots, high = line.partition("..")
-            if not line:
+            if not line and end == math.inf:
                 continue
             if low.endswith("*") and not dots:
-                prefix = read_number(low[:-1])
-                self.prefixes.append(prefix)
-                fine = prefix != ""
+                first, last = read_number(low[:-1]), ""
+                fine = first != ""
             else:
                 first, last = read_number(low), read_number(high if dots else low)
-                self.ranges.append((int(first or 0), int(last or 0)))
                 fine = first != "" and last != "" and len(first) == len(last) and first <= last
+            self.entries.append((first, last, end))
             if not fine:
                 self.errors.append(number)
 
     def __contains__(self, digits: str) -> bool:
+        return self.has(digits, 0)
+
+    def has(self, digits: str, wall_ns: int) -> bool:
         if digits.startswith("0") or len(digits) > LONGEST:
             return False
-        value = int(digits)
-        return any(low <= value <= high for low, high in self.ranges) or (
-            len(digits) >= SHORTEST and digits.startswith(tuple(self.prefixes))
+        return any(
+            wall_ns < end
+            and (
+                len(low) == len(digits) and low <= digits <= high
+                if high
+                else len(digits) >= SHORTEST and digits.startswith(low)
+            )
+            for low, high, end in self.entries
         )
 
 
