@@ -16,31 +16,31 @@ import asyncio
 import ipaddress
 import socket
 import ssl
-from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from hashlib import sha256
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from cryptography import x509
 
-from edge_agent.stir import chain
+from edge_agent.stir import cache, chain, names
+from edge_agent.stir.cache import BY_COMMAND, CONFIGURED, FOREVER, Cache, Entry, Store
 from edge_agent.stir.chain import Credential, Revoked, nobody_revoked
 from edge_agent.stir.refused import Refused
 
 PORTS = (443, 8443)
 SECONDS = 2.0
 BYTES = chain.BYTES
-URLS = 1024
-"""Certificates kept; the one that was asked for longest ago gives way."""
 URL_BYTES = 512
-FLIGHTS, FLIGHTS_PER_HOST = 256, 2
-"""At once. None waits for another's: a host that is dead takes its 2 s and a socket, and no more."""
+FLIGHTS, FLIGHTS_PER_HOST = 256, 8
+"""At once. None waits for another's: a host that is dead takes its 2 s and eight sockets, and no more. Eight: one
+repository serves the certificates of many providers, and all of them are new after a first start."""
 KEEP_SECONDS = 24 * 3600.0
 KEEP_MOST_SECONDS = 14 * 24 * 3600.0
 FAILED_SECONDS = 30.0
@@ -55,15 +55,6 @@ class Limits:
     hosts: tuple[str, ...] = ()
     allow: tuple[Network, ...] = ()
     ports: tuple[int, ...] = PORTS
-
-
-@dataclass
-class Entry:
-    """One URL: its certificate, or why there is none; asked again from ``until`` on (POSIX seconds)."""
-
-    credential: Credential | None
-    fault: Refused | None
-    until: float
 
 
 def check_url(url: str, limits: Limits) -> str:
@@ -104,29 +95,25 @@ _TRANSLATED = ipaddress.ip_network("64:ff9b::/96")
 
 
 class Resolver(AbstractResolver):
-    """Resolves as the system does and leaves out what is not public. aiohttp connects to what this returns and nothing else."""
+    """Leaves out what is not public. aiohttp connects to what this returns and nothing else."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Callable[[], Limits]) -> None:
         self._limits = limits
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM)
         results: list[ResolveResult] = []
-        for kind, _, protocol, _, address in found:
-            with suppress(Refused):
-                check_address(str(address[0]), self._limits)
-                results.append(
-                    ResolveResult(
-                        hostname=host,
-                        host=str(address[0]),
-                        port=port,
-                        family=kind,
-                        proto=protocol,
-                        flags=socket.AI_NUMERICHOST,
+        for address in await names.addresses(host):
+            kind = socket.AF_INET6 if ":" in address else socket.AF_INET
+            if family in (socket.AF_UNSPEC, kind):
+                with suppress(Refused, ValueError):
+                    check_address(address, self._limits())
+                    results.append(
+                        ResolveResult(
+                            hostname=host, host=address, port=port, family=kind, proto=0, flags=socket.AI_NUMERICHOST
+                        )
                     )
-                )
         if not results:
             raise OSError(f"{host} has no public address")
         return results
@@ -135,8 +122,15 @@ class Resolver(AbstractResolver):
         return
 
 
+COUNTS = ("fetched", "failed", "stale", "shed", "evicted", "unsaved")
+
+
 class Certificates:
-    """The certificates that are known, by URL. ``clock`` is wall time; ``store`` a folder for the next start, or None."""
+    """The certificates that are known, by URL. ``clock`` is wall time; ``store`` a folder for the next start, or None.
+
+    ``look`` and ``get`` are for any thread, everything else for that of the event loop.
+    ``counts``: fetched, failed, stale (kept though the repository failed), shed, evicted, unsaved.
+    """
 
     def __init__(
         self,
@@ -150,22 +144,26 @@ class Certificates:
     ) -> None:
         self._roots, self._revoked, self._clock = tuple(roots), revoked, clock
         self._limits = limits or Limits()
-        self._store = store
-        self._tls = tls or ssl.create_default_context()
-        self._entries: OrderedDict[str, Entry] = OrderedDict()
+        self._tls = tls
+        self.counts: Counter[str] = Counter(dict.fromkeys(COUNTS, 0))
+        self._cache = Cache(self.counts)
+        self._store = Store(store, self.counts) if store is not None else None
         self._flights: dict[str, asyncio.Task[None]] = {}
         self._hosts: Counter[str] = Counter()
         self._session: aiohttp.ClientSession | None = None
-        self.counts: Counter[str] = Counter()
+        self._generation = 0
 
     # What is known
 
+    def look(self, url: str) -> Entry | None:
+        """What is known of a URL, at once."""
+        return self._cache.get(url)
+
     def get(self, url: str) -> Credential:
         """The certificate of a URL, at once. Refused with what is known against it, or "certificate-unavailable"."""
-        entry = self._entries.get(url)
+        entry = self._cache.get(url)
         if entry is None:
             raise Refused("certificate-unavailable", "not fetched yet")
-        self._entries.move_to_end(url)
         if entry.credential is not None:
             return entry.credential
         assert entry.fault is not None
@@ -173,30 +171,80 @@ class Certificates:
 
     def wanted(self, url: str) -> bool:
         """Is it unknown, or due to be asked for again?"""
-        entry = self._entries.get(url)
+        entry = self._cache.get(url)
         return entry is None or self._clock() >= entry.until
 
-    def preload(self, url: str, pem: bytes) -> Credential:
+    def host(self, url: str) -> str:
+        """The host that would be asked. Refused "certificate-url" when it may not be."""
+        return check_url(url, self._limits)
+
+    def preload(self, url: str, pem: bytes, origin: str = BY_COMMAND) -> Credential:
         """Takes a certificate that the operator has. It is never asked for. Refused when it is no good."""
         credential = chain.load(pem, self._roots, self._revoked)
-        self._put(url, Entry(credential, None, float("inf")))
+        entry = Entry(credential, None, FOREVER, pem, origin)
+        self._cache.put(url, entry)
+        if origin == BY_COMMAND and self._store is not None:
+            self._store.save(url, entry)
         return credential
 
     def refuse(self, url: str, fault: Refused) -> None:
         """Remembers why a URL wasn't even asked for, so that ``get`` says it."""
-        self._put(url, Entry(None, fault, self._clock() + FAILED_SECONDS))
+        self._cache.put(url, Entry(None, fault, self._clock() + FAILED_SECONDS))
 
     def clear(self, url: str | None = None) -> int:
-        """Forgets one URL or all; how many those were."""
-        gone = [url] if url is not None else list(self._entries)
-        known = [one for one in gone if self._entries.pop(one, None) is not None]
-        for one in known:
-            if (file := self._file(one)) is not None:
-                file.unlink(missing_ok=True)
-        return len(known)
+        """Forgets one URL, or all but the configuration's; how many those were."""
+        gone = self._cache.clear(url)
+        if self._store is not None:
+            for one in gone:
+                self._store.remove(one)
+        return len(gone)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """All that is known, as commands show it."""
+        return [cache.told(url, entry) for url, entry in self._cache.rows()]
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self._cache)
+
+    # What holds
+
+    def use(
+        self,
+        roots: Sequence[x509.Certificate],
+        revoked: Revoked,
+        limits: Limits,
+        tls: ssl.SSLContext | None,
+        preload: Sequence[tuple[str, bytes]] = (),
+    ) -> None:
+        """Other roots, revocations and limits: what is known is judged anew by them. Takes a millisecond a certificate.
+
+        May run in a thread of its own, one at a time. What is in flight lands by the new ones.
+        """
+        self._roots, self._revoked, self._limits, self._tls = tuple(roots), revoked, limits, tls
+        self._generation += 1
+        named = dict(preload)
+        self._cache.rejudge(lambda url, entry: self._judged(url, entry, named))
+        for url, pem in preload:
+            with suppress(Refused):  # the configuration's check told of it
+                self.preload(url, pem, CONFIGURED)
+
+    def _judged(self, url: str, entry: Entry, named: Mapping[str, bytes]) -> Entry:
+        try:
+            if entry.origin == CONFIGURED and url not in named:
+                raise Refused("certificate-unavailable", "the configuration named it and doesn't any more")
+            if entry.origin == cache.FETCHED:
+                check_url(url, self._limits)
+            return replace(entry, credential=chain.load(entry.pem, self._roots, self._revoked))
+        except Refused as fault:
+            return Entry(None, fault, 0.0)
+
+    def restore(self) -> int:
+        """Takes what the store has of the last run, where it is still good; how many. May run in a thread of its own."""
+        found = self._store.read_all(self._roots, self._revoked) if self._store is not None else []
+        for url, entry in found:
+            if self._cache.get(url) is None:
+                self._cache.put(url, entry)
+        return len(found)
 
     # Asking
 
@@ -226,30 +274,50 @@ class Certificates:
             del self._hosts[host]
 
     async def _fly(self, url: str) -> None:
-        before = self._entries.get(url) or self._stored(url)
+        before = self._cache.get(url)
+        if before is None and self._store is not None:
+            before = await asyncio.to_thread(self._store.read, url, self._roots, self._revoked)
+            if before is not None and self._clock() < before.until:
+                self._cache.put(url, before)
+                return
         now = self._clock()
         try:
             pem, lifetime = await self._download(url)
-            credential = await asyncio.to_thread(chain.load, pem, self._roots, self._revoked)
+            credential = await self._load(pem)
             credential.check_time(now)
         except Refused as fault:
             self.counts["failed"] += 1
-            kept = before.credential if before is not None else None
+            kept = before if before is not None and before.credential is not None else None
             # Better an old certificate that is still valid than none (RFC 5861); one that was replaced by a bad one goes.
-            if kept is not None and kept.not_after > now and fault.reason.status == 436:
+            if kept is not None and fault.reason.status == 436 and _ends(kept) > now:
                 self.counts["stale"] += 1
-                self._put(url, Entry(kept, None, now + FAILED_SECONDS))
-            else:
-                self._put(url, Entry(None, fault, now + FAILED_SECONDS))
+                self._cache.put(url, replace(kept, until=now + FAILED_SECONDS))
+                return
+            self._cache.put(url, Entry(None, fault, now + FAILED_SECONDS))
+            if kept is not None and self._store is not None:
+                self._store.remove(url)
             return
         self.counts["fetched"] += 1
-        self._put(url, Entry(credential, None, min(now + lifetime, credential.not_after)))
-        self._save(url, pem)
+        entry = Entry(credential, None, min(now + lifetime, credential.not_after), pem)
+        self._cache.put(url, entry)
+        if self._store is not None:
+            await asyncio.to_thread(self._store.save, url, entry)
+
+    async def _load(self, pem: bytes) -> Credential:
+        """By what holds at the end of it: a reload may come meanwhile."""
+        while True:
+            generation = self._generation
+            credential = await asyncio.to_thread(chain.load, pem, self._roots, self._revoked)
+            if generation == self._generation:
+                return credential
 
     async def _download(self, url: str) -> tuple[bytes, float]:
         """The body, and how long it keeps (RFC 8226 §7: a day at least)."""
         try:
-            async with asyncio.timeout(SECONDS), self._open().get(url, allow_redirects=False) as response:
+            async with (
+                asyncio.timeout(SECONDS),
+                self._open().get(url, allow_redirects=False, ssl=self._context()) as response,
+            ):
                 if response.status != 200:
                     raise Refused("certificate-unavailable", f"status {response.status}")
                 body = bytearray()
@@ -261,10 +329,20 @@ class Certificates:
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             raise Refused("certificate-unavailable", f"{type(error).__name__}: {error}"[:200]) from None
 
+    def _context(self) -> ssl.SSLContext:
+        if self._tls is None:
+            self._tls = ssl.create_default_context()
+        return self._tls
+
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
             connector = aiohttp.TCPConnector(
-                resolver=Resolver(self._limits), use_dns_cache=False, limit=FLIGHTS, ssl=self._tls
+                # Asks for the limits at each look-up: a reload may change them.
+                resolver=Resolver(lambda: self._limits),
+                use_dns_cache=False,
+                limit=FLIGHTS,
+                # A connection that is kept was judged by limits of before.
+                force_close=True,
             )
             # No proxy of the environment, no cookies, no compression: what is asked is what was judged.
             self._session = aiohttp.ClientSession(
@@ -286,48 +364,9 @@ class Certificates:
             await self._session.close()
             self._session = None
 
-    # Memory and disk
 
-    def _put(self, url: str, entry: Entry) -> None:
-        self._entries[url] = entry
-        self._entries.move_to_end(url)
-        while len(self._entries) > URLS:
-            self._entries.popitem(last=False)
-            self.counts["evicted"] += 1
-
-    def _file(self, url: str) -> Path | None:
-        return self._store / f"{sha256(url.encode()).hexdigest()}.pem" if self._store is not None else None
-
-    def _save(self, url: str, pem: bytes) -> None:
-        """For the next start, when the repository may be down. A full disk costs that, and nothing else."""
-        file = self._file(url)
-        if file is None:
-            return
-        try:
-            file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _make_room(file.parent, URLS - 1)
-            part = file.with_suffix(".part")
-            part.write_bytes(pem)
-            part.replace(file)
-        except OSError:
-            self.counts["unsaved"] += 1
-
-    def _stored(self, url: str) -> Entry | None:
-        file = self._file(url)
-        if file is None:
-            return None
-        try:
-            credential = chain.load(file.read_bytes(), self._roots, self._revoked)
-        except (OSError, Refused):
-            return None
-        return Entry(credential, None, 0.0)
-
-
-def _make_room(folder: Path, keep: int) -> None:
-    """Deletes the oldest files beyond ``keep``."""
-    files = sorted(folder.glob("*.pem"), key=lambda file: file.stat().st_mtime)
-    for file in files[: max(0, len(files) - keep)]:
-        file.unlink(missing_ok=True)
+def _ends(entry: Entry) -> float:
+    return entry.credential.not_after if entry.credential is not None else 0.0
 
 
 def _lifetime(headers: Iterable[str]) -> float:

@@ -8,29 +8,28 @@ from __future__ import annotations
 
 import asyncio
 import datetime
-import gzip
 import ipaddress
-import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable
 from pathlib import Path
 
 import pytest
 from aiohttp import web
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 
-from edge_agent.stir import fetch
+from edge_agent.stir import cache, fetch, names
+from edge_agent.stir.chain import Revocations, nobody_revoked
 from edge_agent.stir.fetch import Certificates, Limits, check_url
 from edge_agent.stir.refused import Refused
 from tests.ca import Authority
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-BOMB = gzip.compress(bytes(50_000_000))
-LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"),)
+from tests.stir.repository import (
+    LOOPBACK,
+    Handler,
+    hostile_bomb,
+    hostile_drip,
+    hostile_redirect,
+    hostile_size,
+    repository,
+    silent,
+)
 
 
 def refusal(url: str, limits: Limits | None = None) -> str:
@@ -111,79 +110,6 @@ def test_allowed_networks() -> None:
     assert refusal("https://10.1.2.3/a.pem", limits) == ""
     assert refusal("https://[::ffff:10.1.2.3]/a.pem", limits) == ""
     assert refusal("https://10.2.0.1/a.pem", limits) == "certificate-url"
-
-
-# A repository
-
-
-def server_tls(folder: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """The server's side, and the client's that trusts it."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.datetime.now(datetime.UTC)
-    names = x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-    day = datetime.timedelta(days=1)
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now - day, now + day)
-        .add_extension(names, critical=False)
-        .add_extension(x509.BasicConstraints(True, None), critical=True)
-        .sign(key, SHA256())
-    )
-    file = folder / "server.pem"
-    file.write_bytes(
-        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + certificate.public_bytes(Encoding.PEM)
-    )
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(file)
-    return server, ssl.create_default_context(cadata=certificate.public_bytes(Encoding.PEM).decode())
-
-
-class Repository:
-    """Serves what a test puts into ``pages``, and counts what it is asked."""
-
-    def __init__(self, authority: Authority, folder: Path) -> None:
-        self.authority, self.asked, self.now = authority, 0, authority.now.timestamp() + 1
-        self.pages: dict[str, bytes | Handler] = {}
-        self.headers: dict[str, str] = {}
-        self.folder = folder
-        self.port = 0
-
-    async def handle(self, request: web.Request) -> web.StreamResponse:
-        self.asked += 1
-        page = self.pages.get(request.path)
-        if page is None:
-            return web.Response(status=404)
-        if isinstance(page, bytes):
-            return web.Response(body=page, headers=self.headers)
-        return await page(request)
-
-    def url(self, path: str = "/a.pem", host: str = "localhost") -> str:
-        return f"https://{host}:{self.port}{path}"
-
-
-@asynccontextmanager
-async def repository(folder: Path, store: Path | None = None) -> AsyncIterator[tuple[Repository, Certificates]]:
-    repo = Repository(Authority(), folder)
-    server, client = server_tls(folder)
-    application = web.Application()
-    application.router.add_get("/{path:.*}", repo.handle)
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=server)
-    await site.start()
-    repo.port = runner.addresses[0][1]
-    certificates = Certificates(
-        [repo.authority.root.certificate],
-        clock=lambda: repo.now,
-        limits=Limits(allow=LOOPBACK, ports=(repo.port,)),
-        store=store,
-        tls=client,
-    )
-    try:
-        yield repo, certificates
-    finally:
-        await certificates.close()
-        await runner.cleanup()
 
 
 async def fault_of(waiting: Awaitable[object]) -> str:
@@ -274,27 +200,6 @@ async def test_the_store_serves_a_start_without_repository(tmp_path: Path) -> No
         await again.close()
 
 
-async def hostile_redirect(request: web.Request) -> web.StreamResponse:
-    raise web.HTTPFound("https://localhost/elsewhere.pem")
-
-
-async def hostile_size(request: web.Request) -> web.StreamResponse:
-    return web.Response(body=b"-----BEGIN CERTIFICATE-----\n" + b"A" * 200_000)
-
-
-async def hostile_bomb(request: web.Request) -> web.StreamResponse:
-    return web.Response(body=BOMB, headers={"Content-Encoding": "gzip"})
-
-
-async def hostile_drip(request: web.Request) -> web.StreamResponse:
-    response = web.StreamResponse()
-    await response.prepare(request)
-    for _ in range(60):
-        await response.write(b"A")
-        await asyncio.sleep(1)
-    return response
-
-
 @pytest.mark.parametrize(
     ("page", "reason"),
     [
@@ -318,6 +223,7 @@ async def test_hostile_repositories(
 async def test_a_name_for_an_inside_address(tmp_path: Path) -> None:
     """DNS says 127.0.0.1: judged after resolution, and nothing is connected to."""
     async with repository(tmp_path) as (repo, _):
+        assert await names.addresses("localhost"), "the hosts file names it"
         inside = Certificates(
             [repo.authority.root.certificate], clock=lambda: repo.now, limits=Limits(ports=(repo.port,))
         )
@@ -326,12 +232,6 @@ async def test_a_name_for_an_inside_address(tmp_path: Path) -> None:
             assert repo.asked == 0
         finally:
             await inside.close()
-
-
-async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Takes a connection and says nothing until the other side gives up."""
-    await reader.read(-1)
-    writer.close()
 
 
 async def test_dead_hosts_hold_up_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -361,12 +261,21 @@ async def test_few_flights_to_one_host(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 async def test_memory_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetch, "URLS", 20)
+    """Good ones and faults have a bound each: who writes URLs that lead nowhere pushes out nothing good."""
+    monkeypatch.setattr(cache, "URLS", 20)
     async with repository(tmp_path) as (repo, certificates):
+        leaf = repo.authority.leaf().pem
         for number in range(50):
-            await fault_of(certificates.fetch(repo.url(f"/{number}.pem")))
-        assert len(certificates) == 20
+            repo.pages[f"/{number}.pem"] = leaf
+            assert await fault_of(certificates.fetch(repo.url(f"/{number}.pem"))) == ""
+            assert await fault_of(certificates.fetch(repo.url(f"/none-{number}.pem"))) == "certificate-unavailable"
+        assert len(certificates) == 40
         assert certificates.counts["evicted"] == 30
+        assert certificates.get(repo.url("/49.pem")).subject == "CN=SHAKEN 1234"
+        monkeypatch.setattr(cache, "KEPT_BYTES", 3 * len(leaf))
+        repo.pages["/more.pem"] = leaf
+        await certificates.fetch(repo.url("/more.pem"))
+        assert sum(row["state"] == "good" for row in certificates.rows()) == 3
 
 
 async def test_preloaded_ones_are_never_asked_for(tmp_path: Path) -> None:
@@ -378,3 +287,90 @@ async def test_preloaded_ones_are_never_asked_for(tmp_path: Path) -> None:
         assert repo.asked == 0
         with pytest.raises(Refused):
             certificates.preload(repo.url("/b.pem"), b"nothing")
+
+
+async def test_a_command_s_preload_outlives_the_process(tmp_path: Path) -> None:
+    store = tmp_path / "certificates"
+    async with repository(tmp_path, store) as (repo, certificates):
+        certificates.preload(repo.url(), repo.authority.leaf().pem)
+        roots = [repo.authority.root.certificate]
+        again = Certificates(roots, clock=lambda: repo.now, store=store)
+        assert again.restore() == 1 and not again.wanted(repo.url())
+        assert [(row["origin"], row["until"], row["state"]) for row in again.rows()] == [("command", 0, "good")]
+        strange = Certificates([Authority().root.certificate], clock=lambda: repo.now, store=store)
+        assert strange.restore() == 0, "judged by the roots of now"
+
+
+async def test_what_was_fetched_is_not_asked_for_again_by_the_next_start(tmp_path: Path) -> None:
+    store = tmp_path / "certificates"
+    async with repository(tmp_path, store) as (repo, certificates):
+        repo.pages["/a.pem"] = repo.authority.leaf().pem
+        await certificates.fetch(repo.url())
+        again = Certificates([repo.authority.root.certificate], clock=lambda: repo.now, store=store)
+        again.restore()
+        assert (await again.fetch(repo.url())).subject == "CN=SHAKEN 1234"
+        assert repo.asked == 1
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"nonsense", b"x5u: https://a/b\nuntil: 5\norigin: fetched\n\nno PEM", b"\0" * 99]
+)
+async def test_a_store_that_was_spoilt(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "bad.pem").write_bytes(content)
+    certificates = Certificates([Authority().root.certificate], clock=lambda: 0.0, store=tmp_path)
+    assert certificates.restore() == 0
+
+
+async def test_other_roots_and_revocations_hold_for_what_is_known(tmp_path: Path) -> None:
+    async with repository(tmp_path) as (repo, certificates):
+        leaf = repo.authority.leaf()
+        repo.pages |= {"/a.pem": leaf.pem, "/b.pem": repo.authority.leaf(name="SHAKEN 5678").pem}
+        for path in ("/a.pem", "/b.pem"):
+            await certificates.fetch(repo.url(path))
+        await fault_of(certificates.fetch(repo.url("/none.pem")))
+        limits = Limits(allow=LOOPBACK, ports=(repo.port,))
+        crl, signer = repo.authority.revocations(leaf)
+        roots = [repo.authority.root.certificate]
+        certificates.use(roots, Revocations(crl, signer.certificate), limits, certificates._tls)
+        with pytest.raises(Refused, match="certificate-revoked"):
+            certificates.get(repo.url("/a.pem"))
+        assert certificates.get(repo.url("/b.pem")).subject == "CN=SHAKEN 5678"
+        assert certificates.wanted(repo.url("/none.pem")) and certificates.wanted(repo.url("/a.pem")), "asked anew"
+
+        certificates.use([Authority().root.certificate], nobody_revoked, limits, certificates._tls)
+        with pytest.raises(Refused, match="certificate-path"):
+            certificates.get(repo.url("/b.pem"))
+        certificates.use(roots, nobody_revoked, limits, certificates._tls)
+        assert await fault_of(certificates.fetch(repo.url("/b.pem"))) == "", "it may come again"
+        elsewhere = Limits(hosts=("cr.example.net",), allow=LOOPBACK, ports=(repo.port,))
+        certificates.use(roots, nobody_revoked, elsewhere, certificates._tls)
+        with pytest.raises(Refused, match="certificate-url"):
+            certificates.get(repo.url("/b.pem"))
+
+
+async def test_the_configuration_s_preloads_come_and_go_with_it(tmp_path: Path) -> None:
+    async with repository(tmp_path) as (repo, certificates):
+        leaf, roots = repo.authority.leaf().pem, [repo.authority.root.certificate]
+        certificates.use(roots, nobody_revoked, Limits(), None, [(repo.url(), leaf)])
+        assert not certificates.wanted(repo.url()) and certificates.clear() == 0
+        certificates.use(roots, nobody_revoked, Limits(), None)
+        assert certificates.wanted(repo.url())
+
+
+async def test_a_reload_in_the_middle_of_a_fetch(tmp_path: Path) -> None:
+    """What lands is judged by the roots that hold then."""
+    async with repository(tmp_path) as (repo, certificates):
+
+        async def page(request: web.Request) -> web.StreamResponse:
+            certificates.use([Authority().root.certificate], nobody_revoked, certificates._limits, certificates._tls)
+            return web.Response(body=repo.authority.leaf().pem)
+
+        repo.pages["/a.pem"] = page
+        assert await fault_of(certificates.fetch(repo.url())) == "certificate-path"
+
+
+async def test_names_of_the_hosts_file_come_first(tmp_path: Path) -> None:
+    hosts = tmp_path / "hosts"
+    hosts.write_text("# nothing\n192.0.2.7 one.example two.example # three.example\n\n2001:db8::7 one.example\n")
+    assert await names.addresses("ONE.example", hosts) == ["192.0.2.7", "2001:db8::7"]
+    assert await names.addresses("two.example", hosts) == ["192.0.2.7"]
