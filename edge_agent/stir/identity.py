@@ -7,7 +7,7 @@ or ``alg`` in quotes, blanks around ``;`` and ``=``, a missing ``alg`` (ES256 th
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from edge_agent.stir.refused import Refused
 
@@ -21,8 +21,14 @@ _PARAMETER = re.compile(
 )
 
 
-@dataclass(frozen=True)
-class Identity:
+# What nearly every signer writes, in one look; parse() reads it in the same way, a few times slower.
+_USUAL = re.compile(
+    r'([A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+);info=<([^<>"\s]+)>;alg=ES256(?:;ppt=(?:"([a-z]+)"|([a-z]+)))?',
+    re.ASCII,
+)
+
+
+class Identity(NamedTuple):
     """One header. ``token`` has three parts, the first two empty in the compact form; ``ppt`` is empty when absent."""
 
     token: str
@@ -45,6 +51,8 @@ def parse(value: str) -> Identity:
     """Reads one value. Refused "identity-syntax" or "identity-size"."""
     if len(value) > LONGEST:
         raise Refused("identity-size", f"{len(value)} bytes")
+    if usual := _USUAL.fullmatch(value):
+        return Identity(usual[1], usual[2], "ES256", usual[3] or usual[4] or "")
     token, semicolon, rest = value.strip(" \t").partition(";")
     token = token.rstrip(" \t")
     if not semicolon or not _TOKEN.fullmatch(token):

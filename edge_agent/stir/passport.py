@@ -10,9 +10,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 from edge_agent.stir import base64url
 from edge_agent.stir.identity import Identity
@@ -32,16 +31,14 @@ _RPH = re.compile(r"[a-z0-9-]+\.[a-z0-9-]+", re.ASCII | re.IGNORECASE)
 _DIGITS = re.compile(r"[0-9]{1,12}", re.ASCII)
 
 
-@dataclass(frozen=True)
-class Party:
+class Party(NamedTuple):
     """``orig``, ``dest`` or ``div``: telephone numbers (digits) and URIs, as the token has them."""
 
     numbers: tuple[str, ...]
     uris: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Passport:
+class Passport(NamedTuple):
     """A token whose claims have the right shape. ``signed`` is what the signature is over."""
 
     kind: str
@@ -65,8 +62,14 @@ class Passport:
 def read(identity: Identity) -> Passport:
     """The token of a header in full form. Refused "passport-…", or "identity-info" when info is not its x5u."""
     head, payload, signature = identity.token.split(".")
-    header, claims = _object(head, "header"), _object(payload, "payload")
-    passport = _checked(header, claims, f"{head}.{payload}".encode(), _signature(signature))
+    known = _good_heads.get(head)
+    header = _object(head, "header") if known is None else {}
+    claims, signed = _object(payload, "payload"), f"{head}.{payload}".encode()
+    passport = _checked(known or header, claims, signed, _signature(signature))
+    if known is None and len(head) <= HEAD_BYTES:
+        if len(_good_heads) >= HEADS:
+            _good_heads.clear()
+        _good_heads[head] = Head(passport.kind, passport.x5u)
     if passport.x5u != identity.info:
         raise Refused("identity-info", "info is not the token's x5u")
     if identity.ppt != passport.kind:
@@ -74,6 +77,18 @@ def read(identity: Identity) -> Passport:
     if identity.alg != "ES256":
         raise Refused("passport-algorithm", identity.alg)
     return passport
+
+
+class Head(NamedTuple):
+    """A token's header that was read and is right: all that a verifier takes from it."""
+
+    kind: str
+    x5u: str
+
+
+HEADS, HEAD_BYTES = 1024, 1024
+_good_heads: dict[str, Head] = {}
+"""By their text: a signer's tokens all have the same, so it is read once. Forgotten when there are too many."""
 
 
 def rebuild(identity: Identity, orig: str, dest: str, iat: int) -> Passport:
@@ -111,7 +126,7 @@ def _object(text: str, what: str) -> dict[str, Any]:
         data = base64url.decode(text)
         if len(data) > BYTES or data.count(b"[") + data.count(b"{") > BRACKETS:
             raise Refused("passport-size", what)
-        value = _JSON.decode(data.decode())
+        value = _json(data.decode())
     except ValueError:
         raise Refused("passport-syntax", f"the {what} is no JSON in base64url") from None
     if not isinstance(value, dict):
@@ -120,9 +135,10 @@ def _object(text: str, what: str) -> dict[str, Any]:
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    if len({name for name, _ in pairs}) != len(pairs):
+    found = dict(pairs)
+    if len(found) != len(pairs):
         raise ValueError("a name twice")
-    return dict(pairs)
+    return found
 
 
 def _none(constant: str) -> Any:
@@ -138,7 +154,15 @@ def _small(digits: str) -> int:
 _JSON = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_none, parse_int=_small)
 
 
-def _checked(header: dict[str, Any], claims: dict[str, Any], signed: bytes, signature: bytes) -> Passport:
+def _json(text: str) -> Any:
+    """``decode`` without its search for blanks around, which a token has none of."""
+    if not text.startswith("{"):
+        return _JSON.decode(text)
+    value, end = _JSON.raw_decode(text)
+    return value if end == len(text) else _JSON.decode(text)
+
+
+def _head(header: dict[str, Any]) -> Head:
     if header.get("typ") != "passport" or not isinstance(header.get("x5u"), str) or not header["x5u"]:
         raise Refused("passport-header", "typ or x5u")
     if header.get("alg") != "ES256":
@@ -148,6 +172,11 @@ def _checked(header: dict[str, Any], claims: dict[str, Any], signed: bytes, sign
     kind = header.get("ppt", "")
     if kind not in KINDS:
         raise Refused("passport-header", "ppt")
+    return Head(kind, header["x5u"])
+
+
+def _checked(header: dict[str, Any] | Head, claims: dict[str, Any], signed: bytes, signature: bytes) -> Passport:
+    kind, x5u = header if isinstance(header, Head) else _head(header)
     orig, dest = _party(claims, "orig"), _party(claims, "dest")
     if len(orig.numbers) + len(orig.uris) != 1:
         raise Refused("passport-claims", "orig names not exactly one caller")
@@ -157,7 +186,7 @@ def _checked(header: dict[str, Any], claims: dict[str, Any], signed: bytes, sign
     attest, origid = _shaken(claims) if kind == "shaken" else ("", "")
     if kind == "rph":
         _priority(claims)
-    return Passport(kind, header["x5u"], claims, _iat(claims), orig, dest, div, attest, origid, signed, signature)
+    return Passport(kind, x5u, claims, _iat(claims), orig, dest, div, attest, origid, signed, signature)
 
 
 def _iat(claims: dict[str, Any]) -> int:
@@ -173,6 +202,15 @@ def _iat(claims: dict[str, Any]) -> int:
 def _party(claims: dict[str, Any], name: str) -> Party:
     """``orig`` and ``div`` hold one string, ``dest`` lists (RFC 8225 §5.2.1)."""
     value = claims.get(name)
+    if type(value) is dict and len(value) == 1:
+        # One number, as nearly always.
+        only = value.get("tn")
+        if name == "dest" and type(only) is list and len(only) == 1:
+            only = only[0]
+        elif name == "dest":
+            only = None
+        if type(only) is str and _TN.fullmatch(only):
+            return Party((only,), ())
     if not isinstance(value, dict) or not value.keys() <= {"tn", "uri", *(("hi",) if name == "div" else ())}:
         raise Refused("passport-claims", name)
     found: dict[str, tuple[str, ...]] = {}
