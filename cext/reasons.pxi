@@ -127,12 +127,16 @@ cdef enum:
     RSN_CANCEL_DEFERRED = 123
     RSN_CANCELLED = 124
     RSN_CALLER_UNALLOCATED = 125
-    RSN_COUNT = 126
+    RSN_STIR_REPLAY = 126
+    RSN_ATTESTATION_LEVEL = 127
+    RSN_ATTESTATION_RATE = 128
+    RSN_SIGNER_RATE = 129
+    RSN_COUNT = 130
 
 cdef extern from *:
     """
     typedef struct { const char *name, *phrase; uint16_t status, phrase_len; } EaReason;
-    static const EaReason ea_reasons[126] = {
+    static const EaReason ea_reasons[130] = {
         {"pass", "", 0, 0},
         {"keepalive", "", 0, 0},
         {"ack-absorbed", "", 0, 0},
@@ -259,6 +263,10 @@ cdef extern from *:
         {"cancel-deferred", "OK", 200, 2},
         {"cancelled", "Request Terminated", 487, 18},
         {"caller-unallocated", "Caller ID Not Allocated", 403, 23},
+        {"stir-replay", "Identity Already Used", 403, 21},
+        {"attestation-level", "Attestation Too Low", 403, 19},
+        {"attestation-rate", "Busy Here", 486, 9},
+        {"signer-rate", "Busy Here", 486, 9},
     };
     """
     ctypedef struct EaReason:

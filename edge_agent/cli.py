@@ -146,7 +146,7 @@ def add_ban(
     except BadDuration as error:
         raise click.BadParameter(str(error), param_hint="--for") from None
     body = {"network": network, "seconds": seconds, "note": reason, "force": force}
-    reply = _change_bans(config, socket, "POST", body, as_json)
+    reply = _change(config, socket, "POST", "/api/bans", body, as_json)
     if not as_json:
         print(f"{reply['ban']['network']} is banned until {reply['ban']['until']}")
 
@@ -160,17 +160,19 @@ def lift_bans(network: str | None, everything: bool, config: Path | None, socket
     """End the ban of NETWORK, and forget that there was one."""
     if (network is not None) == everything:
         raise click.UsageError("name a network, or --all")
-    reply = _change_bans(config, socket, "DELETE", {"all": True} if everything else {"network": network}, as_json)
+    reply = _change(
+        config, socket, "DELETE", "/api/bans", {"all": True} if everything else {"network": network}, as_json
+    )
     if not as_json:
         print(f"{reply['lifted']} lifted" if everything else f"{network} is lifted")
 
 
-def _change_bans(
-    config: Path | None, socket: Path | None, method: str, body: dict[str, Any], as_json: bool
+def _change(
+    config: Path | None, socket: Path | None, method: str, path: str, body: dict[str, Any], as_json: bool
 ) -> dict[str, Any]:
     from edge_agent.show import complain, print_json
 
-    code, reply = _ask(config, socket, method, "/api/bans", body)
+    code, reply = _ask(config, socket, method, path, body)
     if as_json:
         print_json(reply)
     else:
@@ -284,7 +286,7 @@ def explain(file: Path, source: str, config: Path, crlf: bool, as_json: bool) ->
 
 @commands.group()
 def stir() -> None:
-    """Sign and verify callers (STIR/SHAKEN), one at a time."""
+    """Sign and verify callers (STIR/SHAKEN) one at a time; the running agent's certificates."""
 
 
 country_option = click.option(
@@ -354,6 +356,52 @@ def stir_verify(
     else:
         console().print(show.render(result))
     sys.exit(0 if result["reason"] == "pass" else 1)
+
+
+@stir.command("certificates")
+@daemon_options
+@json_option
+def stir_certificates(config: Path | None, socket: Path | None, as_json: bool) -> None:
+    """Every certificate that the running agent knows, and what it couldn't get."""
+    from edge_agent.show import console, print_json
+    from edge_agent.stir import show
+
+    _, reply = _ask(config, socket, "GET", "/api/stir/certificates")
+    if as_json:
+        print_json(reply)
+    else:
+        console().print(show.render_certificates(reply["certificates"]))
+
+
+@stir.command("preload")
+@click.argument("url")
+@click.argument("file", type=PathParameter)
+@daemon_options
+@json_option
+def stir_preload(url: str, file: Path, config: Path | None, socket: Path | None, as_json: bool) -> None:
+    """Give the running agent the certificate of URL, from FILE. It keeps it over restarts, until it is cleared."""
+    from edge_agent.show import complain
+
+    try:
+        pem = file.read_bytes().decode("latin-1")
+    except OSError as error:
+        complain([f"{file}: {error.strerror}"])
+        sys.exit(1)
+    reply = _change(config, socket, "POST", "/api/stir/certificates", {"url": url, "pem": pem}, as_json)
+    if not as_json:
+        print(f"{reply['certificate']['subject']} serves for {url}")
+
+
+@stir.command("clear")
+@click.argument("url", required=False)
+@daemon_options
+@json_option
+def stir_clear(url: str | None, config: Path | None, socket: Path | None, as_json: bool) -> None:
+    """Have the running agent forget the certificate of URL, or all but those of [stir] preload."""
+    body: dict[str, Any] = {"all": True} if url is None else {"url": url}
+    reply = _change(config, socket, "DELETE", "/api/stir/certificates", body, as_json)
+    if not as_json:
+        print(f"{reply['cleared']} forgotten")
 
 
 @commands.command()

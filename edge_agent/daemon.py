@@ -44,6 +44,7 @@ from edge_agent.policy.lists import NumberCache
 from edge_agent.policy.load import Loaded, load
 from edge_agent.policy.settings import Settings
 from edge_agent.policy.swap import grace_end, swap
+from edge_agent.stir.part import Stir
 from edge_agent.systemd import Notifier, credentials_directory, stream_is_journal, watchdog_seconds
 from edge_agent.upstream.health import Health, Target
 
@@ -119,6 +120,7 @@ class Daemon:
         self._verdicts = VerdictLog(self._log)
         self._notifier = Notifier()
         self._bans = Guard(self._engine, self._loaded, self._log)
+        self._stir = Stir(self._engine, self._loaded, self._log)
         self._health = Health(settings.agent.name, self._engine.set_target, self._log)
         self._reloading = asyncio.Lock()
         self._reloads: set[asyncio.Task[dict[str, Any]]] = set()
@@ -134,12 +136,13 @@ class Daemon:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         loop.add_signal_handler(signal.SIGHUP, self._hang_up)
-        admin = server.Server(self._admin_socket, self._status, self.reload, self._bans.keeper)
+        admin = server.Server(self._admin_socket, self._status, self.reload, self._bans.keeper, self._stir)
         await admin.start()
         self._tell_notices(self._loaded)
         self._tell_receive_buffer()
         self._tell_steering()
         self._bans.start()
+        self._stir.start(self._loaded)
         ended: asyncio.Queue[Exception] = asyncio.Queue()
         for worker in range(self._workers):
             thread = threading.Thread(target=self._pump, args=(worker, loop, ended), name=f"pump-{worker}", daemon=True)
@@ -149,6 +152,7 @@ class Daemon:
         tasks = [
             loop.create_task(self._account(), name="account"),
             loop.create_task(self._bans.run(), name="bans"),
+            loop.create_task(self._stir.run(), name="stir"),
             loop.create_task(self._feed_watchdog(), name="watchdog"),
             loop.create_task(_first_end(ended), name="pump"),
         ]
@@ -254,6 +258,7 @@ class Daemon:
                 self._generation += 1
                 self._loaded_at = timestamp(time.time_ns())
                 await self._bans.publish(loaded)
+                await self._stir.publish(loaded)
                 self._watch_targets()
                 self._tell_notices(loaded)
                 for notice in notices:
@@ -287,6 +292,7 @@ class Daemon:
         await asyncio.gather(*tasks, return_exceptions=True)
         await admin.close()
         await self._bans.close()
+        await self._stir.close()
         self._engine.stop()
         deadline = time.monotonic() + DRAIN_SECONDS
         for thread in self._threads:
@@ -356,6 +362,7 @@ class Daemon:
             tables=self._engine.tables(),
             log_lines_lost=self._lines.lost,
             bans=self._bans.keeper.status(),
+            stir=self._stir.status(),
         )
 
 

@@ -65,6 +65,11 @@ CATALOGUE: dict[str, Entry] = {
     "list-old": Entry("{days} days old, by {by}", "load a newer one, or set [lists] old_after", notice=True),
     "code-line": Entry("{what}", "{hint}"),
     "list-more": Entry("reading stopped after {count} bad lines"),
+    # STIR
+    "stir-file": Entry("{path}: {why}", "{hint}"),
+    "certificate-url": Entry(
+        "certificates aren't fetched from there: {why}", "https on port 443 or 8443, a host and a path, nothing else"
+    ),
     # lists of networks
     "network-line": Entry("{what}", "{hint}"),
     "network-denied": Entry(
@@ -92,6 +97,17 @@ CATALOGUE: dict[str, Entry] = {
     ),
     "numbers-shared": Entry("{number} is also a number of {other}", notice=True),
     "numbers-unchecked": Entry("too many trunks to look for numbers that two of them own", notice=True),
+    "credential-absent": Entry(
+        "systemd passed no credentials to this process, so calls to this upstream aren't signed",
+        "the unit needs LoadCredential={name}:/path/of/the/key",
+        notice=True,
+    ),
+    "no-roots": Entry(
+        "{path} isn't there: no signed call can be verified, each is answered 437", "{hint}", notice=True
+    ),
+    "revocations-old": Entry(
+        "{path}: a newer list was due on {when}", "get the administrator's current one; this one holds", notice=True
+    ),
     "receive-buffer": Entry(
         "the kernel grants receive buffers of {granted} bytes; bursts need {wanted}",
         "sysctl -w net.core.rmem_max={wanted}, or ReceiveBuffer= in the socket unit",

@@ -35,6 +35,16 @@ METRICS: tuple[Metric, ...] = (
     Metric("verdicts_total", "counter", ("action", "rule", "reason", "peer"), "Verdicts, by what was done and why."),
     Metric("monitored_total", "counter", ("rule", "peer"), "Findings of rules in monitor mode."),
     Metric("emergency_calls_total", "counter", ("result",), "Verdicts of the emergency lane, by reason."),
+    Metric(
+        "identity_verifications_total",
+        "counter",
+        ("result",),
+        "Calls whose Identity headers were verified, by what they came to.",
+    ),
+    Metric("calls_signed_total", "counter", (), "Calls that got an Identity header here."),
+    Metric(
+        "certificates_total", "counter", ("what",), "Certificates fetched, failed, kept though stale, not asked for."
+    ),
     Metric("bans", "gauge", (), "Networks that are banned."),
     Metric("bans_total", "counter", ("what",), "Bans begun, lifted and ended, and those not made."),
     Metric("kernel_dropped_packets_total", "counter", (), "Packets of banned networks that the kernel dropped."),

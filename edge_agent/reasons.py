@@ -301,6 +301,22 @@ REASONS: tuple[Reason, ...] = (
         "Caller ID Not Allocated",
         "a number of an area code, exchange or block that nobody was given",
     ),
+    Reason("stir-replay", "stir-replay", 403, "Identity Already Used", "signed for one call, and used for others"),
+    Reason(
+        "attestation-level",
+        "stir-attestation",
+        403,
+        "Attestation Too Low",
+        "vouched for at a lower level than the trunk asks for",
+    ),
+    Reason(
+        "attestation-rate",
+        "stir-attestation",
+        486,
+        "Busy Here",
+        "more calls per second than those of this attestation may be",
+    ),
+    Reason("signer-rate", "stir-attestation", 486, "Busy Here", "more calls per second than one signer may vouch for"),
 )
 
 BY_NAME: dict[str, int] = {reason.name: number for number, reason in enumerate(REASONS)}

@@ -135,6 +135,8 @@ class Agent:
         self.batch, self.out = _hot.Batch(1), _hot.OutBatch()
         self.now = 1_000_000 * SECOND  # ahead of any machine's own clock, so a ban of the test's isn't tidied away
         self.generation = 0
+        self.control: Callable[[], None] | None = None
+        """The control plane, where there is one: it answers for the calls that wait."""
         self.publish(compile_tables(load(folder / "policy.toml"), 1) if folder else tables(text or policy()))
 
     def reload(self, text: str) -> None:
@@ -164,6 +166,9 @@ class Agent:
         self.batch.clear()
         self.batch.add(bytes(data), source, listener)
         self.engine.process(self.batch, self.now, self.out)
+        if self.control is not None and self.engine.counters()["waiting"]:
+            self.control()
+            self.engine.resume(self.now, self.out)
         after = self.engine.counters()
         assert after["received"] == after["forwarded"] + after["answered"] + after["dropped"] == before["received"] + 1
         [((action, rule, reason, peer), _)] = after["by_verdict"].items() - before["by_verdict"].items()

@@ -7,4 +7,7 @@ One API behind both, JSON over HTTP on a unix socket:
     GET  /api/bans     200 {"bans": […], "status": {…}}
     POST /api/bans     {"network": …, "seconds": …, "note": …}: 200 {"ok": true, "ban": {…}} or 422
     DELETE /api/bans   {"network": …} or {"all": true}: 200 {"ok": true, "lifted": 1} or 422
+    GET    /api/stir/certificates   200 {"certificates": […]}
+    POST   /api/stir/certificates   {"url": …, "pem": …}: 200 {"ok": true, "certificate": {…}} or 422
+    DELETE /api/stir/certificates   {"url": …} or {"all": true}: 200 {"ok": true, "cleared": 1} or 422
 """

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 from aiohttp import web
 
 from edge_agent.bans.keeper import BanError
+from edge_agent.stir.part import StirError
 
 Status = Callable[[], dict[str, Any]]
 Reload = Callable[[], Awaitable[dict[str, Any]]]
@@ -31,6 +32,14 @@ class Bans(Protocol):
     def add(self, network: str, seconds: float, note: str = "", force: bool = False) -> dict[str, Any]: ...
     def lift(self, network: str) -> int: ...
     def status(self) -> dict[str, Any]: ...
+
+
+class Certificates(Protocol):
+    """Who answers for the certificates; raises StirError."""
+
+    def certificates(self) -> list[dict[str, Any]]: ...
+    async def preload(self, url: str, pem: bytes) -> dict[str, Any]: ...
+    async def clear(self, url: str | None) -> int: ...
 
 
 class SocketInUse(Exception):
@@ -72,7 +81,14 @@ def _answers(path: Path) -> bool:
 class Server:
     """Serves the API on a bound socket."""
 
-    def __init__(self, sock: socket.socket, status: Status, reload: Reload, bans: Bans | None = None) -> None:
+    def __init__(
+        self,
+        sock: socket.socket,
+        status: Status,
+        reload: Reload,
+        bans: Bans | None = None,
+        certificates: Certificates | None = None,
+    ) -> None:
         self._sock = sock
         # Our own address: the file may by then be another daemon's.
         self._path = Path(sock.getsockname())
@@ -81,6 +97,8 @@ class Server:
         application.add_routes([web.get("/api/status", self._status), web.post("/api/reload", self._reload)])
         if bans is not None:
             application.add_routes(_ban_routes(bans))
+        if certificates is not None:
+            application.add_routes(_certificate_routes(certificates))
         self._report = status
         self._load = reload
         self._runner = web.AppRunner(application, access_log=None, handle_signals=False)
@@ -127,6 +145,37 @@ def _ban_routes(bans: Bans) -> list[web.RouteDef]:
 
     path = "/api/bans"
     return [web.get(path, listing), web.post(path, add), web.delete(path, lift)]
+
+
+def _certificate_routes(certificates: Certificates) -> list[web.RouteDef]:
+    async def listing(request: web.Request) -> web.Response:
+        text = await asyncio.to_thread(lambda: json.dumps({"certificates": certificates.certificates()}))
+        return web.json_response(text=text)
+
+    async def preload(request: web.Request) -> web.Response:
+        match await _body(request):
+            case {"url": str(url), "pem": str(pem)}:
+                try:
+                    return web.json_response({"ok": True, "certificate": await certificates.preload(url, pem.encode())})
+                except StirError as error:
+                    return _refused(str(error))
+        return _refused("a preload needs a url and its pem")
+
+    async def clear(request: web.Request) -> web.Response:
+        match await _body(request):
+            case {"url": str(url)}:
+                named: str | None = url
+            case {"all": True}:
+                named = None
+            case _:
+                return _refused("which certificate to forget isn't said")
+        try:
+            return web.json_response({"ok": True, "cleared": await certificates.clear(named)})
+        except StirError as error:
+            return _refused(str(error))
+
+    path = "/api/stir/certificates"
+    return [web.get(path, listing), web.post(path, preload), web.delete(path, clear)]
 
 
 async def _body(request: web.Request) -> object:

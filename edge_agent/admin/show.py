@@ -28,6 +28,8 @@ def _head(status: dict[str, Any]) -> RenderableType:
         f"not told: {dropped['events']} events, {dropped['log_lines']} log lines   send errors: {counters['send_errors']}",
     ]
     lines.append(bans_line(status["bans"]))
+    if status["stir"]["running"]:
+        lines += stir_lines(status["stir"])
     text = Text("\n".join(lines))
     if policy.get("failed_reload"):
         text.append(f"\nlast reload failed, policy {policy['generation']} stays:", style="bold red")
@@ -46,6 +48,21 @@ def bans_line(bans: dict[str, Any]) -> str:
     if kernel.get("drifts"):
         line += f", drifted {kernel['drifts']} times"
     return line + (f"  store {bans['store']}" if bans["store"] != "on" else "")
+
+
+def stir_lines(stir: dict[str, Any]) -> list[str]:
+    """What became of signed calls, and of certificates."""
+    calls, certificates = stir["calls"], stir["certificates"]
+    verified = "  ".join(f"{name} {count}" for name, count in stir["verified"].items()) or "none"
+    return [
+        f"stir  {verified}  signed {calls['signed']}",
+        f"stir  waiting {calls['waiting']}  queued {calls['queued']}  shed {calls['shed']}"
+        f"  unavailable {calls['unavailable']}" + (f"  BUGS {calls['bugs']}" if calls["bugs"] else ""),
+        (
+            f"certificates  known {certificates['known']}  fetched {certificates['fetched']}  failed {certificates['failed']}"
+            f"  stale {certificates['stale']}  shed {certificates['shed']}"
+        ),
+    ]
 
 
 def _verdicts(status: dict[str, Any]) -> Table:

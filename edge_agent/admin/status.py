@@ -25,10 +25,11 @@ def report(
     tables: Mapping[str, Mapping[str, int]],
     log_lines_lost: int,
     bans: Mapping[str, Any],
+    stir: Mapping[str, Any],
 ) -> dict[str, Any]:
     """``policy`` tells generation, file and the last reload; ``peers`` and ``upstreams`` are lists of rows.
 
-    ``calls`` is ``Engine.calls``, ``bans`` what ``Keeper.status`` says.
+    ``calls`` is ``Engine.calls``, ``bans`` what ``Keeper.status`` says, ``stir`` what ``Stir.status`` does.
     """
     equation = balance(counters)
     return {
@@ -54,6 +55,7 @@ def report(
             "send_errors": counters["send_errors"],
         },
         "bans": dict(bans),
+        "stir": dict(stir),
         "tables": {table: dict(figures) for table, figures in tables.items()},
         "dropped": {"events": counters["events_dropped"], "log_lines": log_lines_lost},
         "overload": list(counters["overload"]),

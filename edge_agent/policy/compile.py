@@ -323,7 +323,7 @@ def _upstream(settings: Settings, upstream: Upstream, regions: _Regions) -> Peer
         numbers=(),
         modes=_modes(settings, "U"),
         stir=0,
-        sign=False,
+        sign=upstream.sign is not None,
         distance=0,
     )
 

@@ -19,9 +19,11 @@ from edge_agent.policy.networks import NetworkLists, NetworkReader, check_networ
 from edge_agent.policy.resolve import Resolver
 from edge_agent.policy.settings import Settings
 from edge_agent.policy.values import Address
+from edge_agent.systemd import credentials_directory
 
 if TYPE_CHECKING:
     from edge_agent._hot import NumberSet
+    from edge_agent.stir.material import Material
 
 __all__ = ["ConfigError", "Loaded", "NumberCache", "Problem", "load"]
 
@@ -41,6 +43,8 @@ class Loaded:
     may_originate: tuple[NumberSet, ...] = ()
     nanp_unallocated: tuple[NumberSet, ...] = ()
     """Codes, as numbers of three, six or seven digits."""
+    stir: Material | None = None
+    """Roots, keys and the like; None where nothing is verified, signed or named."""
 
 
 def load(path: Path, cache: NumberCache | None = None) -> Loaded:
@@ -68,6 +72,8 @@ def load(path: Path, cache: NumberCache | None = None) -> Loaded:
     network_reader = NetworkReader(document, cache)
     networks = network_reader.read(lists)
     findings += check_networks(draft, networks)
+    material, stir_findings = _stir(draft)
+    findings += stir_findings
 
     notices = list(reader.notices)
     problems += [*draft.problems, *reader.problems, *network_reader.problems]
@@ -87,6 +93,7 @@ def load(path: Path, cache: NumberCache | None = None) -> Loaded:
         do_not_originate,
         may_originate,
         nanp_unallocated,
+        material,
     )
 
 
@@ -99,6 +106,20 @@ def _complete(draft: Draft, resolver: Resolver) -> None:
     for index, trunk in draft.trunk.items():
         draft.names += _host_names(("trunk", index, "contact"), trunk.contact)
         draft.trunk[index] = resolver.trunk(trunk, country)
+
+
+def _stir(draft: Draft) -> tuple[Material | None, list[Finding]]:
+    """What ``[stir]`` and ``sign`` name. Who uses none of it doesn't load the libraries either."""
+    stir = draft.sections["stir"]
+    verifies = any(trunk.stir != "ignore" for trunk in draft.trunk.values())
+    verifies = verifies or bool(stir.model_fields_set & {"roots", "revocations", "preload", "fetch_ca"})
+    if not verifies and all(upstream.sign is None for upstream in draft.upstream.values()):
+        return None, []
+    from edge_agent.stir import material
+
+    folder = draft.document.path.parent
+    read, found = material.read(stir, draft.upstream, verifies, folder, credentials_directory())
+    return read, [Finding(code, loc, values) for code, loc, values in found]
 
 
 def _host_names(loc: Loc, addresses: list[Address]) -> list[tuple[Loc, Address]]:

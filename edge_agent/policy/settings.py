@@ -126,6 +126,18 @@ class Listen(Section):
         return self.advertise or self.address
 
 
+class Sign(Section):
+    """sign of an [[upstream]]: vouching for calls that go there."""
+
+    key: KeySource = setting(
+        REQUIRED, "Private key, PEM, curve P-256: a file, relative to the configuration's folder, or a credential."
+    )
+    x5u: WebURL = setting(REQUIRED, "URL that serves its certificate.", min_length=1)
+    attest: Literal["auto", "A", "B", "C"] = setting(
+        "auto", "The level. auto and A: A for a caller whose number is the trunk's own, else B; B, C: that, for all."
+    )
+
+
 class Upstream(Section):
     """[[upstream]]: a cloud provider or a PSAP gateway."""
 
@@ -140,6 +152,12 @@ class Upstream(Section):
         False, "RFC 7339: it may ask for fewer new requests, and is told when the agent sheds some (both by loss)."
     )
     probe_every: Duration = setting(10.0, "Time between OPTIONS that ask whether it is up; 0s: never.", ge=0, le=3600)
+    sign: Annotated[Sign | None, Kind("table")] = setting(
+        None,
+        "Makes an Identity header for calls to it that have none; unset: none. key: private key (PEM, curve P-256), a file"
+        ' relative to the configuration\'s folder ("file:sign.pem") or "credential:sign.pem"; x5u: URL that serves its'
+        ' certificate; attest: "auto" and "A" are A where the caller\'s number is the trunk\'s own, else B; "B"; "C".',
+    )
 
 
 _RULE_FIELDS: dict[str, Any] = {
@@ -291,27 +309,21 @@ class Redress(Section):
 class Stir(Section):
     """[stir]: verification of Identity headers."""
 
-    roots: Annotated[str, Kind("path"), NotBuilt("verification of Identity headers", quiet=("",))] = setting(
-        "/etc/edge-agent/sti-roots", "Folder of trusted root certificates."
+    roots: Annotated[str, Kind("path")] = setting(
+        "/etc/edge-agent/sti-roots", "Folder of trusted root certificates, *.pem and *.crt; or one file of them."
     )
-    freshness: Annotated[Duration, NotBuilt("verification of Identity headers")] = setting(
-        60.0, "How old a signature may be.", ge=1, le=3600
-    )
-    on_unavailable: Annotated[Literal["pass", "reject"], NotBuilt("verification of Identity headers")] = setting(
+    freshness: Duration = setting(60.0, "How old a signature may be, and how far ahead.", ge=1, le=3600)
+    on_unavailable: Literal["pass", "reject"] = setting(
         "pass", "A certificate can't be had: pass the call unverified, or 436."
     )
-    x5u_hosts: Annotated[list[Domain], NotBuilt("verification of Identity headers", quiet=([],))] = setting(
-        [], "Hosts that certificates may come from; empty: any public one."
+    x5u_hosts: list[Domain] = setting([], "Hosts that certificates may come from; empty: any public one.")
+    fetch_allow: list[Source] = setting([], "Networks that are not public and still may serve certificates.")
+    fetch_ca: Annotated[str, Kind("path")] = setting("", "CA file for these hosts; empty: the system's.")
+    revocations: Annotated[str, Kind("path")] = setting(
+        "", "The administrator's revocation list, PEM or DER; empty: none. A file is read again at each reload."
     )
-    fetch_allow: Annotated[list[Source], NotBuilt("verification of Identity headers", quiet=([],))] = setting(
-        [], "Networks that are not public and still may serve certificates."
-    )
-    fetch_ca: Annotated[str, Kind("path"), NotBuilt("verification of Identity headers", quiet=("",))] = setting(
-        "", "CA file for these hosts; empty: the system's."
-    )
-    preload: Annotated[dict[str, str], NotBuilt("verification of Identity headers", quiet=({},))] = setting(
-        {}, "Certificates by URL, read from files at load."
-    )
+    revocations_signer: Annotated[str, Kind("path")] = setting("", "Certificate of who signs that list.")
+    preload: dict[str, str] = setting({}, "Certificates by URL, from files, relative to the configuration's folder.")
 
 
 class Admin(Section):
@@ -437,6 +449,8 @@ def keys_of(loc: tuple[str | int, ...]) -> list[str]:
         if not below:
             return list(BY_NAME)
         return _written_keys(BY_NAME[below[0]].settings) if len(below) == 1 and below[0] in BY_NAME else []
+    if path == ["upstream", "sign"]:
+        return _written_keys(Sign)
     return _written_keys(section_of(path[0])) if len(path) == 1 and path[0] in Settings.model_fields else []
 
 

@@ -12,7 +12,7 @@ when one header is, so faults only count when none is left.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
@@ -30,14 +30,14 @@ HEADERS = 10  # of one call; more are not read
 CHAIN_SECONDS = 3 * 3600.0
 """How old the inner tokens of a diverted call may be: it may have rung elsewhere first (RFC 8946 §4.2)."""
 
+_ES256 = ECDSA(SHA256())
 Credentials = Callable[[str], Credential]
 """``info`` URL to certificate; raises Refused "certificate-…"."""
 
 PASSED, FAILED, NONE = "TN-Validation-Passed", "TN-Validation-Failed", "No-TN-Validation"
 
 
-@dataclass(frozen=True)
-class Call:
+class Call(NamedTuple):
     """What the message says: canonical digits without "+" (RFC 8224 §8.3); empty where there is no number."""
 
     caller: str
@@ -48,8 +48,7 @@ class Call:
     """The Date header, POSIX seconds."""
 
 
-@dataclass(frozen=True)
-class Checked:
+class Checked(NamedTuple):
     """One header: its token when it could be read, and why it is no good, or nothing."""
 
     identity: Identity | None
@@ -61,8 +60,7 @@ class Checked:
         return self.fault is None
 
 
-@dataclass(frozen=True)
-class Result:
+class Result(NamedTuple):
     """``verstat`` for the called side, ``reason`` of the failure ("pass" when there is none), and each header's part."""
 
     verstat: str
@@ -75,7 +73,11 @@ class Result:
     """sph: the call comes back from a PSAP (RFC 9027)."""
     content: bytes = b""
     """Of the token that decided: for the replay table."""
-    headers: tuple[Checked, ...] = field(default=(), repr=False)
+    headers: tuple[Checked, ...] = ()
+    signer: str = ""
+    """Subject of that token's certificate."""
+    until: float = 0.0
+    """How long that token may be used (POSIX seconds)."""
 
 
 def verify(values: Sequence[str], call: Call, now: float, credentials: Credentials, freshness: float = 60.0) -> Result:
@@ -91,7 +93,19 @@ def verify(values: Sequence[str], call: Call, now: float, credentials: Credentia
     if best := next((check for check in sorted(callers, key=_order) if check.fault is None), None):
         token = best.passport
         assert token is not None
-        return Result(PASSED, REASONS[0], token.attest, token.origid, priority, callback, token.content, headers)
+        lives = freshness if best.stale is None else CHAIN_SECONDS + freshness
+        return Result(
+            PASSED,
+            REASONS[0],
+            token.attest,
+            token.origid,
+            priority,
+            callback,
+            token.content,
+            headers,
+            best.signer,
+            token.iat + lives,
+        )
     # A priority token or a diversion alone says nothing of who calls.
     faults = [check.fault for check in callers if check.fault is not None]
     if not faults:
@@ -124,6 +138,7 @@ class _Header:
         self.fault: Refused | None = None
         self.stale: Refused | None = None
         """Too old to stand alone, though not too old to begin or carry on a chain of diversions."""
+        self.signer = ""
         self._call, self._now, self._credentials, self._freshness = call, now, credentials, freshness
         try:
             self.identity = identity.parse(value)
@@ -160,6 +175,7 @@ class _Header:
         credential.check_time(token.iat)
         _check_signature(token, credential)
         _check_claims(token, credential)
+        self.signer = credential.subject
 
     def _check_compact(self, found: Identity) -> None:
         """The verifier makes the token anew; dest is To, or what the call was retargeted to."""
@@ -177,6 +193,7 @@ class _Header:
             except Refused:
                 continue
             _check_claims(self.passport, credential)
+            self.signer = credential.subject
             return
         raise Refused("passport-signature", "for neither To nor the Request-URI")
 
@@ -195,7 +212,7 @@ def _check_signature(token: Passport, credential: Credential) -> None:
     """ES256: r and s, 32 bytes each (RFC 7518 §3.4)."""
     r, s = int.from_bytes(token.signature[:32], "big"), int.from_bytes(token.signature[32:], "big")
     try:
-        credential.key.verify(encode_dss_signature(r, s), token.signed, ECDSA(SHA256()))
+        credential.key.verify(encode_dss_signature(r, s), token.signed, _ES256)
     except InvalidSignature:
         raise Refused("passport-signature", credential.subject) from None
 

@@ -6,7 +6,7 @@ import tomllib
 from collections import Counter
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 import dpkt
 import pytest
@@ -18,6 +18,7 @@ from edge_agent.rules import BY_NAME
 from tests.agent import Agent, Decision
 from tests.cases.record import START, address, frame, record
 from tests.proxy.message import Message, Source, response
+from tests.vouch import Vouch
 
 HERE = Path(__file__).parent
 FOLDERS = sorted(path for path in HERE.iterdir() if path.is_dir() and not path.name.startswith("__"))
@@ -41,6 +42,7 @@ class Send(Entry):
     holds: list[Text] = []
     lacks: list[Text] = []
     monitored: list[Text] = []
+    signed: Literal["", "A", "B", "C", "again"] = ""
 
 
 class Capture(Entry):
@@ -106,10 +108,14 @@ class Run:
         self.rules: set[str] = set()
         self.listeners: list[Source] = []
         self.left = b""
+        self.vouch: Vouch | None = None
         self.look(folder / "policy.toml")
 
     def look(self, policy: Path) -> None:
-        self.listeners = [(one.address.host, one.address.port) for one in load(policy).settings.listen]
+        self.settings = load(policy).settings
+        self.listeners = [(one.address.host, one.address.port) for one in self.settings.listen]
+        if self.vouch is not None:
+            self.vouch.use(self.settings)
 
     def one(self, data: bytes, source: Source, to: Source) -> Decision:
         seen = self.agent.send(data, source, self.listeners.index(to))
@@ -122,6 +128,9 @@ class Run:
         version = ip_address(source[0]).version
         to = next(one for one in self.listeners if ip_address(one[0]).version == version)
         self.agent.wait(entry.after)
+        if entry.signed:
+            self.vouch = self.vouch or Vouch(self.agent, self.settings)
+            data = self.vouch.signed(data, entry.signed)
         for _ in range(entry.times):
             seen = self.one(data, source, to)
             assert seen.short == entry.is_, entry
@@ -205,6 +214,8 @@ def test_case(folder: Path) -> None:
     assert steps
     for step in steps:
         run.entry(step)
+    if run.vouch is not None:
+        run.vouch.close()
     counted = run.agent.engine.counters()
     assert counted["received"] == counted["forwarded"] + counted["answered"] + counted["dropped"] > 0
     assert sum(counted["by_verdict"].values()) == counted["received"]

@@ -27,6 +27,13 @@ def test_the_shipped_configuration_passes() -> None:
         swap(engine, load(file), 1)
 
 
+@pytest.mark.parametrize("stir", [0, 1, 2])
+def test_calls_that_are_to_be_signed_or_verified_pass_their_trial(stir: int) -> None:
+    made = scene.tables()
+    peers = tuple(peer._replace(sign=peer.upstream_kind, stir=0 if peer.upstream_kind else stir) for peer in made.peers)
+    try_out(_hot.Policy(replace(made, peers=peers)))
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -68,6 +68,7 @@ def a_report(**changes: Any) -> dict[str, Any]:
         "tables": {"rates": {"entries": 1, "evictions": 0, "bytes": 1 << 20}},
         "log_lines_lost": 0,
         "bans": BANS,
+        "stir": {"running": False},
     }
     return report(**(arguments | changes))
 
@@ -303,3 +304,19 @@ def test_metric_names_and_help() -> None:
     for metric in METRICS:
         assert metric.help.endswith(".") and metric.kind in ("counter", "gauge")
         assert metric.name.endswith("_total") == (metric.kind == "counter")
+
+
+def test_the_report_tells_of_signed_calls() -> None:
+    calls = {"signed": 4, "waiting": 2, "queued": 1, "shed": 3, "unavailable": 5, "bugs": 0}
+    certificates = {"known": 7, "fetched": 8, "failed": 9, "stale": 10, "shed": 11}
+    stir = {
+        "running": True,
+        "verified": {"passed": 20, "passport-stale": 1},
+        "calls": calls,
+        "certificates": certificates,
+    }
+    text = shown(a_report(stir=stir))
+    assert "passed 20" in text and "passport-stale 1" in text and "signed 4" in text and "BUGS" not in text
+    assert "known 7" in text and "fetched 8" in text and "stale 10" in text
+    assert "BUGS 1" in shown(a_report(stir=stir | {"calls": calls | {"bugs": 1}}))
+    assert "stir" not in shown(a_report())

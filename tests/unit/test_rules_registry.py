@@ -39,6 +39,8 @@ BUILT = {
     "do-not-originate": (Row("do_not_originate"),),
     "display-name": (Row("display_name"),),
     "stir-signature": (),
+    "stir-attestation": (),
+    "stir-replay": (),
 }
 
 
