@@ -5,7 +5,7 @@
 # own there. It never decides and never sends.
 
 cdef enum:
-    MAX_EDITS = 16
+    MAX_EDITS = 32
     SCRATCH = 128           # received, rport and Max-Forwards, and 16 bytes for ea_copy
 
 cdef const char *ROUTE_OPEN = b"Route: <\0\0\0\0\0\0\0\0"     # padded for ea_copy
@@ -56,7 +56,7 @@ cdef uint8_t *edits_copy(uint8_t *to, const uint8_t *p, uint32_t start, uint32_t
     cdef Edit *one
     for i in range(e.count):
         one = &e.edit[i]
-        if one.off < start or one.off > end:
+        if one.off < start or one.off + one.cut > end:
             continue
         to = ea_copy(to, p + start, one.off - start)
         to = ea_copy(to, one.text, one.len)
@@ -114,12 +114,12 @@ cdef void edit_routes(Edits *e, Screen *s, uint32_t first, uint32_t last) noexce
         i = k + 1
 
 
-# From `start` to the message's end, with its edits and without one header: Routes would lead an emergency call past its
-# upstream, Contacts of a refusal mean nothing.
-cdef uint8_t *copy_without(uint8_t *to, Screen *s, int id, uint32_t start, Edits *e) noexcept nogil:
+# From `start` to the message's end, with its edits and without some headers (bits H_): Routes would lead an emergency
+# call past its upstream, Contacts of a refusal mean nothing, a forged marking is nobody's.
+cdef uint8_t *copy_without(uint8_t *to, Screen *s, uint64_t ids, uint32_t start, Edits *e) noexcept nogil:
     cdef int i
     for i in range(s.m.rows):
-        if s.m.row[i].id == id:
+        if ids >> s.m.row[i].id & 1:
             to = edits_copy(to, s.p, start, s.m.row[i].off, e)
             start = s.m.row[i].end
     return edits_copy(to, s.p, start, s.m.length, e)
@@ -276,9 +276,12 @@ cdef bint act_forward(Screen *s, OutBatch out) noexcept nogil:
     cdef Edits e
     cdef uint8_t *to = out.arena + out.used
     cdef uint32_t blank = 0, copied = 0
+    cdef uint64_t cut = 0
     if not out_begin(out, s.m.length + MAX_GROWTH + (DEFER_TEXT if s.deferred != NULL else 0)):
         return False
     edits_init(&e)
+    if EA_UNLIKELY(marking_any(s.m)):
+        cut = marking_edits(&e, s)
     if s.v.route.flags & ROUTE_RESPONSE:
         edit_response(&e, s)
     else:
@@ -288,9 +291,11 @@ cdef bint act_forward(Screen *s, OutBatch out) noexcept nogil:
         to = put_own_headers(to, s)
         edit_request(&e, s)
     if EA_UNLIKELY(s.v.route.flags & ROUTE_CUT):
-        to = copy_without(to, s, H_ROUTE, copied, &e)
-    elif EA_UNLIKELY(s.v.route.flags & ROUTE_REFUSE):
-        to = copy_without(put_status_line(to, &s.v), s, H_CONTACT, s.m.first_row, &e)
+        cut |= <uint64_t>1 << H_ROUTE
+    if EA_UNLIKELY(s.v.route.flags & ROUTE_REFUSE):
+        to = copy_without(put_status_line(to, &s.v), s, <uint64_t>1 << H_CONTACT, s.m.first_row, &e)
+    elif EA_UNLIKELY(cut != 0):
+        to = copy_without(to, s, cut, copied, &e)
     else:
         to = edits_copy(to, s.p, copied, s.m.length, &e)
     out_end(s, out, to, blank, s.v.route.listener, &s.v.route.address)
@@ -343,6 +348,9 @@ cdef uint8_t *put_extra(uint8_t *to, Screen *s) noexcept nogil:
         to = put_allow(to, methods)
     if s.v.status == 415 or (s.v.status == 200 and s.m.method == M_OPTIONS):
         to = ea_put(to, b"Accept: application/sdp\r\n", 25)
+    if s.v.status == 417:
+        # RFC 4412 §3.2: of the namespaces none is this sender's to use.
+        to = ea_put(to, b"Accept-Resource-Priority:\r\n", 27)
     if s.v.status == 420:
         # RFC 3261 §8.2.2.3: Unsupported names what was required.
         for i in range(s.m.rows):

@@ -76,6 +76,8 @@ HEADERS: tuple[tuple[str, str, str], ...] = (
     ("Resource-Priority", "", ""),
     ("Retry-After", "", "1"),
 )
+# Behind them: one id for every name that begins so. The parser looks for it among the names that it doesn't know.
+PREFIX = "X-Edge-"
 
 
 def fold8(name: str) -> int:
@@ -116,7 +118,8 @@ def header_names() -> str:
     lines = ["# Written by gen.py: the header names that the engine knows, as a perfect hash.", ""]
     lines += ["cdef enum:", "    H_OTHER = 0"]
     lines += [f"    H_{ident(name)} = {n}" for n, (name, _, _) in enumerate(HEADERS, 1)]
-    lines += [f"    H_COUNT = {len(HEADERS) + 1}", ""]
+    lines += [f"    H_{ident(PREFIX.rstrip('-'))} = {len(HEADERS) + 1}", f"    H_COUNT = {len(HEADERS) + 2}", ""]
+    assert len(HEADERS) + 2 <= 64, "a bit of SipMsg.present each"
     lines += ["cdef extern from *:", '    """', f"    #define HEADER_HASH_MULTIPLIER {multiplier:#x}ull"]
     lines += [f"    #define HEADER_HASH_SHIFT {64 - BITS}", f"    #define HEADER_SINGLE {single:#x}ull"]
     lines += ["    typedef struct { uint64_t fold, fold_middle, fold_end; uint8_t len, id; } EaHeaderName;"]
@@ -127,8 +130,8 @@ def header_names() -> str:
                 f"        [{at}] = {{{fold8(name):#x}ull, {fold8(name[8:16]):#x}ull, {fold8(name[-8:]):#x}ull,"
                 f" {len(name)}, {number}}}, /* {name} */"
             )
-    lines += ["    };", f"    static const char *const ea_header_long[{len(HEADERS) + 1}] = {{", '        "",']
-    lines += [f'        "{name.lower()}",' for name, _, _ in HEADERS]
+    lines += ["    };", f"    static const char *const ea_header_long[{len(HEADERS) + 2}] = {{", '        "",']
+    lines += [f'        "{name.lower()}",' for name in (*(name for name, _, _ in HEADERS), PREFIX)]
     lines += ["    };", '    """']
     lines += ["    uint64_t HEADER_HASH_MULTIPLIER, HEADER_SINGLE", "    int HEADER_HASH_SHIFT"]
     lines += [

@@ -57,7 +57,8 @@ cdef enum:
     H_P_CHARGE_INFO = 53
     H_RESOURCE_PRIORITY = 54
     H_RETRY_AFTER = 55
-    H_COUNT = 56
+    H_X_EDGE = 56
+    H_COUNT = 57
 
 cdef extern from *:
     """
@@ -141,7 +142,7 @@ cdef extern from *:
         [242] = {0x61ull, 0x0ull, 0x61ull, 1, 47}, /* a */
         [248] = {0x7265762d656d696dull, 0x6e6f6973ull, 0x6e6f69737265762dull, 12, 33}, /* mime-version */
     };
-    static const char *const ea_header_long[56] = {
+    static const char *const ea_header_long[57] = {
         "",
         "via",
         "from",
@@ -198,6 +199,7 @@ cdef extern from *:
         "p-charge-info",
         "resource-priority",
         "retry-after",
+        "x-edge-",
     };
     """
     uint64_t HEADER_HASH_MULTIPLIER, HEADER_SINGLE

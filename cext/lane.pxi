@@ -29,6 +29,8 @@ cdef void screen_lane(Screen *s) noexcept nogil:
     decide(s, ACT_FORWARD, RSN_EMERGENCY_TEST if s.lane == LANE_TEST else RSN_EMERGENCY_ROUTED)
     route_choose(s, True)
     s.v.route.flags |= ROUTE_RECORD
+    if EA_UNLIKELY(marking_any(s.m)):
+        marking_in_lane(s)
 
 
 # Inside an ordinary dialog the Request-URI became an emergency number: the far side of that call is no PSAP, so an

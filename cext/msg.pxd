@@ -24,6 +24,8 @@ cdef enum:
     URI_HEADERS = 4         # ?name=value behind the parameters
     URI_V6 = 8              # host is an IPv6 reference, its slice without brackets
     URI_ESCAPED = 16        # the user part holds a percent escape
+    URI_USER_PARAMS = 32    # and parameters, or a password
+    URI_VERSTAT = 64        # a parameter is called verstat, or has a name with escapes
 
 # A number as written, packed: digits' value, how many, and whether a '+' stood
 # before them. 0: not a number. 15 digits are the longest (E.164 §6); more are
@@ -86,6 +88,8 @@ cdef struct Identity:
     Uri uri
     uint8_t header          # H_
     uint8_t order           # of its kind in the message, 0 first
+    uint16_t row
+    Slice value             # with display name and parameters, as it stands in the list
 
 cdef enum:
     KIND_ERROR = 0
@@ -124,6 +128,7 @@ cdef struct SipMsg:
     uint16_t vias           # values counted
     uint16_t own_vias
     uint16_t contacts
+    uint16_t marked         # 1: a caller header may hold a verstat parameter, see marking.pxi
     int32_t max_forwards    # -1: absent, -2: unreadable
     int32_t content_length  # -1: absent
     uint32_t cseq

@@ -68,9 +68,10 @@ cdef bint parse_route_row(const uint8_t *p, const uint64_t *stop, size_t i, size
 
 
 cdef bint parse_identity_row(const uint8_t *p, const uint64_t *stop, size_t i, size_t n, SipMsg *m,
-                             int header) noexcept nogil:
+                             Row *row) noexcept nogil:
     cdef Identity *it
     cdef int64_t next_
+    cdef int header = row.id
     cdef uint8_t order = 0
     cdef int k
     for k in range(m.identities):
@@ -80,11 +81,16 @@ cdef bint parse_identity_row(const uint8_t *p, const uint64_t *stop, size_t i, s
         if m.identities >= MAX_IDENTITIES:
             return False
         it = &m.identity[m.identities]
+        i = parse_blanks(p, i, n)
         next_ = parse_addr(p, stop, i, n, &it.uri, NULL)
         if next_ < 0:
             return False
         it.header = <uint8_t>header
         it.order = order
+        it.row = <uint16_t>(row - m.row)
+        it.value = slice_of(i, <size_t>next_)
+        if parse_marked(&it.uri, <size_t>next_ - it.uri.whole.off - it.uri.whole.len):
+            m.marked = 1
         if header == H_P_ASSERTED_IDENTITY or header == H_P_PREFERRED_IDENTITY:
             # RFC 3325 §9.1: at most one sip or sips and one tel value.
             for k in range(m.identities):
@@ -231,6 +237,8 @@ cdef inline void parse_value(const uint8_t *p, const uint64_t *stop, size_t i, s
         next_ = parse_addr(p, stop, i, n, &m.from_, &m.from_tag)
         if next_ < 0 or <size_t>next_ != n:
             parse_party_fault(m, next_, n, RSN_FROM)
+        if parse_marked(&m.from_, n - m.from_.whole.off - m.from_.whole.len - m.from_tag.len):
+            m.marked = 1
     elif id == H_TO:
         m.to_value = slice_of(i, n)
         next_ = parse_addr(p, stop, i, n, &m.to, &m.to_tag)
@@ -269,7 +277,7 @@ cdef inline void parse_value(const uint8_t *p, const uint64_t *stop, size_t i, s
                 m.routes_total |= ROUTES_BROKEN
     elif (id == H_P_ASSERTED_IDENTITY or id == H_P_PREFERRED_IDENTITY or id == H_REMOTE_PARTY_ID
             or id == H_DIVERSION or id == H_HISTORY_INFO):
-        if not parse_identity_row(p, stop, i, n, m, id):
+        if not parse_identity_row(p, stop, i, n, m, row):
             parse_soft(m, RSN_IDENTITY_HEADER)
     elif id == H_USER_AGENT:
         m.user_agent = slice_of(i, n)
@@ -290,7 +298,7 @@ cdef inline int parse_name(const uint8_t *p, size_t i, size_t end) noexcept nogi
     cdef const EaHeaderName *name = &ea_header_names[
         ((fold ^ (<uint64_t>n << 56)) * HEADER_HASH_MULTIPLIER) >> HEADER_HASH_SHIFT]
     if name.fold != fold or name.len != n:      # an empty slot's id is H_OTHER
-        return H_OTHER
+        return H_X_EDGE if EA_UNLIKELY(fold << 8 == WORD_X_EDGE << 8) else H_OTHER
     if n > 8 and ea_fold8(p + end - 8, 8) != name.fold_end:
         return H_OTHER
     if n > 16 and ea_fold8(p + i + 8, 8) != name.fold_middle:
@@ -306,7 +314,7 @@ cdef int parse_odd_name(const uint8_t *p, const uint64_t *stop, size_t i, size_t
     while j > i and (p[j - 1] == b' ' or p[j - 1] == b'\t'):
         j -= 1
     id = parse_name(p, i, j)
-    if k >= end or id == H_OTHER and (j == i or ea_scan_run(p, stop, i, j, CLS_TOKEN) != j):
+    if k >= end or (id == H_OTHER or id == H_X_EDGE) and (j == i or ea_scan_run(p, stop, i, j, CLS_TOKEN) != j):
         id |= NAME_BAD
     return id
 

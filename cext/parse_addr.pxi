@@ -122,6 +122,11 @@ cdef int64_t parse_addr(const uint8_t *p, const uint64_t *stop, size_t i, size_t
     return parse_params(p, stop, k, n, tag)
 
 
+# May what stands around or behind the URI at the end of a value hold a verstat parameter? What says who calls and little more can't.
+cdef inline bint parse_marked(Uri *u, size_t tail) noexcept nogil:
+    return (u.flags & (URI_USER_PARAMS | URI_VERSTAT)) != 0 or tail > 7      # ";verstat" has eight
+
+
 # sent-protocol and sent-by. Returns the offset of what follows, 0 on a fault.
 cdef inline size_t parse_sent(const uint8_t *p, const uint64_t *stop, size_t i, size_t n, Via *v) noexcept nogil:
     cdef size_t k

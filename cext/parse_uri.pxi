@@ -19,9 +19,11 @@ cdef extern from *:
     #define WORD_RPORT 0x74726f7072ull
     #define WORD_SIP_2_0 0x2f302e322f504953ull  /* "SIP/2.0/" */
     #define WORD_UDP 0x20504455u                /* "UDP " */
+    #define WORD_VERSTAT 0x74617473726576ull
+    #define WORD_X_EDGE 0x2d656764652d78ull     /* "x-edge-" */
     """
     uint32_t WORD_SIP, WORD_TEL, WORD_SIPS, WORD_SIP_SLASH, WORD_LR, WORD_TAG, WORD_UDP
-    uint64_t WORD_VERSION, WORD_MADDR, WORD_BRANCH, WORD_RPORT, WORD_SIP_2_0
+    uint64_t WORD_VERSION, WORD_MADDR, WORD_BRANCH, WORD_RPORT, WORD_SIP_2_0, WORD_VERSTAT, WORD_X_EDGE
 
 
 cdef inline size_t parse_blanks(const uint8_t *p, size_t i, size_t n) noexcept nogil:
@@ -178,6 +180,9 @@ cdef bint parse_uri_params(const uint8_t *p, const uint64_t *stop, size_t i, siz
             u.flags |= URI_LR
         elif length == 5 and ea_same_fold(p + name, b"maddr", 5):
             u.flags |= URI_MADDR
+        elif (length == 7 and ea_fold8(p + name, 7) == WORD_VERSTAT) or (
+                length > 7 and memchr(p + name, b'%', length) != NULL):
+            u.flags |= URI_VERSTAT
     u.params.len = i - start
     if i < end and p[i] == b'?' and u.scheme != SCHEME_TEL:
         u.flags |= URI_HEADERS
@@ -213,6 +218,7 @@ cdef bint parse_userinfo(const uint8_t *p, const uint64_t *stop, size_t i, size_
             return False
         if (p[at] == b';' or p[at] == b':') and cut == end:
             cut = at
+            u.flags |= URI_USER_PARAMS
         at += 1
     if end == i:
         return False
@@ -333,6 +339,8 @@ cdef inline size_t parse_plain_uri(const uint8_t *p, const uint64_t *stop, size_
                 flags |= URI_LR
             elif length == 5 and ea_fold8(p + i, 5) == WORD_MADDR:
                 flags |= URI_MADDR
+            elif length == 7 and ea_fold8(p + i, 7) == WORD_VERSTAT:
+                flags |= URI_VERSTAT
             if p[k] == b'=':
                 i = k + 1
                 k = ea_stop(stop, i)

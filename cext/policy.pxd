@@ -40,6 +40,13 @@ cdef enum:                  # what is asked of the control plane, bits
     ASK_VERIFY = 1
     ASK_SIGN = 2
 
+cdef enum:                  # markings that a peer may assert, in the order of ASSERTS in policy.pxi
+    ASSERT_PAI = 1
+    ASSERT_RESOURCE = 2
+    ASSERT_PRIORITY = 4
+    ASSERT_CHARGE = 8
+    ASSERT_VERSTAT = 16
+
 cdef enum:                  # RFC 7339 with a peer
     OC_TELL = 1             # it is told when we shed its requests
     OC_HEED = 2             # it may ask for fewer of ours
@@ -73,6 +80,8 @@ cdef enum:                  # the order is that of OP_NAMES in policy.pxi and of
     OP_CALLER_RATE
     OP_CALLEE_RATE
     OP_OVERLOAD
+    OP_OWN_NUMBER_INBOUND
+    OP_FORGED_MARKING
     OP_COUNT
 
 cdef struct Limit:          # GCRA: nanoseconds per event, and the burst in nanoseconds
@@ -140,6 +149,11 @@ cdef struct Peer:
     uint8_t distance        # MODE_ of source-hops
     uint8_t sign            # an upstream whose calls get an Identity header
     uint8_t mode[MAX_RULES]
+    uint8_t asserts         # bits ASSERT_
+    uint32_t first_pilot    # in sets too
+    uint32_t pilot_count
+    uint32_t diversions     # of one call, at most
+    Limit forwards          # forwarded calls that pass on trust
 
 cdef struct SourceRow:      # a network that is a peer's
     uint64_t hi, lo
@@ -252,3 +266,4 @@ cdef struct PolicyImage:
     uint8_t *skeleton_index
     uint8_t *body_types             # length byte and text, lower case
     uint32_t body_type_bytes
+    uint32_t own_numbers    # 1: own-number-inbound looks at some upstream's calls

@@ -2,7 +2,8 @@
 
 OP_NAMES = ("none", "hops", "target", "interface", "dialog", "scanner", "source_rate", "trunk_rate", "trunk_calls",
             "open_rate", "caller_format", "caller_owned", "caller_consistent", "caller_anonymous", "do_not_originate",
-            "display_name", "method_rate", "caller_rate", "callee_rate", "overload")
+            "display_name", "method_rate", "caller_rate", "callee_rate", "overload", "own_number_inbound", "forged_marking")
+ASSERTS = ("PAI", "Resource-Priority", "Priority", "P-Charge-Info", "verstat")
 _WILDCARDS = ("0.0.0.0", "::")
 METHODS = tuple(METHOD_NAMES[i].decode() for i in range(M_COUNT))
 
@@ -113,6 +114,9 @@ cdef class Policy:
             p.sign = peer.sign
             p.distance = peer.distance
             p.open = peer.open
+            p.forwards = limit_of(peer.forwards)
+            p.diversions = peer.diversions
+            p.asserts = sum(1 << ASSERTS.index(name) for name in set(peer.asserts))
             p.domain = self.put_text(peer.domain)
             p.marks = self.put_bytes(b"".join(bytes([len(mark)]) + mark.encode() for mark in peer.marks))
             p.first_target = target
@@ -190,12 +194,18 @@ cdef class Policy:
         cdef uint32_t i, at = 0
         cdef NumberSet numbers
         cdef EmergencyTable *e
-        self.image.set_count = sum(len(peer.numbers) for peer in t.peers)
+        self.image.set_count = sum(len(peer.numbers) + len(peer.pilots) for peer in t.peers)
         self.image.sets = <NumberTable **>self.room(self.image.set_count, sizeof(void *))
         for i, peer in enumerate(t.peers):
             self.image.peers[i].first_set = at
             self.image.peers[i].set_count = len(peer.numbers)
             for numbers in peer.numbers:
+                self.blocks.append(numbers)
+                self.image.sets[at] = &numbers.table
+                at += 1
+            self.image.peers[i].first_pilot = at
+            self.image.peers[i].pilot_count = len(peer.pilots)
+            for numbers in peer.pilots:
                 self.blocks.append(numbers)
                 self.image.sets[at] = &numbers.table
                 at += 1
@@ -272,6 +282,7 @@ cdef class Policy:
                 if (row.dirs & (DIR_UPSTREAM if p.kind == PEER_UPSTREAM else DIR_TRUNK) and p.mode[<int>row.rule]
                         and (p.open or row.op != "open_rate")):
                     p.ops |= self.image.rows[i].bit
+                    self.image.own_numbers |= row.op == "own_number_inbound"
         self.image.structure_rows = sum(1 for row in t.rows if OP_NAMES.index(row.op) <= OP_DIALOG)
 
     cdef fill_settings(self, t):

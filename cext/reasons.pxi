@@ -131,12 +131,24 @@ cdef enum:
     RSN_ATTESTATION_LEVEL = 127
     RSN_ATTESTATION_RATE = 128
     RSN_SIGNER_RATE = 129
-    RSN_COUNT = 130
+    RSN_MARKING_VERSTAT = 130
+    RSN_MARKING_ASSERTED = 131
+    RSN_MARKING_PRIORITY = 132
+    RSN_MARKING_CHARGE = 133
+    RSN_MARKING_INTERNAL = 134
+    RSN_MARKING_RESOURCE = 135
+    RSN_MARKING_UNKNOWN = 136
+    RSN_MARKING_REPEATED = 137
+    RSN_OWN_NUMBER_INBOUND = 138
+    RSN_CALLER_DIVERSIONS = 139
+    RSN_CALLER_CREDENTIALS = 140
+    RSN_DISPLAY_URI = 141
+    RSN_COUNT = 142
 
 cdef extern from *:
     """
     typedef struct { const char *name, *phrase; uint16_t status, phrase_len; } EaReason;
-    static const EaReason ea_reasons[130] = {
+    static const EaReason ea_reasons[142] = {
         {"pass", "", 0, 0},
         {"keepalive", "", 0, 0},
         {"ack-absorbed", "", 0, 0},
@@ -267,6 +279,18 @@ cdef extern from *:
         {"attestation-level", "Attestation Too Low", 403, 19},
         {"attestation-rate", "Busy Here", 486, 9},
         {"signer-rate", "Busy Here", 486, 9},
+        {"marking-verstat", "", 0, 0},
+        {"marking-asserted", "", 0, 0},
+        {"marking-priority", "", 0, 0},
+        {"marking-charge", "", 0, 0},
+        {"marking-internal", "", 0, 0},
+        {"marking-resource", "Resource Priority Not Authorised", 403, 32},
+        {"marking-unknown", "Unknown Resource-Priority", 417, 25},
+        {"marking-repeated", "Bad Marking", 400, 11},
+        {"own-number-inbound", "Caller ID Not Allowed", 403, 21},
+        {"caller-diversions", "Too Many Diversions", 403, 19},
+        {"caller-credentials", "", 0, 0},
+        {"display-uri", "Display Name Not Allowed", 403, 24},
     };
     """
     ctypedef struct EaReason:

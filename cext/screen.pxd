@@ -49,6 +49,15 @@ cdef struct Caller:         # what the caller rules look at, computed once a cal
     uint64_t from_          # canonical, 0: none or not readable
     uint64_t asserted       # canonical number of PAI, else PPI; 0: none
 
+cdef struct Marking:        # markings that this peer may not assert, worked out once a message
+    bint known              # the fields below are set
+    bint promote            # P-Preferred-Identity goes on as P-Asserted-Identity
+    uint16_t refuse         # RSN_ of one that the standard has refused, 0: none
+    uint16_t reason         # RSN_ of the first that is taken out, 0: none
+    uint16_t values         # bit k: identity[k] alone is taken out of its list
+    uint16_t verstats       # parameters to take out
+    uint64_t cut            # bit H_: no row of this header goes on
+
 cdef struct Parties:        # keys of caller-rate and callee-rate; 0: no number to count by
     bint known              # the fields below are set
     uint64_t caller
@@ -106,4 +115,6 @@ cdef struct Screen:
     Cookie cookie
     Caller caller
     Parties parties
+    Marking marking
+    uint8_t vouched         # a PASSporT that verified vouches for the caller; no verification on the wire sets it yet
     Verdict v

@@ -11,7 +11,7 @@ cdef enum:
     OPS_CALLER = (1 << OP_CALLER_FORMAT | 1 << OP_CALLER_OWNED | 1 << OP_CALLER_CONSISTENT
                   | 1 << OP_CALLER_ANONYMOUS | 1 << OP_DO_NOT_ORIGINATE | 1 << OP_DISPLAY_NAME)
     OPS_NEW_CALL = (OPS_STRUCTURE | OPS_CALLER | 1 << OP_SCANNER | 1 << OP_OPEN_RATE | 1 << OP_TRUNK_RATE
-                    | 1 << OP_CALLER_RATE | 1 << OP_CALLEE_RATE | 1 << OP_OVERLOAD)
+                    | 1 << OP_CALLER_RATE | 1 << OP_CALLEE_RATE | 1 << OP_OVERLOAD | 1 << OP_OWN_NUMBER_INBOUND)
     OPS_NEW_OTHER = OPS_STRUCTURE | 1 << OP_SCANNER | 1 << OP_OPEN_RATE | 1 << OP_METHOD_RATE | 1 << OP_OVERLOAD
 
 
@@ -22,36 +22,20 @@ cdef inline void decide(Screen *s, int action, int reason) noexcept nogil:
     s.v.status = ea_reasons[reason].status if action == ACT_ANSWER else 0
 
 
-# dialog: an in-dialog request must prove its dialog; during `grace` a few may go on as new ones.
-cdef int op_dialog(Screen *s) noexcept nogil:
-    s.found = s.cookie_state
-    s.limit = COOKIE_GOOD
-    if s.cookie_state == COOKIE_GOOD:
-        return 0
-    if s.m.to_tag.len == 0:
-        # These exist inside a dialog only (RFC 3261 §15.1, RFC 3262, RFC 3311, RFC 6086).
-        if s.m.method in (M_BYE, M_PRACK, M_UPDATE, M_INFO):
-            return RSN_DIALOG_PROOF
-        return 0
-    if s.now >= s.policy.grace_until:
-        return RSN_DIALOG_PROOF
-    if s.trace == NULL and not rate_take_own(&s.state.peers[s.peer.slot].grace, s.now, &s.policy.dialog_grace):
-        return RSN_DIALOG_GRACE
-    return 0
-
-
 ctypedef int (*Op)(Screen *s) noexcept nogil
 
 # In the order of OP_.
 cdef Op OPS[OP_COUNT]
 OPS[:] = [NULL, op_hops, op_target, op_interface, op_dialog, op_scanner, op_source_rate, op_trunk_rate, op_trunk_calls,
           op_open_rate, op_caller_format, op_caller_owned, op_caller_consistent, op_caller_anonymous, op_do_not_originate,
-          op_display_name, op_method_rate, op_caller_rate, op_callee_rate, op_overload]
+          op_display_name, op_method_rate, op_caller_rate, op_callee_rate, op_overload, op_own_number_inbound,
+          op_forged_marking]
 
 
 # What a rule found, by its mode for this peer: True when it decides, else it is only recorded.
 cdef bint screen_finding(Screen *s, int rule, int reason) noexcept nogil:
-    if s.peer.mode[rule] == MODE_MONITOR:
+    # A reason without a status refuses nothing in any mode: a marking that is taken out as the message goes on.
+    if s.peer.mode[rule] == MODE_MONITOR or ea_reasons[reason].status == 0:
         if s.v.monitored == 0:
             s.v.value = s.found
             s.v.limit = s.limit
@@ -145,7 +129,8 @@ cdef void screen_digest(Screen *s) noexcept nogil:
     cdef uint64_t headers = (
         <uint64_t>1 << H_FROM | <uint64_t>1 << H_TO | <uint64_t>1 << H_P_ASSERTED_IDENTITY
         | <uint64_t>1 << H_P_PREFERRED_IDENTITY | <uint64_t>1 << H_REMOTE_PARTY_ID | <uint64_t>1 << H_DIVERSION
-        | <uint64_t>1 << H_HISTORY_INFO | <uint64_t>1 << H_PRIVACY | <uint64_t>1 << H_IDENTITY)
+        | <uint64_t>1 << H_HISTORY_INFO | <uint64_t>1 << H_PRIVACY | <uint64_t>1 << H_IDENTITY
+        | <uint64_t>1 << H_RESOURCE_PRIORITY | <uint64_t>1 << H_REQUIRE)
     cdef EaSum sum
     cdef Row *row
     cdef int i
@@ -256,6 +241,8 @@ cdef void screen_in_dialog(Screen *s) noexcept nogil:
     # The originator chose its caller ID; the other side's From is what it was called, but its other headers are its own.
     if s.m.method in (M_INVITE, M_UPDATE, M_REFER) and not s.cookie.emergency:
         s.ops |= OPS_CALLER if (s.cookie.from_upstream == 0) == (s.dir == DIR_TRUNK) else 1 << OP_CALLER_CONSISTENT
+        if EA_UNLIKELY(marking_any(s.m)) or s.trace != NULL:
+            s.ops |= 1 << OP_FORGED_MARKING
     if screen_rows(s, 0, s.policy.row_count):
         return
     reason = dialog_limit(s)
@@ -284,6 +271,8 @@ cdef void screen_new(Screen *s) noexcept nogil:
     # An INVITE with a To tag is of a call that is up, so no new one.
     if call and s.m.to_tag.len == 0:
         s.ops |= 1 << OP_TRUNK_CALLS
+    if EA_UNLIKELY(marking_any(s.m)) or s.trace != NULL:
+        s.ops |= 1 << OP_FORGED_MARKING
     if s.lane != LANE_NONE:
         s.ops = 1 << OP_HOPS
     if screen_rows(s, 0, s.policy.structure_rows) and s.trace == NULL:
@@ -336,6 +325,8 @@ cdef void screen_goes(Screen *s) noexcept nogil:
             uri_canonical(s.p, &s.m.uri, &s.policy.plans[s.peer.plan]),
             uri_canonical(s.p, &s.m.from_, &s.policy.plans[s.peer.plan])), s.now,
             mark_span(s.now, 200000000000ULL, s.policy.forwards_per_call))
+    elif s.policy.own_numbers:
+        own_number_passes(s)
 
 
 # Nothing was found: forward, unless nobody is there to take it.

@@ -148,7 +148,8 @@ cdef struct PeerCells:      # a peer's own limits: indexed, never hashed; theore
     uint64_t method[BUDGETS]    # requests outside a dialog that open no call, by kind
     uint64_t oc             # until, in ms, << 7 | of a hundred: what it asked of us, see ops/overload.pxi
     uint64_t oc_seq         # of that
-    uint64_t spare[4]
+    uint64_t forwards       # forwarded calls that passed on trust
+    uint64_t spare[3]
     uint64_t calls[LEASE_KINDS]     # leases of each kind; three cache lines. A new owner of the slot zeroes what stands before
 
 cdef struct OpenCells:      # an open trunk's limits for its callers; theoretical arrival times in ns

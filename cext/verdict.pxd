@@ -46,8 +46,8 @@ cdef struct Verdict:
     uint16_t reason         # RSN_
     uint16_t status         # SIP status of an answer
     uint16_t repeated       # 1: a retransmission, counted once already
-    uint16_t finding        # RSN_ of the first finding in monitor mode
-    uint64_t monitored      # bit rule: found, in monitor mode
+    uint16_t finding        # RSN_ of the first finding that was only recorded
+    uint64_t monitored      # bit rule: found, in monitor mode or nothing to refuse
     uint64_t value          # what the deciding rule saw, and its limit, for explain and events
     uint64_t limit
     Route route

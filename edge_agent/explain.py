@@ -78,23 +78,25 @@ def explain(file: Path, source: str, config: Path, crlf: bool) -> dict[str, Any]
     listener = _listener(loaded, sender[0])
     *steps, verdict = engine.explain(data, sender, listener, time.monotonic_ns())
     peer = _peer(engine, data, sender, listener)
+    from_upstream = any(upstream.name == peer for upstream in loaded.settings.upstream)
     return {
         "file": str(file),
         "source": address(sender),
         "peer": peer,
         "notes": notes + note,
         "message": _message(data),
-        "steps": [_plain(step) for step in _complete(steps, peer)],
+        "steps": [_plain(step) for step in _complete(steps, peer, from_upstream)],
         "verdict": _plain(verdict),
     }
 
 
-def _complete(steps: list[Step], peer: str) -> list[Step]:
+def _complete(steps: list[Step], peer: str, from_upstream: bool) -> list[Step]:
     """All rules in screening order. The engine tells those that it came to."""
     traced: dict[str, Step] = {}
     for step in steps:
         # A row that can't apply to this kind of peer says less than the sentence below.
-        if step.mode == "off" and not BY_NAME[step.rule].directions.keys() & {"T", "U"}:
+        directions = BY_NAME[step.rule].directions.keys()
+        if step.mode == "off" and (not directions & {"T", "U"} or (directions == {"U"} and not from_upstream)):
             continue
         # Of a rule's rows at most one applies to a message.
         if step.applies or step.rule not in traced:
@@ -108,6 +110,8 @@ def _untold(rule: Rule, peer: str) -> Step:
     if not rule.directions.keys() & {"T", "U"} and peer:
         whom = "unknown sources and open trunks" if "O" in rule.directions else "unknown sources"
         return _hot.Step(rule.name, "enforce", False, "", "", 0, 0, f"looks at {whom} only")
+    if rule.directions.keys() == {"U"}:
+        return _hot.Step(rule.name, "", False, "", "", 0, 0, "looks at calls from upstreams only")
     if rule.name in ("sweep", "auth-abuse"):
         return _hot.Step(rule.name, "", False, "", "", 0, 0, "looks at what upstreams answer")
     if rule.name == "stir-signature":

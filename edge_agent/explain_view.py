@@ -57,6 +57,10 @@ def _consistent(step: Step) -> Words:
     return f"{step['value']} beside From {step['limit']}" if step["value"] else "", ""
 
 
+def _own_number(step: Step) -> Words:
+    return (f"our {step['value']} calls {step['limit']}", "") if step["value"] else ("no number of ours", "")
+
+
 def _anonymous(step: Step) -> Words:
     return f"asserted {step['value']}" if step["value"] else "nothing asserted", ""
 
@@ -75,10 +79,13 @@ WORDS: dict[str, Callable[[Step], Words]] = {
     "caller-owned": _caller,
     "caller-consistent": _consistent,
     "caller-anonymous": _anonymous,
+    "own-number-inbound": _own_number,
 }
 
 # Findings whose numbers mean something else than those of their rule.
-OTHER_NUMBERS = frozenset({"method", "method-unknown", "version", "scheme", "proxy-require", "body-type", "loop"})
+OTHER_NUMBERS = frozenset(
+    {"method", "method-unknown", "version", "scheme", "proxy-require", "body-type", "loop", "caller-diversions"}
+)
 
 
 def render(result: dict[str, Any]) -> RenderableType:

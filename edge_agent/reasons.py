@@ -317,6 +317,81 @@ REASONS: tuple[Reason, ...] = (
         "more calls per second than those of this attestation may be",
     ),
     Reason("signer-rate", "stir-attestation", 486, "Busy Here", "more calls per second than one signer may vouch for"),
+    # markings
+    Reason(
+        "marking-verstat",
+        "forged-marking",
+        0,
+        "",
+        "a verstat parameter, which only who verifies may set; taken out where enforced",
+    ),
+    Reason(
+        "marking-asserted",
+        "forged-marking",
+        0,
+        "",
+        "P-Asserted-Identity of one who may not assert it; taken out where enforced",
+    ),
+    Reason(
+        "marking-priority", "forged-marking", 0, "", "Priority emergency or psap-callback; taken out where enforced"
+    ),
+    Reason(
+        "marking-charge",
+        "forged-marking",
+        0,
+        "",
+        "P-Charge-Info, which only the trust domain may set; taken out where enforced",
+    ),
+    Reason(
+        "marking-internal",
+        "forged-marking",
+        0,
+        "",
+        "a header X-Edge-*, which are this agent's own; taken out where enforced",
+    ),
+    Reason(
+        "marking-resource",
+        "forged-marking",
+        403,
+        "Resource Priority Not Authorised",
+        "a Resource-Priority namespace that the sender is not authorised for",
+    ),
+    Reason(
+        "marking-unknown",
+        "forged-marking",
+        417,
+        "Unknown Resource-Priority",
+        "Require: resource-priority, and a namespace that isn't known",
+    ),
+    Reason(
+        "marking-repeated",
+        "forged-marking",
+        400,
+        "Bad Marking",
+        "Resource-Priority that can't be read or names a namespace twice, or more verstat parameters than are taken out",
+    ),
+    Reason(
+        "own-number-inbound",
+        "own-number-inbound",
+        403,
+        "Caller ID Not Allowed",
+        "a number of a trunk as caller of a call from outside that went out here to nobody",
+    ),
+    Reason(
+        "caller-diversions",
+        "caller-consistent",
+        403,
+        "Too Many Diversions",
+        "a call that says it was diverted more often than any is",
+    ),
+    Reason(
+        "caller-credentials",
+        "caller-consistent",
+        0,
+        "",
+        "credentials of another number than the trunk's; only recorded",
+    ),
+    Reason("display-uri", "display-name", 403, "Display Name Not Allowed", "the name holds a SIP URI"),
 )
 
 BY_NAME: dict[str, int] = {reason.name: number for number, reason in enumerate(REASONS)}

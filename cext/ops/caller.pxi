@@ -115,18 +115,6 @@ cdef int op_caller_format(Screen *s) noexcept nogil:
     return 0
 
 
-# The number that a foreign caller's call was diverted from, when it is the trunk's own; else 0.
-cdef uint64_t diverted_number(Screen *s) noexcept nogil:
-    cdef uint64_t number
-    cdef int i
-    for i in range(s.m.identities):
-        if s.m.identity[i].header == H_DIVERSION or s.m.identity[i].header == H_HISTORY_INFO:
-            number = uri_canonical(s.p, &s.m.identity[i].uri, &s.policy.plans[s.peer.plan])
-            if number and peer_owns(s.policy, s.peer, number):
-                return number
-    return 0
-
-
 cdef uint64_t passed_hash(State *state, uint32_t peer_id, uint64_t called, uint64_t caller) noexcept nogil:
     cdef EaSip h
     ea_sip_init(&h, state.keys.table)
@@ -141,25 +129,28 @@ cdef int op_caller_owned(Screen *s) noexcept nogil:
     cdef Caller *c = caller_of(s)
     cdef uint64_t caller = c.asserted if c.anonymous else c.from_
     cdef uint64_t diverted, passed
+    cdef bint counted
     s.found = number_value(caller)
     s.limit = s.peer.set_count
     if caller == 0:
         # No readable number and not anonymous: nothing that could be owned (caller-format says so first).
         return 0 if c.anonymous else RSN_CALLER_OWNED
-    if peer_owns(s.policy, s.peer, caller):
+    if peer_owns(s.policy, s.peer, caller) or (c.anonymous and peer_pilot(s.policy, s.peer, caller)):
         return 0
     diverted = diverted_number(s)
     if diverted == 0:
         return RSN_CALLER_OWNED
     s.limit = number_value(diverted)
     passed = passed_hash(s.state, s.peer.id, diverted, caller)
-    # Counted once: not in its dialog, and not again after a challenge.
-    if s.peer.forwards_trust:
+    # Counted once: not in its dialog, and not again after a challenge. What is trusted beyond its share needs proof as well.
+    counted = s.trace == NULL and s.cookie_state != COOKIE_GOOD and not call_again(s)
+    if s.peer.forwards_trust and (not counted or rate_take_own(
+            &s.state.peers[s.peer.slot].forwards, s.now, &s.peer.forwards)):
         c.forwarded = True
-    elif s.trace != NULL or s.cookie_state == COOKIE_GOOD or call_again(s):
-        c.forwarded = mark_live(&s.state.marks, passed, s.now, False)
-    else:
+    elif counted:
         c.forwarded = mark_use(&s.state.marks, passed, s.now)
+    else:
+        c.forwarded = mark_live(&s.state.marks, passed, s.now, False)
     return 0 if c.forwarded else RSN_CALLER_FORWARD
 
 
@@ -170,6 +161,12 @@ cdef int op_caller_consistent(Screen *s) noexcept nogil:
     cdef uint64_t number, called = 0
     cdef Identity *it
     cdef int i
+    if s.m.present >> H_DIVERSION & 1:
+        s.found = diversions(s)
+        s.limit = s.peer.diversions
+        if s.found > s.limit:
+            return RSN_CALLER_DIVERSIONS
+    s.found = 0
     s.limit = number_value(c.from_)
     for i in range(s.m.identities):
         it = &s.m.identity[i]
@@ -186,11 +183,15 @@ cdef int op_caller_consistent(Screen *s) noexcept nogil:
             # The last entry names where the call goes now (RFC 7044 §5).
             if called == 0:
                 called = uri_canonical(s.p, &s.m.uri, plan)
-            if c.forwarded or (number and number == called):
+            if c.forwarded or (number and number == called) or history_called(s, it, called):
                 continue
         elif it.header == H_DIVERSION and c.forwarded:
             continue                # earlier stations of a call whose last one is the trunk's
+        elif number and it.header != H_DIVERSION and peer_pilot(s.policy, s.peer, number):
+            continue                # the network number of a call that presents another
         return RSN_CALLER_CONSISTENT
+    if s.m.present & (<uint64_t>1 << H_PROXY_AUTHORIZATION | <uint64_t>1 << H_AUTHORIZATION):
+        return credentials_number(s, c)
     return 0
 
 
@@ -199,6 +200,7 @@ cdef int op_caller_anonymous(Screen *s) noexcept nogil:
     cdef Caller *c = caller_of(s)
     s.found = number_value(c.asserted)
     s.limit = 0
-    if c.anonymous and not (c.asserted and peer_owns(s.policy, s.peer, c.asserted)):
+    if c.anonymous and not (c.asserted and (
+            peer_owns(s.policy, s.peer, c.asserted) or peer_pilot(s.policy, s.peer, c.asserted))):
         return RSN_CALLER_ANONYMOUS
     return 0

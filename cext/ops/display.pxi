@@ -3,8 +3,8 @@
 # A name is read character by character as people see it (numbering/skeleton.py,
 # compiled into the policy): digits of any script, letters that look alike, what
 # nobody sees. Digits with nothing but separators between them are one number; a
-# letter that looks like a digit is one between digits. The names of From and of
-# the asserted callers are looked at, for phones show either. It never edits one.
+# letter that looks like a digit is one between digits. The names of From, of the
+# asserted callers and of who diverted are looked at, for phones show any of them. It never edits one.
 
 cdef enum:
     FOLD_GONE = 1
@@ -21,6 +21,7 @@ cdef struct Display:
     uint32_t letters        # in `text`
     bint plus
     bint hidden
+    uint64_t also           # canonical: a number that this name may show besides, 0: none
     uint8_t text[DISPLAY_LETTERS]
 
 
@@ -56,6 +57,11 @@ cdef inline uint32_t display_alike(uint8_t c) noexcept nogil:
     return 1 if c == b'l' or c == b'i' else 10
 
 
+# Are the digits other than the last ones of a number?
+cdef inline bint display_differs(Display *d, uint64_t number) noexcept nogil:
+    return number_len(number) < d.digits or number_value(number) % POW10[d.digits] != d.value
+
+
 # Is the number that just ended another than the caller's? One too short to be whole may be the end of the caller's.
 cdef bint display_foreign(Screen *s, Display *d) noexcept nogil:
     cdef Caller *c = caller_of(s)
@@ -68,8 +74,9 @@ cdef bint display_foreign(Screen *s, Display *d) noexcept nogil:
     number = number_canonical(number_pack(d.value, d.digits) | (NUM_PLUS if d.plus else 0),
                               &s.policy.plans[s.peer.plan])
     if number:
-        return number != c.from_ and number != c.asserted and not peer_owns(s.policy, s.peer, number)
-    return number_len(caller) < d.digits or number_value(caller) % POW10[d.digits] != d.value
+        return (number != c.from_ and number != c.asserted and number != d.also
+                and not peer_owns(s.policy, s.peer, number))
+    return display_differs(d, caller) and (d.also == 0 or display_differs(d, d.also))
 
 
 cdef inline bint display_digit(Screen *s, Display *d, uint32_t digit, bint real) noexcept nogil:
@@ -91,17 +98,23 @@ cdef inline bint display_plain(const uint8_t *p, Slice name) noexcept nogil:
     if name.len > DISPLAY_LETTERS:
         return False
     for i in range(name.off, name.off + name.len):
-        if p[i] < 0x20 or p[i] > 0x7e:
+        if p[i] < 0x20 or p[i] > 0x7e or p[i] == b':':
             return False
         digits += 48 <= p[i] <= 57
     return digits < DISPLAY_REAL
 
 
+# Is the word before a ':' the scheme of a SIP URI? ("Tel:" stands before many a caller's own number.)
+cdef inline bint display_scheme(Display *d, uint32_t word) noexcept nogil:
+    cdef uint32_t n = d.letters - word
+    return (n == 3 or (n == 4 and d.text[word + 3] == b's')) and memcmp(d.text + word, b"sip", 3) == 0
+
+
 # One name. RSN_ or 0.
 cdef int display_look(Screen *s, Slice name, Display *d) noexcept nogil:
-    cdef uint32_t i = name.off, end = name.off + name.len, n, code
+    cdef uint32_t i = name.off, end = name.off + name.len, n, code, word = 0
     cdef uint8_t c
-    cdef bint after_digit = False
+    cdef bint after_digit = False, scheme = False, uri = False
     if s.peer.marks.len == 0 and display_plain(s.p, name):
         return 0
     display_group(d, False)
@@ -116,13 +129,19 @@ cdef int display_look(Screen *s, Slice name, Display *d) noexcept nogil:
         if c == FOLD_GONE or c == FOLD_HIDDEN:
             d.hidden = d.hidden or c == FOLD_HIDDEN
             continue
+        uri = uri or (scheme and c != b'-')
+        scheme = False
         if c == b'-':
+            word = d.letters
             continue
         if d.letters == DISPLAY_LETTERS:
             d.hidden = True         # longer than anybody reads
         elif EA_IS(c, CLS_DIGIT) or 97 <= c <= 122:
             d.text[d.letters] = c
             d.letters += 1
+        else:
+            scheme = c == b':' and display_scheme(d, word)
+            word = d.letters
         if EA_IS(c, CLS_DIGIT):
             after_digit = display_digit(s, d, c - 48, True)
         elif after_digit and display_alike(c) < 10:
@@ -137,6 +156,9 @@ cdef int display_look(Screen *s, Slice name, Display *d) noexcept nogil:
                 after_digit = display_digit(s, d, display_alike(c), False)
     if display_foreign(s, d):
         return RSN_DISPLAY_NUMBER
+    if uri:
+        s.found = name.len
+        return RSN_DISPLAY_URI
     if d.hidden:
         s.found = name.len
         return RSN_DISPLAY_HIDDEN
@@ -160,14 +182,15 @@ cdef int op_display_name(Screen *s) noexcept nogil:
     cdef Display d
     cdef Identity *it
     cdef int i, reason = 0
-    s.found = s.limit = 0
+    s.found = s.limit = d.also = 0
     if s.m.from_.display.len:
         reason = display_look(s, s.m.from_.display, &d)
     for i in range(s.m.identities):
         it = &s.m.identity[i]
         if reason:
             break
-        if it.uri.display.len and (it.header == H_P_ASSERTED_IDENTITY or it.header == H_P_PREFERRED_IDENTITY
-                                   or it.header == H_REMOTE_PARTY_ID):
+        if it.uri.display.len and it.header != H_HISTORY_INFO:
+            # Who diverted may be named by his own number, which caller-consistent looks at.
+            d.also = uri_canonical(s.p, &it.uri, &s.policy.plans[s.peer.plan]) if it.header == H_DIVERSION else 0
             reason = display_look(s, it.uri.display, &d)
     return reason

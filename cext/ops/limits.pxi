@@ -150,3 +150,21 @@ cdef int lane_limits(Screen *s) noexcept nogil:
     if caller and fresh:
         mark_set(&s.state.marks, mark, s.now, s.policy.emergency_caller_ns)
     return 0
+
+
+# dialog: an in-dialog request must prove its dialog; during `grace` a few may go on as new ones.
+cdef int op_dialog(Screen *s) noexcept nogil:
+    s.found = s.cookie_state
+    s.limit = COOKIE_GOOD
+    if s.cookie_state == COOKIE_GOOD:
+        return 0
+    if s.m.to_tag.len == 0:
+        # These exist inside a dialog only (RFC 3261 §15.1, RFC 3262, RFC 3311, RFC 6086).
+        if s.m.method in (M_BYE, M_PRACK, M_UPDATE, M_INFO):
+            return RSN_DIALOG_PROOF
+        return 0
+    if s.now >= s.policy.grace_until:
+        return RSN_DIALOG_PROOF
+    if s.trace == NULL and not rate_take_own(&s.state.peers[s.peer.slot].grace, s.now, &s.policy.dialog_grace):
+        return RSN_DIALOG_GRACE
+    return 0

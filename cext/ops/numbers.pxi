@@ -267,6 +267,15 @@ cdef bint peer_owns(PolicyImage *policy, Peer *peer, uint64_t number) noexcept n
     return False
 
 
+# A number that the trunk may assert beside a caller of its own, without being called or calling by it.
+cdef bint peer_pilot(PolicyImage *policy, Peer *peer, uint64_t number) noexcept nogil:
+    cdef uint32_t i
+    for i in range(peer.pilot_count):
+        if set_has(policy.sets[peer.first_pilot + i], number, 0):
+            return True
+    return False
+
+
 # Index of the trunk that owns the number, NO_PEER for nobody. Lists given in
 # the configuration are merged into one sorted array; files are asked in turn.
 cdef uint16_t number_owner(PolicyImage *policy, uint64_t number) noexcept nogil:

@@ -24,6 +24,7 @@ from edge_agent.reasons import REASONS
 from edge_agent.rules import BY_NAME, RULES, Mode, RateSettings, RuleSettings
 from edge_agent.rules.auth_abuse import AuthAbuseSettings
 from edge_agent.rules.callee_rate import CalleeRateSettings
+from edge_agent.rules.caller_consistent import CallerConsistentSettings
 from edge_agent.rules.caller_owned import CallerOwnedSettings
 from edge_agent.rules.caller_rate import CallerRateSettings
 from edge_agent.rules.dialog import DialogSettings
@@ -91,6 +92,12 @@ class PeerRow(NamedTuple):
     """Calls to this upstream get an Identity header."""
     distance: int
     """In the order of DISTANCE."""
+    asserts: tuple[str, ...]
+    """Markings that it may assert, by their names in the configuration."""
+    pilots: tuple[_hot.NumberSet, ...] = ()
+    diversions: int = 0
+    forwards: Rate = (1.0, 1)
+    """Forwarded calls that pass on the trunk's word."""
 
 
 class SourceRow(NamedTuple):
@@ -325,6 +332,7 @@ def _upstream(settings: Settings, upstream: Upstream, regions: _Regions) -> Peer
         stir=0,
         sign=upstream.sign is not None,
         distance=0,
+        asserts=tuple(upstream.asserts),
     )
 
 
@@ -332,6 +340,7 @@ def _trunk(loaded: Loaded, trunk: Trunk, index: dict[str, int], regions: _Region
     route = trunk.emergency == "route"
     callee = _of(loaded.settings, "callee-rate", CalleeRateSettings, trunk)
     display = _of(loaded.settings, "display-name", DisplayNameSettings, trunk)
+    share = _of(loaded.settings, "caller-owned", CallerOwnedSettings, trunk).trusted_share
     return PeerRow(
         name=trunk.name,
         upstream_kind=False,
@@ -339,7 +348,7 @@ def _trunk(loaded: Loaded, trunk: Trunk, index: dict[str, int], regions: _Region
         # Kept without the route as well: calls that are up can still be ended after a reload took it away.
         emergency_upstream=index.get(trunk.emergency_upstream),
         emergency_route=route,
-        forwards_trust=trunk.forwards == "trust",
+        forwards_trust=trunk.forwards == "trust" and share > 0,
         open=trunk.open,
         probed=False,
         overload_control=trunk.overload_control,
@@ -361,6 +370,10 @@ def _trunk(loaded: Loaded, trunk: Trunk, index: dict[str, int], regions: _Region
         stir=STIR.index(trunk.stir),
         sign=False,
         distance=DISTANCE.index(trunk.distance),
+        asserts=tuple(trunk.asserts),
+        pilots=loaded.pilots.get(trunk.name, ()),
+        diversions=_of(loaded.settings, "caller-consistent", CallerConsistentSettings, trunk).diversions,
+        forwards=(max(share * trunk.calls_per_second, 0.001), max(1, round(share * trunk.burst))),
     )
 
 

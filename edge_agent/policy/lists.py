@@ -167,8 +167,10 @@ def _read_set(text: bytes, kind: Kind) -> NumberSet:
 
 
 def _line(file: str, key: str, what: str, kind: Kind) -> Problem:
-    return problem("code-line", file, key, what=what, hint=HINT) if kind == "codes" else problem(
-        "list-line", file, key, what=what
+    return (
+        problem("code-line", file, key, what=what, hint=HINT)
+        if kind == "codes"
+        else problem("list-line", file, key, what=what)
     )
 
 

@@ -6,7 +6,7 @@ force: the caller publishes the result, or keeps what it has.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,6 +45,8 @@ class Loaded:
     """Codes, as numbers of three, six or seven digits."""
     stir: Material | None = None
     """Roots, keys and the like; None where nothing is verified, signed or named."""
+    pilots: dict[str, tuple[NumberSet, ...]] = field(default_factory=dict)
+    """Of each trunk, the numbers that it may assert beside a caller of its own."""
 
 
 def load(path: Path, cache: NumberCache | None = None) -> Loaded:
@@ -62,11 +64,13 @@ def load(path: Path, cache: NumberCache | None = None) -> Loaded:
     cache.settle(draft.sections["agent"].state_dir)
     reader = ListReader(document, cache)
     numbers = {trunk.name: reader.sets_of(index, trunk) for index, trunk in draft.trunk.items()}
+    pilots = {
+        trunk.name: reader.sets_at(("trunk", index, "pilot_numbers"), trunk.pilot_numbers, "owned")
+        for index, trunk in draft.trunk.items()
+    }
     findings += _shared(draft, numbers)
     lists = draft.sections["lists"]
-    do_not_originate = reader.sets_at(
-        ("lists", "do_not_originate"), lists.do_not_originate, "listed", lists.old_after
-    )
+    do_not_originate = reader.sets_at(("lists", "do_not_originate"), lists.do_not_originate, "listed", lists.old_after)
     may_originate = reader.sets_at(("lists", "may_originate"), lists.may_originate, "listed")
     nanp_unallocated = reader.sets_at(("lists", "nanp_unallocated"), lists.nanp_unallocated, "codes", lists.old_after)
     network_reader = NetworkReader(document, cache)
@@ -94,6 +98,7 @@ def load(path: Path, cache: NumberCache | None = None) -> Loaded:
         may_originate,
         nanp_unallocated,
         material,
+        pilots,
     )
 
 

@@ -40,6 +40,7 @@ from edge_agent.policy.values import (
 from edge_agent.policy.written import default_text, type_name
 from edge_agent.rules import BY_NAME, RULES, Mode, Rule, RuleSettings
 from edge_agent.rules._shape import RATE_MAX, Burst, PerSecond
+from edge_agent.rules.forged_marking import MARKINGS, Marking
 from edge_agent.rules.interface import Method
 
 START, RELOAD = "start", "reload"
@@ -148,6 +149,11 @@ class Upstream(Section):
     domains: list[Domain] = setting([], "Hosts that a Request-URI towards it may name, besides its targets.")
     sources: list[Source] = setting([], "Networks that its own requests come from; empty: its targets.")
     methods: list[Method] = setting([], "Methods that it takes; empty: those of the rule interface.", max_length=32)
+    asserts: list[Marking] = setting(
+        list(MARKINGS),
+        "Markings that it may assert, as a trunk's; by default all, since it is in the trust domain.",
+        max_length=len(MARKINGS),
+    )
     overload_control: bool = setting(
         False, "RFC 7339: it may ask for fewer new requests, and is told when the agent sheds some (both by loss)."
     )
@@ -205,6 +211,9 @@ class Trunk(Section):
     caller_ids: list[NumberEntry] = setting(
         [], 'Numbers it owns: "+12125550100", "+12125550100..+12125550199", "+1212555*", "file:acme.txt".'
     )
+    pilot_numbers: list[NumberEntry] = setting(
+        [], "Numbers that it may assert (P-Asserted-Identity) beside a caller of its own, written as caller_ids."
+    )
     country: Country = setting("", "Its numbering plan and emergency numbers; unset: that of [agent].")
     calls_per_second: PerSecond = setting(20.0, "New calls per second.")
     burst: Burst = setting(40, "New calls that may come at once.")
@@ -228,8 +237,10 @@ class Trunk(Section):
     forwards: Literal["proof", "trust"] = setting(
         "proof", "Whether a foreign caller on a forwarded call needs proof that the call came in here."
     )
-    asserts: Annotated[list[str], NotBuilt("the check of asserted markings", quiet=([],))] = setting(
-        [], 'Markings that it may assert, such as "PAI" or "Resource-Priority".'
+    asserts: list[Marking] = setting(
+        [],
+        'Markings that it may assert: "PAI", "Resource-Priority", "Priority", "P-Charge-Info", "verstat".',
+        max_length=len(MARKINGS),
     )
     stir: Literal["ignore", "tag", "require"] = setting(
         "ignore", "Whether Identity headers are ignored, verified and marked, or required."
@@ -282,7 +293,8 @@ class Lists(Section):
         [], "Networks that are never banned and get no strikes; strangers all the same."
     )
     do_not_originate: list[NumberEntry] = setting(
-        [], 'Numbers that never make calls: "+18005550100", a range, a prefix, "file:dno.txt"; a date behind one ends it.'
+        [],
+        'Numbers that never make calls: "+18005550100", a range, a prefix, "file:dno.txt"; a date behind one ends it.',
     )
     may_originate: list[NumberEntry] = setting(
         [], "Numbers that do all the same, listed, unallocated or impossible as they are: PSAPs, government services."
@@ -293,7 +305,10 @@ class Lists(Section):
         " NANPA's npa_report.csv is taken as it is.",
     )
     old_after: Duration = setting(
-        90 * 86400.0, "Age at which a file of do_not_originate or nanp_unallocated gets a notice; 0s: never.", ge=0, le=3650 * 86400
+        90 * 86400.0,
+        "Age at which a file of do_not_originate or nanp_unallocated gets a notice; 0s: never.",
+        ge=0,
+        le=3650 * 86400,
     )
     do_not_call: Annotated[list[NumberEntry], NotBuilt("do-not-call lists", quiet=([],))] = setting(
         [], "Numbers that asked not to be called."

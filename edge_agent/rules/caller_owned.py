@@ -13,6 +13,10 @@ class CallerOwnedSettings(RuleSettings):
     forwards_per_call: Annotated[int, Field(ge=1, le=15)] = Field(
         default=4, description="Forwarded calls that one inbound call of that caller proves, within 200 seconds."
     )
+    trusted_share: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = Field(
+        default=0.5,
+        description='With forwards = "trust": forwarded calls that need no proof, as a share of the trunk\'s rate.',
+    )
 
 
 RULE = Rule(

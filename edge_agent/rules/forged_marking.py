@@ -1,6 +1,33 @@
-"""forged-marking: markings from those who may not assert them. It never lets one buy priority."""
+"""forged-marking: markings from those who may not assert them. It never lets one buy priority.
 
-from edge_agent.rules._shape import Mode, Rule
+What a trunk or an upstream may assert, its key ``asserts`` says. All else is
+taken out as the message goes on, and the call passes; a Resource-Priority that
+must be authorised is refused, as RFC 4412 has it. In monitor mode a message goes
+on as it came. Markings in responses are not looked at.
+"""
+
+from difflib import get_close_matches
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+from edge_agent.policy.values import Kind, bad
+from edge_agent.rules._shape import Mode, Row, Rule
+
+MARKINGS = ("PAI", "Resource-Priority", "Priority", "P-Charge-Info", "verstat")
+"""What ``asserts`` may name: P-Asserted-Identity, three headers, and the parameter of caller URIs."""
+
+
+def _check_marking(value: str) -> str:
+    if value not in MARKINGS:
+        folded = {name.lower(): name for name in MARKINGS} | {"p-asserted-identity": "PAI"}
+        near = get_close_matches(value.lower(), folded, n=1, cutoff=0.6)
+        hint = f'did you mean "{folded[near[0]]}"?' if near else f"there are: {', '.join(MARKINGS)}"
+        raise bad(f"{value!r} is no marking", hint)
+    return value
+
+
+Marking = Annotated[str, AfterValidator(_check_marking), Kind("marking")]
 
 RULE = Rule(
     name="forged-marking",
@@ -8,6 +35,6 @@ RULE = Rule(
     clauses=(6, 9, 14, 21),
     directions={"T": Mode.ENFORCE, "U": Mode.ENFORCE},
     finds="verstat, Resource-Priority, Priority, P-Charge-Info, X-Edge-* or an asserted identity without the right",
-    answer="stripped and recorded; 403 where the standard says so",
-    built=False,
+    answer="stripped and recorded; 403, 417 or 400 where the standard says so",
+    rows=(Row("forged_marking"),),
 )

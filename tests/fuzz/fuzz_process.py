@@ -60,7 +60,8 @@ SOURCES = (("198.51.100.1", 5060), ("198.51.100.2", 5060), ("192.0.2.60", 5060),
 UNKNOWN = SOURCES[3]
 PSAP = ("192.0.2.61", 5060)
 TARGETS = {("192.0.2.60", 5060), PSAP, ("198.51.100.1", 5070), ("198.51.100.2", 5070)}
-SAME = ("kind", "method", "status", "from", "from_tag", "to", "to_tag", "call_id", "cseq", "identities", "user_agent")
+SAME = ("kind", "method", "status", "from", "from_tag", "to", "to_tag", "call_id", "cseq", "user_agent")
+ASSERTED, PREFERRED = "p-asserted-identity", "p-preferred-identity"
 
 
 class Gate:
@@ -142,6 +143,8 @@ class Gate:
         for key in SAME:
             if went[key] != read[key]:
                 return f"{key} went as {went[key]!r}, came as {read[key]!r}"
+        if wrong := identities(read, went):
+            return wrong
         if went["via_count"] - read["via_count"] != (1 if read["kind"] == "request" else -1):
             return "Vias that don't add up"
         body = data.lstrip(b"\r\n")[: read["length"]].partition(b"\r\n\r\n")[2]
@@ -167,6 +170,19 @@ class Gate:
         """May be sent again, and answered."""
         self.forwarded = [*self.forwarded[-50:], output]
         self.sent = [*self.sent[-50:], (data, source)]
+
+
+def identities(came: dict[str, Any], went: dict[str, Any]) -> str:
+    """Only what its sender may not assert is missing, and only what he preferred is asserted instead."""
+    own = (ASSERTED, PREFERRED)
+    others = [[one for one in read["identities"] if one[0] not in own] for read in (came, went)]
+    said = [uri for name, uri in came["identities"] if name in own]
+    left = [(name, uri) for name, uri in went["identities"] if name in own]
+    if others[0] != others[1] or any(
+        name != ASSERTED and came["kind"] == "request" or uri not in said for name, uri in left
+    ):
+        return f"identities went as {went['identities']!r}, came as {came['identities']!r}"
+    return ""
 
 
 def response(forwarded: bytes, maker: Maker) -> bytes:

@@ -41,6 +41,8 @@ def display(name: str, marks: list[str], own: Callable[[bool, str], bool]) -> st
         if len(digits) >= WHOLE and real >= REAL and (len(digits) > 15 or not own(plus, digits)):
             return "display-number"
     shown = [c for c in text if c.isalnum()]
+    if re.search(r"(?<![a-z0-9])sips?:[^-]", text):
+        return "display-uri"
     if hidden or len(shown) >= KEPT and len([c for c in text if c != "-"]) > KEPT:
         return "display-hidden"
     return "display-mark" if any(mark in "".join(shown) for mark in marks) else ""

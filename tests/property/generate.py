@@ -11,7 +11,20 @@ from collections.abc import Callable, Sequence
 
 CRLF = b"\r\n"
 METHODS = (b"INVITE", b"ACK", b"BYE", b"CANCEL", b"OPTIONS", b"REFER", b"UPDATE", b"REGISTER", b"MESSAGE", b"odd-1!")
-TOKENS = (b"a", b"tag", b"x9", b"lr", b"ob", b"transport", b"q", b"user", b"cpc", b"isup-oli", b"n%20'`~_+*.!-1")
+TOKENS = (
+    b"a",
+    b"tag",
+    b"x9",
+    b"lr",
+    b"ob",
+    b"transport",
+    b"q",
+    b"user",
+    b"cpc",
+    b"isup-oli",
+    b"verstat",
+    b"n%20'`~_+*.!-1",
+)
 HOSTS = (
     b"a.example.org", b"cloud.example.net", b"192.0.2.9", b"[2001:db8::9]", b"[::ffff:192.0.2.9]", b"x",
     b"h-1.example.org.", b"host_1", b"[2001:db8:::7]",
@@ -20,7 +33,7 @@ USERS = (
     b"wren", b"+12125550123", b"12125550123", b"2125550123", b"%2B12125550123", b"911", b"+1-212-555-0123",
     b"(212)555.0123", b"+12125550123;phone-context=x", b"*67911", b"911%23", b"o%74is", b"a;b=c", b"a?b", b"+", b"--",
     b"9112,,3", b"%39%31%31", b"+441632960123", b"00441632960123", b"1" * 15, b"+" + b"9" * 15, b"1" * 16,
-    b"+" + b"7" * 40, b"anonymous", b"0", b"%00",
+    b"+" + b"7" * 40, b"anonymous", b"0", b"%00", b"+12125550123;verstat=x", b"wren;%56erstat;a=b;VERSTAT",
 )  # fmt: skip
 DISPLAYS = (
     b"", b"", b"Wren ", b"wren", b"Wren A. Otis ", b'"Wren, Ada" ', b'""', b'"+1 (212) 555-0123"', b'"a \\" b" ',
@@ -29,11 +42,11 @@ DISPLAYS = (
 EXTRAS = (
     b"Supported", b"k", b"Allow", b"X-Edge-1", b"Subject", b"s", b"Organization", b"Priority", b"Date", b"Accept",
     b"Require", b"Session-Expires", b"x", b"Min-SE", b"Event", b"o", b"MIME-Version", b"Timestamp", b"Server",
-    b"C%6Fntact", b"Warning",
+    b"C%6Fntact", b"Warning", b"Resource-Priority", b"P-Charge-Info", b"x-eDge-", b"X-Edge-a.b",
 )  # fmt: skip
 VALUES = (
     b"", b"timer", b"a, b", b"100rel ,\r\n timer", b'"q\\" \\x" ;x=,;;', "Grüße".encode(), b"1.0", b"<>@,;:\\/[]?={}",
-    b"90",
+    b"90", b"emergency", b"ets.0, x.1", b"resource-priority",
 )  # fmt: skip
 COMPACT = {
     b"via": b"v", b"from": b"f", b"to": b"t", b"call-id": b"i", b"contact": b"m", b"content-length": b"l",

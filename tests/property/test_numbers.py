@@ -118,8 +118,20 @@ end = st.sampled_from(
     + [" 2026-1-1", " 2026-02-30", " 2026-01-01x", " soon", " 2026-01-01T", "2026-01-01", " 9999-12-31"]
 )
 dated = st.lists(st.tuples(entry, end, st.sampled_from(["", " # x 2026-01-01", "\r"])).map("".join), max_size=8)
-MOMENTS = [0, *(int(datetime.fromisoformat(f"{day}+00:00").timestamp()) * 10**9 for day in
-                ("1971-06-01", "2026-03-01", "2026-06-30T11:59:59", "2026-06-30T12:00:00", "2026-12-31", "2027-06-01"))]
+MOMENTS = [
+    0,
+    *(
+        int(datetime.fromisoformat(f"{day}+00:00").timestamp()) * 10**9
+        for day in (
+            "1971-06-01",
+            "2026-03-01",
+            "2026-06-30T11:59:59",
+            "2026-06-30T12:00:00",
+            "2026-12-31",
+            "2027-06-01",
+        )
+    ),
+]
 
 
 @given(dated, st.integers(0, 30_000))
@@ -155,7 +167,9 @@ def check_list(hot: Any, text: bytes, probe: int, dated: bool) -> None:
         return
     assert wanted.errors == [], text
     edges = {probe} | {
-        int(digits) + step for line in text.decode().split("\n") for digits in re.findall("[0-9]+", line)
+        int(digits) + step
+        for line in text.decode().split("\n")
+        for digits in re.findall("[0-9]+", line)
         for step in (-1, 0, 1)
     }
     for value in edges - {-1}:

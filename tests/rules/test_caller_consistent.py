@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.agent import ACME, CALLED, CLOUD, FOREIGN, OWN, OWN2, MakeAgent, inbound, invite, policy
+from edge_agent.policy.load import ConfigError
+from tests.agent import ACME, CALLED, CLOUD, FOREIGN, OWN, OWN2, Agent, MakeAgent, inbound, invite, policy
 from tests.proxy.message import Header
 from tests.rules.modes import check_modes
 from tests.rules.spellings import uris, users
@@ -211,3 +212,152 @@ def test_a_number_that_only_a_sloppy_reader_sees(agent: MakeAgent, asserted: str
 )
 def test_a_name_with_digits_in_it_is_a_name(agent: MakeAgent, asserted: str) -> None:
     assert agent().send(invite(f"<sip:{OWN}@x>", ("P-Asserted-Identity", asserted))).short == "forward pass"
+
+
+# A presented number and a network number (pilot).
+
+PILOT = "+12125559000"
+PILOTS = policy(f'pilot_numbers = ["{PILOT}"]')
+ASSERTING = ["P-Asserted-Identity", "P-Preferred-Identity", "Remote-Party-ID"]
+
+
+@pytest.mark.parametrize("name", ASSERTING)
+@pytest.mark.parametrize("how", users(PILOT))
+def test_a_pilot_number_beside_an_own_caller(agent: MakeAgent, name: str, how: str) -> None:
+    sent = invite(OWN, (name, f"<sip:{users(PILOT)[how]}@x>"))
+    assert agent(PILOTS).send(sent).action == "forward"
+    assert agent().send(sent).short == REFUSED
+
+
+def test_a_pilot_number_goes_on_as_it_came(agent: MakeAgent) -> None:
+    asserted = ("P-Asserted-Identity", f"<sip:{PILOT}@x>")
+    told = agent(PILOTS).send(invite(OWN, asserted))
+    assert told.short == PASS
+    assert asserted in told.message.headers
+
+
+@pytest.mark.parametrize("name", ["Diversion", "History-Info"])
+def test_a_pilot_number_is_no_station(agent: MakeAgent, name: str) -> None:
+    assert agent(PILOTS).send(invite(OWN, (name, f"<sip:{PILOT}@x>;index=1"))).short == REFUSED
+
+
+def test_a_pilot_number_calls_nobody_and_explains_nobody(agent: MakeAgent) -> None:
+    asserted = ("P-Asserted-Identity", f"<sip:{PILOT}@x>")
+    assert agent(PILOTS).send(invite(PILOT)).short == "403 caller-owned"
+    assert agent(PILOTS).send(invite(PILOT, asserted)).short == "403 caller-owned"
+    assert agent(PILOTS).send(invite(FOREIGN, asserted)).short == "403 caller-owned"
+    assert agent(PILOTS).send(inbound(FOREIGN, PILOT), CLOUD).short == "404 no-owner"
+
+
+def test_a_pilot_number_behind_the_mask(agent: MakeAgent) -> None:
+    hidden = '"Anonymous" <sip:anonymous@anonymous.invalid>'
+    sent = invite(hidden, ("Privacy", "id"), ("P-Asserted-Identity", f"<sip:{PILOT}@x>"))
+    assert agent(PILOTS).send(sent).short == PASS
+    assert agent().send(sent).status == 403
+
+
+def test_pilot_numbers_reload(agent: MakeAgent) -> None:
+    party, asserted = agent(), ("P-Asserted-Identity", f"<sip:{PILOT}@x>")
+    assert party.send(invite(OWN, asserted)).short == REFUSED
+    party.reload(PILOTS)
+    assert party.send(invite(OWN, asserted)).short == PASS
+    party.reload(policy())
+    assert party.send(invite(OWN, asserted)).short == REFUSED
+
+
+@pytest.mark.parametrize("written", ["+1212", "12125559000", "x", "+12125559000..+12125558000"])
+def test_bad_pilot_numbers(written: str) -> None:
+    with pytest.raises(ConfigError, match="pilot_numbers"):
+        Agent(policy(f'pilot_numbers = ["{written}x"]'))
+
+
+# How often a call was diverted.
+
+
+@pytest.mark.parametrize(
+    ("rows", "count"),
+    [
+        ([f"<sip:{OWN}@x>"] * 12, 12),
+        ([f"<sip:{OWN}@x>"] * 11 + [f"<sip:{OWN}@x>;counter=2"], 13),
+        ([", ".join([f"<sip:{OWN}@x>"] * 4), f"<sip:{OWN}@x>;counter=8"], 12),
+        ([f"<sip:{OWN}@x>;counter=12"], 12),
+        ([f"<sip:{OWN}@x>;counter=13"], 13),
+        ([f"<sip:{OWN}@x> ; COUNTER = 13;reason=unknown"], 13),
+        ([f'<sip:{OWN}@x>;reason="a;counter=99"'], 1),
+        ([f'"b;counter=99" <sip:{OWN}@x>'], 1),
+        ([f"<sip:{OWN}@x;counter=99>"], 1),
+        ([f"<sip:{OWN}@x>;counter=0"], 100),
+        ([f"<sip:{OWN}@x>;counter=999"], 100),
+        ([f"<sip:{OWN}@x>;counter=x"], 100),
+        ([f"<sip:{OWN}@x>;counter"], 1),
+    ],
+)
+def test_too_many_diversions(agent: MakeAgent, rows: list[str], count: int) -> None:
+    told = agent().send(invite(OWN, *(("Diversion", row) for row in rows)))
+    assert told.short == (PASS if count <= 12 else "403 caller-diversions")
+    if count > 12:
+        assert (told.event.value, told.event.limit) == (count, 12)
+
+
+def test_the_limit_of_diversions(agent: MakeAgent) -> None:
+    sent = invite(OWN, ("Diversion", f"<sip:{OWN}@x>;counter=3"))
+    for text in ("[rules.caller-consistent]\ndiversions = 2", "[trunk.rules.caller-consistent]\ndiversions = 2"):
+        own = text.startswith("[trunk")
+        tight = policy(text) if own else policy(rules=text)
+        assert agent(tight).send(sent).short == "403 caller-diversions"
+        assert agent(tight.replace("= 2", "= 3")).send(sent).short == PASS
+    for bad in ("0", "100", "1.5", '"3"'):
+        with pytest.raises(ConfigError, match="diversions"):
+            Agent(policy(rules=f"[rules.caller-consistent]\ndiversions = {bad}"))
+
+
+# History-Info with the parameters of RFC 7044.
+
+
+def test_the_called_user_under_another_address_is_no_caller(agent: MakeAgent) -> None:
+    dialled = "<sip:8750@pbx.example>;index=1"
+    called = f"<sip:{CALLED}@cloud.example.net>;index=1.1"
+    assert agent().send(invite(OWN, ("History-Info", f"{dialled}, {called};rc=1"))).short == PASS
+    for other in ("", ";mp=1", ";np=1", ";rc=2", ";rc", ";rc=1.1", ';x="rc=1"'):
+        assert agent().send(invite(OWN, ("History-Info", f"{dialled}, {called}{other}"))).short == REFUSED
+    elsewhere = called.replace(CALLED, FOREIGN)
+    assert agent().send(invite(OWN, ("History-Info", f"{dialled}, {elsewhere};rc=1"))).short == REFUSED
+
+
+# Credentials are worth a note.
+
+NOTED = "caller-credentials"
+
+
+@pytest.mark.parametrize("name", ["Proxy-Authorization", "Authorization"])
+@pytest.mark.parametrize(
+    ("user", "short"),
+    [
+        (FOREIGN, NOTED),
+        (FOREIGN[1:], NOTED),
+        (FOREIGN[2:], NOTED),
+        (f"{FOREIGN}@pbx.example", NOTED),
+        (OWN, PASS),
+        (OWN2[1:], PASS),
+        (PILOT, PASS),
+        ("acme", PASS),
+        ("acme14155552671", PASS),
+        ("1234567", PASS),
+        ("", PASS),
+        ("+14155550101", PASS),  # nobody's number
+    ],
+)
+def test_credentials_of_another_number(agent: MakeAgent, name: str, user: str, short: str) -> None:
+    sent = invite(OWN, (name, f'Digest realm="a, username=x", username="{user}", nonce="n", uri="sip:x", response="r"'))
+    told = agent(PILOTS).send(sent)
+    assert told.short == PASS
+    assert told.monitored == (("caller-consistent",) if short == NOTED else ())
+    if short == NOTED:
+        assert (told.event.finding, told.event.value) == (NOTED, int(FOREIGN))
+    assert sent.one(name) == told.message.one(name)
+
+
+def test_credentials_in_monitor_mode(agent: MakeAgent) -> None:
+    sent = invite(OWN, ("Proxy-Authorization", f'Digest username="{FOREIGN}"'))
+    told = agent(policy('rules.caller-consistent.mode = "monitor"')).send(sent)
+    assert (told.short, told.monitored, told.event.finding) == (PASS, ("caller-consistent",), "caller-credentials")

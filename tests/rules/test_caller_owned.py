@@ -304,3 +304,90 @@ def test_the_event_of_an_unproven_forward(agent: MakeAgent) -> None:
         int(FOREIGN),
         int(OWN),
     )
+
+
+# History-Info with the parameters of RFC 7044 says which of its entries forwarded.
+
+
+@pytest.mark.parametrize(
+    ("history", "short"),
+    [
+        (f"<sip:{OWN}@x>;index=1, <sip:{CALLED}@y>;index=1.1;mp=1", "forward pass"),
+        (f"<sip:{OWN}@x>;index=1,\r\n <sip:{CALLED}@y> ; Index = 1.1 ; MP = 1", "forward pass"),
+        (
+            f"<sip:+16465550000@x>;index=1, <sip:{OWN}@y>;index=1.1;mp=1, <sip:{CALLED}@z>;index=1.1.1;mp=1.1",
+            "forward pass",
+        ),
+        (f"<sip:{OWN}@x>;index=1, <sip:{CALLED}@y>;index=1.1;rc=1", REFUSED),
+        (f"<sip:{OWN}@x>;index=1, <sip:{CALLED}@y>;index=1.1;np=1", REFUSED),
+        (f"<sip:+16465550000@x>;index=1, <sip:{OWN}@y>;index=1.1;mp=1", REFUSED),
+        (f"<sip:{OWN}@x>, <sip:{CALLED}@y>;index=1.1;mp=1", REFUSED),
+        (f"<sip:{OWN}@x>;index=1, <sip:{CALLED}@y>;index=1.1;mp=11", REFUSED),
+        (f'<sip:{OWN}@x>;index=1, <sip:{CALLED}@y>;index=1.1;x="mp=1";rc=1', REFUSED),
+    ],
+)
+def test_the_station_in_history(agent: MakeAgent, history: str, short: str) -> None:
+    told = agent(TRUST).send(invite(FOREIGN, ("History-Info", history)))
+    assert told.short == short
+    party = agent()
+    party.send(inbound(), CLOUD)
+    assert party.send(invite(FOREIGN, ("History-Info", history))).short == short
+
+
+# Trust is for a share of the trunk's calls.
+
+
+def forwards(party: Agent, many: int) -> list[str]:
+    return party.burst(lambda: invite(FOREIGN, BY_OWN), many)
+
+
+def test_trust_ends_at_its_share(agent: MakeAgent) -> None:
+    """Half of the trunk's rate and burst; above it, proof is asked for as of everybody."""
+    party = agent(policy('forwards = "trust"\ncalls_per_second = 4\nburst = 20'))
+    assert forwards(party, 11) == ["forward pass"] * 10 + [UNPROVEN]
+    assert party.send(inbound(), CLOUD).short == "forward pass"
+    assert forwards(party, 4) == ["forward pass"] * 4
+    party.wait(0.5)
+    assert forwards(party, 2) == ["forward pass", UNPROVEN]
+    assert party.send(invite(OWN)).short == "forward pass"
+
+
+@pytest.mark.parametrize(("share", "passes"), [("1", 20), ("0.25", 5), ("0.01", 1), ("0", 0)])
+def test_the_share_of_trust(agent: MakeAgent, share: str, passes: int) -> None:
+    rules = f"[rules.caller-owned]\ntrusted_share = {share}"
+    for text in (policy('forwards = "trust"\nburst = 20', rules=rules), policy(
+        f'forwards = "trust"\nburst = 20\nrules.caller-owned.trusted_share = {share}'
+    )):  # fmt: skip
+        told = forwards(agent(text), 20)
+        assert told == ["forward pass"] * passes + [UNPROVEN] * (20 - passes)
+
+
+def test_copies_and_dialogs_take_no_share(agent: MakeAgent) -> None:
+    party = agent(policy('forwards = "trust"\nburst = 4', rules="[rules.caller-owned]\ntrusted_share = 0.25"))
+    sent = invite(FOREIGN, BY_OWN)
+    opened = party.send(sent)
+    assert opened.short == "forward pass"
+    assert party.send(sent).short == "forward retransmission"
+    inside = sent.set("CSeq", "3 INVITE").set("Via", sent.one("Via").replace("z9hG4bK", "z9hG4bKc"))
+    inside = inside.set("To", sent.one("To") + ";tag=far").set("Route", *opened.message.all("Record-Route"))
+    assert party.send(inside.to("sip:b@192.0.2.60")).short == "forward pass"
+    assert forwards(party, 1) == [UNPROVEN]
+
+
+@pytest.mark.parametrize("share", ["-0.1", "1.1", "nan", '"1"', "true"])
+def test_bad_shares(share: str) -> None:
+    with pytest.raises(ConfigError, match="trusted_share"):
+        Agent(policy(rules=f"[rules.caller-owned]\ntrusted_share = {share}"))
+
+
+# A call between two customers comes in from the cloud like any other, so it proves its forwarding as well.
+
+
+def test_a_call_between_customers_may_be_forwarded(agent: MakeAgent) -> None:
+    party = agent()
+    betas = "+12125553001"
+    assert party.send(invite(OWN, uri=f"sip:{betas}@cloud.example.net")).short == "forward pass"
+    by_beta = ("Diversion", f"<sip:{betas}@x>")
+    assert party.send(invite(OWN, by_beta), BETA).short == UNPROVEN
+    assert party.send(inbound(OWN, betas), CLOUD).short == "forward pass"
+    assert party.send(invite(OWN, by_beta), BETA).short == "forward pass"

@@ -18,6 +18,7 @@ from tests.rules.modes import check_modes
 
 PASS = "forward pass"
 NUMBER, HIDDEN, MARK = "403 display-number", "403 display-hidden", "403 display-mark"
+HIDDEN_URI = "403 display-uri"
 STRICT = policy(
     rules='[rules.display-name]\nmode = "enforce"\nmarks = ["Bank of Example", "IRS Office"]\n[rules.scanner]\nmode = "off"'
 )
@@ -179,6 +180,61 @@ def test_names_of_other_callers(agent: MakeAgent, header: str) -> None:
     assert party.send(invite(OWN, (header, f'"{OWN2}" <sip:{OWN}@x>'))).short == PASS
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "sip:president@example.gov",
+        "Ann <sip:president@example.gov>",
+        "SIPS:x@example.gov",
+        "Ann (sip:x)",
+        "ｓｉｐ：x@y.example",
+        "ѕір:x@y.example",  # Cyrillic
+        r"Ann \<s\ip:\x@y>",
+        "s\u200bip:x",
+        "<sip:>",
+    ],
+)
+def test_a_second_uri(agent: MakeAgent, name: str) -> None:
+    assert told(agent(STRICT), name) == HIDDEN_URI
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Gossip:daily",
+        "SIP: Ann",
+        "sip",
+        "sip:",
+        "Tel: 212-555-2000",
+        "tel:+12125552000",
+        "sips",
+        "1sip:x",
+        "Ann@x",
+        "mailto:a",
+    ],
+)
+def test_no_second_uri(agent: MakeAgent, name: str) -> None:
+    assert told(agent(STRICT), name) == PASS
+
+
+def test_who_diverted_is_named_by_himself_only(agent: MakeAgent) -> None:
+    text = STRICT.replace('upstream = "cloud"\ncontact', 'upstream = "cloud"\nforwards = "trust"\ncontact', 1)
+    own, earlier = f"<sip:{OWN}@x>", "+16465550100"
+    for name, short in (
+        (OWN, PASS),
+        (earlier, PASS),
+        ("646 555-0100", PASS),
+        ("555-0100", PASS),
+        (FOREIGN[:-1] + "9", NUMBER),
+    ):
+        diverted = ("Diversion", f'{own}, "{name}" <sip:{earlier}@x>')
+        assert agent(text).send(invite(FOREIGN, diverted)).short == short
+    assert agent(text).send(invite(FOREIGN, ("Diversion", f'"Bank of Example" {own}'))).short == MARK
+    # The name of one is no licence for the name of another.
+    two = invite(FOREIGN, ("Diversion", f"{own}, <sip:{earlier}@x>"), ("Remote-Party-ID", f'"{earlier}" <sip:{OWN}@x>'))
+    assert agent(text).send(two).short == NUMBER
+
+
 def test_an_anonymous_call(agent: MakeAgent) -> None:
     """Behind nobody, the asserted number may be shown, and no other."""
     party = agent(STRICT)
@@ -228,7 +284,7 @@ def test_event_and_reload(agent: MakeAgent) -> None:
     assert told(party, FOREIGN) == NUMBER
 
 
-POOL = "0123456789+-. ()/OolIiАаΑ٣४５①abcBANK\u200b\u202e\u0301日é\U000e0041\U0001d7d2:@,;&"
+POOL = "0123456789+-. ()/sSpPр:OolIiАаΑ٣४５①abcBANK\u200b\u202e\u0301日é\U000e0041\U0001d7d2:@,;&"
 
 
 @given(st.one_of(st.text(st.sampled_from(POOL), max_size=40), st.text(max_size=30)).filter(is_plain))

@@ -101,7 +101,9 @@ def at(moment: str) -> int:
 def test_an_entry_ends_by_itself() -> None:
     """No reload: the engine's own clock ends it, to the nanosecond."""
     ahead = at("2026-01-01T00:00:00")
-    loaded = loaded_from(listed(f"{OWN} 2026-03-31", f"{OWN2} 2026-03-31T12:00", "+12125552050..+12125552059 2026-04-30"))
+    loaded = loaded_from(
+        listed(f"{OWN} 2026-03-31", f"{OWN2} 2026-03-31T12:00", "+12125552050..+12125552059 2026-04-30")
+    )
     party = Agent(listed())
     party.publish(compile_tables(loaded, 2, wall_ahead=ahead))
 
@@ -154,9 +156,7 @@ def test_owned_numbers_have_no_end(tmp_path: Path) -> None:
 def unallocated(*codes: str, may: tuple[str, ...] = (), rules: str = "", owned: str = '+1*", "+44*') -> str:
     entries = ", ".join(f'"{code}"' for code in codes)
     exempt = ", ".join(f'"{number}"' for number in may)
-    return policy(
-        owned=owned, rules=f"[lists]\nnanp_unallocated = [{entries}]\nmay_originate = [{exempt}]\n{rules}"
-    )
+    return policy(owned=owned, rules=f"[lists]\nnanp_unallocated = [{entries}]\nmay_originate = [{exempt}]\n{rules}")
 
 
 GIVEN_TO_NOBODY = "403 caller-unallocated"

@@ -334,7 +334,7 @@ def test_a_reload_takes_nothing_twice(tmp_path: Path) -> None:
     first = read(tmp_path, text, cache).do_not_originate[0]
     assert read(tmp_path, text, cache).do_not_originate[0] is first
     os.utime(tmp_path / "a.txt", ns=(1, 1))
-    touched = read(tmp_path, text + "old_after = \"0s\"\n", cache).do_not_originate[0]
+    touched = read(tmp_path, text + 'old_after = "0s"\n', cache).do_not_originate[0]
     assert touched is first, "another time of change, the same content"
     (tmp_path / "a.txt").write_text("bogus\n")
     with pytest.raises(ConfigError, match="no E.164 number"):

@@ -362,7 +362,6 @@ def test_cross_checks_let_pass(read: Load, text: str) -> None:
         (BASE + "[trunk.rules.source-rate]\nburst = 5\n", "trunk-unaffected", "trunk[acme].rules.source-rate"),
         (BASE + 'class = "telemarketing"\n', "not-built", "trunk[acme].class"),
         (BASE + 'tls_names = ["sbc.acme.example"]\n', "not-built", "trunk[acme].tls_names"),
-        (BASE + 'asserts = ["PAI"]\n', "not-built", "trunk[acme].asserts"),
         (BASE + '[rules.dispersal]\nmode = "monitor"\n', "not-built", "rules.dispersal"),
         (BASE + '[trunk.rules.wangiri]\nmode = "monitor"\n', "not-built", "trunk[acme].rules.wangiri"),
         (BASE + "[tables]\nexplain_mib = 16\n", "not-built", "tables.explain_mib"),

@@ -41,6 +41,8 @@ BUILT = {
     "stir-signature": (),
     "stir-attestation": (),
     "stir-replay": (),
+    "own-number-inbound": (Row("own_number_inbound"),),
+    "forged-marking": (Row("forged_marking"),),
 }
 
 
