@@ -15,6 +15,16 @@ cdef int emergency_number(EmergencyTable *t, uint64_t number) noexcept nogil:
     return LANE_TEST if sorted_has(t.test, t.test_count, number) else LANE_NONE
 
 
+# One byte of a user part, an escape decoded once; *i goes behind it.
+cdef inline uint8_t emergency_byte(const uint8_t *p, uint32_t n, uint32_t *i) noexcept nogil:
+    cdef uint32_t at = i[0]
+    if p[at] == b'%' and at + 2 < n and EA_IS(p[at + 1], CLS_HEX) and EA_IS(p[at + 2], CLS_HEX):
+        i[0] = at + 3
+        return <uint8_t>(parse_hex_digit(p[at + 1]) * 16 + parse_hex_digit(p[at + 2]))
+    i[0] = at + 1
+    return p[at]
+
+
 # The digits that a telephone would dial of a user part that is no plain number: an
 # optional service code (*67), separators, a pause or post-dial part, a closing '#'.
 cdef uint64_t emergency_dialled(const uint8_t *p, uint32_t n) noexcept nogil:
@@ -22,11 +32,7 @@ cdef uint64_t emergency_dialled(const uint8_t *p, uint32_t n) noexcept nogil:
     cdef uint32_t i = 0, out = 0, start = 0
     cdef uint8_t c
     while i < n and out < sizeof(text):
-        c = p[i]
-        if c == b'%' and i + 2 < n and EA_IS(p[i + 1], CLS_HEX) and EA_IS(p[i + 2], CLS_HEX):
-            c = <uint8_t>(parse_hex_digit(p[i + 1]) * 16 + parse_hex_digit(p[i + 2]))
-            i += 2
-        i += 1
+        c = emergency_byte(p, n, &i)
         if c in b",;pPwW":
             break
         if c not in b" -.()":
@@ -43,25 +49,84 @@ cdef uint64_t emergency_dialled(const uint8_t *p, uint32_t n) noexcept nogil:
     return 0 if memchr(text, b'%', out) != NULL else parse_number(text + start, out - start)
 
 
-# The digits alone, where no letter and none of + * # stands: a sloppy reader may take 911! or 9,911 for 911. 0: none or too many.
+# Two digits of a service code at `at` (*67, #31#), with the '#' that may close it: where it ends; 0: there is none.
+cdef uint32_t emergency_code(const uint8_t *p, uint32_t n, uint32_t at) noexcept nogil:
+    cdef uint32_t k
+    cdef uint8_t c
+    for k in range(2):
+        if at >= n:
+            return 0
+        c = emergency_byte(p, n, &at)
+        if c < 48 or c > 57:
+            return 0
+    k = at
+    return k if at < n and emergency_byte(p, n, &k) == b'#' else at
+
+
+# What a telephone would dial of a user part that is no plain number: outside-line digits and service codes (*67)
+# before the number, pauses between them, separators, and behind it a closing '#' or post-dial digits. At each pause,
+# and at the end, all digits so far must be a dial string; so must those behind the last pause or code by themselves,
+# or else the digits of two numbers would make a third one. X is a pause in a `dialstring` only (RFC 4967).
+cdef int emergency_dials(EmergencyTable *t, const uint8_t *p, uint32_t n, bint dialstring) noexcept nogil:
+    cdef uint64_t value = 0, rest = 0, plus = 0
+    cdef uint32_t i = 0, digits = 0, rests = 0, code
+    cdef uint8_t c
+    cdef bint over
+    cdef int lane
+    while True:
+        over = i >= n
+        c = 0 if over else emergency_byte(p, n, &i)
+        if not over and 48 <= c <= 57:
+            value = value * 10 + (c - 48)
+            rest = rest * 10 + (c - 48)
+            digits += 1
+            rests += 1
+            if digits > 15:
+                return LANE_NONE
+            continue
+        if not over and c in b" -.()":
+            continue
+        if not over and c == b'+' and digits == 0 and plus == 0:
+            plus = NUM_PLUS
+            continue
+        if not over and plus == 0 and (c == b'*' and digits <= 4 or c == b'#' and digits == 0):
+            code = emergency_code(p, n, i)
+            if code == 0:
+                return LANE_NONE
+            i = code
+            rest = rests = 0
+            continue
+        if not over and c not in b",;pPwW#" and not (dialstring and (c | 0x20) == b'x'):
+            return LANE_NONE
+        if rests and emergency_number(t, number_pack(rest, rests) | plus) != LANE_NONE:
+            lane = emergency_number(t, number_pack(value, digits) | plus)
+            if lane != LANE_NONE:
+                return lane
+        if over or c == b'#' or plus:
+            return LANE_NONE
+        rest = rests = 0
+
+
+# The digits alone, where no letter, pause or + * # stands: a sloppy reader may take 911! or 91/1 for 911. 0: none or too many.
 cdef uint64_t emergency_digits(const uint8_t *p, uint32_t n) noexcept nogil:
     cdef uint64_t value = 0
     cdef uint32_t i = 0, digits = 0
     cdef uint8_t c
     while i < n:
-        c = p[i]
-        if c == b'%' and i + 2 < n and EA_IS(p[i + 1], CLS_HEX) and EA_IS(p[i + 2], CLS_HEX):
-            c = <uint8_t>(parse_hex_digit(p[i + 1]) * 16 + parse_hex_digit(p[i + 2]))
-            i += 2
-        i += 1
+        c = emergency_byte(p, n, &i)
         if 48 <= c <= 57:
             value = value * 10 + (c - 48)
             digits += 1
             if digits > 15:
                 return 0
-        elif c in b"+*#" or 97 <= (c | 0x20) <= 122:
+        elif c in b"+*#,;" or 97 <= (c | 0x20) <= 122:
             return 0
     return number_pack(value, digits) if digits else 0
+
+
+cdef struct ServiceText:
+    uint32_t len
+    uint8_t text[64]
 
 
 # Of the service URN's second labels those that are registered (RFC 5031 §4.2, RFC 7163, RFC 8147): a user part "sos.team"
@@ -71,73 +136,111 @@ SERVICES[:] = [b"ambulance", b"animal-control", b"country-specific", b"ecall", b
                b"physician", b"poison", b"police"]
 
 
-# A service as a user part: "sos", "sos.fire", "test.sos", perhaps as the whole URN; escapes decoded once, letters folded.
-cdef int emergency_service(const uint8_t *p, uint32_t n) noexcept nogil:
-    cdef uint8_t text[64]
-    cdef uint32_t i = 0, out = 0, at = 0, length
+# Text decoded once, letters folded. More than its room holds isn't read; False when there is more.
+cdef bint emergency_text(const uint8_t *p, uint32_t n, ServiceText *to) noexcept nogil:
+    cdef uint32_t i = 0
     cdef uint8_t c
-    cdef int lane = LANE_CALL, k
+    to.len = 0
     while i < n:
-        c = p[i]
-        if c == b'%' and i + 2 < n and EA_IS(p[i + 1], CLS_HEX) and EA_IS(p[i + 2], CLS_HEX):
-            c = <uint8_t>(parse_hex_digit(p[i + 1]) * 16 + parse_hex_digit(p[i + 2]))
-            i += 2
-        i += 1
-        if out == sizeof(text):
-            return LANE_NONE
-        text[out] = c | 0x20 if 65 <= c <= 90 else c
-        out += 1
-    if out > 12 and memcmp(text, b"urn:service:", 12) == 0:
-        at = 12
-    if out - at > 5 and memcmp(text + at, b"test", 4) == 0 and (text[at + 4] == b'.' or text[at + 4] == b':'):
+        if to.len == sizeof(to.text):
+            return False
+        c = emergency_byte(p, n, &i)
+        to.text[to.len] = c | 0x20 if 65 <= c <= 90 else c
+        to.len += 1
+    return True
+
+
+# Where "sos" begins behind what may stand before it, and whether it is a test; -1: it isn't there.
+cdef int service_at(ServiceText *s, uint32_t at, int *lane) noexcept nogil:
+    lane[0] = LANE_CALL
+    # NG9-1-1 test suites write the ':'.
+    if s.len - at > 5 and memcmp(s.text + at, b"test", 4) == 0 and (s.text[at + 4] == b'.' or s.text[at + 4] == b':'):
         at += 5
-        lane = LANE_TEST
-    if out - at < 3 or memcmp(text + at, b"sos", 3) != 0:
+        lane[0] = LANE_TEST
+    return <int>at if s.len - at >= 3 and memcmp(s.text + at, b"sos", 3) == 0 else -1
+
+
+# A service as a user part: "sos", "sos.fire", "test.sos", perhaps as the whole URN. Its decoded text stays in `s`,
+# without what stands before "sos".
+cdef int emergency_service(const uint8_t *p, uint32_t n, ServiceText *s) noexcept nogil:
+    cdef uint32_t at = 0, length
+    cdef int lane, k, found
+    if not emergency_text(p, n, s):
         return LANE_NONE
-    if out - at == 3:
+    if s.len > 12 and memcmp(s.text, b"urn:service:", 12) == 0:
+        at = 12
+    found = service_at(s, at, &lane)
+    if found < 0:
+        return LANE_NONE
+    s.len -= <uint32_t>found
+    memmove(s.text, s.text + found, s.len)
+    if s.len == 3:
         return lane
-    if text[at + 3] != b'.':
+    if s.text[3] != b'.':
         return LANE_NONE
-    at += 4
     for k in range(11):
         length = <uint32_t>strlen(SERVICES[k])
-        if out - at >= length and memcmp(text + at, SERVICES[k], length) == 0 and (
-                out - at == length or text[at + length] == b'.'):
+        if s.len >= 4 + length and memcmp(s.text + 4, SERVICES[k], length) == 0 and (
+                s.len == 4 + length or s.text[4 + length] == b'.'):
             return lane
     return LANE_NONE
 
 
-cdef bint label_starts(const uint8_t *p, Slice s, const char *label, uint32_t n) noexcept nogil:
-    return s.len >= n and ea_same_fold(p + s.off, label, n) and (s.len == n or p[s.off + n] == b'.')
+# A service URN, of any service below sos: "service:sos", "service:sos.fire", "service:test.sos". What RFC 8141 lets
+# stand behind a name (?, #) names nothing else.
+cdef int emergency_urn(const uint8_t *p, uint32_t n) noexcept nogil:
+    cdef ServiceText s
+    cdef int lane, found
+    emergency_text(p, n, &s)
+    if s.len < 11 or memcmp(s.text, b"service:", 8) != 0:
+        return LANE_NONE
+    found = service_at(&s, 8, &lane)
+    if found < 0:
+        return LANE_NONE
+    return lane if s.len == <uint32_t>found + 3 or s.text[found + 3] in b".?#;" else LANE_NONE
+
+
+# The user part with what parse cut off as a password: of "urn:service:sos" that is the rest of the name.
+cdef inline uint32_t service_length(const uint8_t *p, Uri *u) noexcept nogil:
+    cdef uint32_t n = u.user.len
+    if n == 3 and ea_same_fold(p + u.user.off, b"urn", 3):
+        n = <uint32_t>ea_find(p, u.user.off, u.host.off, b'@')
+        return <uint32_t>ea_find(p, u.user.off, n, b';') - u.user.off
+    return n
+
+
+# user=dialstring among the URI's parameters (RFC 4967).
+cdef bint uri_is_dialstring(const uint8_t *p, Uri *u) noexcept nogil:
+    cdef uint32_t i = u.params.off, end = u.params.off + u.params.len
+    while i + 16 <= end:
+        if p[i] == b';' and ea_same_fold(p + i + 1, b"user=dialstring", 15) and (i + 16 == end or p[i + 16] == b';'):
+            return True
+        i += 1
+    return False
 
 
 cdef int emergency_match(EmergencyTable *t, const uint8_t *p, Uri *u) noexcept nogil:
     cdef int lane
+    cdef int64_t few
     cdef uint64_t number
+    cdef ServiceText service
     if u.scheme == SCHEME_URN:
-        if label_starts(p, u.host, b"service:sos", 11):
-            return LANE_CALL
-        # NG9-1-1 test suites write the second form.
-        if label_starts(p, u.host, b"service:test.sos", 16) or label_starts(p, u.host, b"service:test:sos", 16):
-            return LANE_TEST
+        return emergency_urn(p + u.host.off, u.host.len)
+    if u.scheme == SCHEME_OTHER or u.scheme == SCHEME_NONE:
         return LANE_NONE
-    if u.scheme == SCHEME_OTHER or u.user.len == 0:
-        return LANE_NONE
+    if u.user.len == 0:
+        # sip:911 has no host that could be one: its digits are what was dialled.
+        few = ea_digits(p + u.host.off, u.host.len) if 0 < u.host.len <= 15 and not u.flags & URI_V6 else -1
+        return emergency_number(t, number_pack(<uint64_t>few, u.host.len)) if few >= 0 else LANE_NONE
     if u.number:
         return emergency_number(t, u.number)
     if u.user.len > 120:
         return LANE_NONE
     if u.scheme != SCHEME_TEL:
-        number = u.user.len
-        if number == 3 and ea_same_fold(p + u.user.off, b"urn", 3):
-            # What reads like a password behind the ':' is the rest of the name.
-            number = ea_find(p, u.user.off, u.host.off, b'@') - u.user.off
-            number = ea_find(p, u.user.off, u.user.off + number, b';') - u.user.off
-        lane = emergency_service(p + u.user.off, <uint32_t>number)
+        lane = emergency_service(p + u.user.off, service_length(p, u), &service)
         if lane != LANE_NONE:
             return lane
-    number = emergency_dialled(p + u.user.off, u.user.len)
-    lane = emergency_number(t, number) if number else LANE_NONE
+    lane = emergency_dials(t, p + u.user.off, u.user.len, uri_is_dialstring(p, u))
     if lane != LANE_NONE:
         return lane
     number = emergency_digits(p + u.user.off, u.user.len)

@@ -20,11 +20,18 @@ LANE = {
     "test": (("403", "emergency-not-authorised"), ("forward", "emergency-test")),
 }
 
-PARTS = "9 91 911 112 933 1 0 + +1 011 - . ( ) %31 %2B %2D %23 , ;x=1 *67 * p sos SOS %20 a 555"
+PARTS = "9 91 911 112 933 1 0 + +1 011 - . ( ) %31 %2B %2D %23 , ;x=1 *67 *82 * %2A31%23 p w X sos SOS %20 a 555"
 part = st.sampled_from(PARTS.split())
 user = st.lists(part, min_size=1, max_size=5).map("".join)
 place = st.sampled_from(
-    [f"sip:%s@{CLOUD}", f"sips:%s@{CLOUD};user=phone", "tel:%s", "urn:service:%s", "tel:%s;phone-context=+1"]
+    [
+        f"sip:%s@{CLOUD}",
+        f"sips:%s@{CLOUD};user=phone",
+        f"sip:%s@{CLOUD};user=dialstring",
+        "tel:%s",
+        "urn:service:%s",
+        "tel:%s;phone-context=+1",
+    ]
 )
 
 
@@ -62,6 +69,15 @@ def invite(uri: str, method: str = "INVITE") -> bytes:
 @example("urn:service:%s", "test.sos")
 @example("urn:service:%s", "test:sos")
 @example("urn:service:%s", "counseling")
+@example("urn:service:%s", "s%6Fs?=x")
+@example(f"sip:%s@{CLOUD};user=dialstring", "9X911")
+@example(f"sip:%s@{CLOUD}", "9X911")
+@example(f"sip:%s@{CLOUD}", "9w911p22")
+@example(f"sip:%s@{CLOUD}", "91p1")
+@example(f"sip:%s@{CLOUD}", "*67,*82p9911#22")
+@example(f"sip:%s@{CLOUD}", "9*6711")
+@example("sip:%s", "911")
+@example("sip:%s", "9112")
 def test_lane(agent: Agent, where: str, dialled: str) -> None:
     uri = where % dialled
     read = read_uri(uri.encode())
@@ -70,7 +86,7 @@ def test_lane(agent: Agent, where: str, dialled: str) -> None:
     if read is None:
         assert (without.short, with_route.short) == ("400", "400")
         return
-    kind = emergency(read, DIAL)
+    kind = emergency(read, DIAL, dialstring=uri.endswith(";user=dialstring"))
     got = ((without.short, without.reason), (with_route.short, with_route.reason))
     if kind:
         assert got == LANE[kind]

@@ -179,30 +179,59 @@ class DialStrings:
     tests: Collection[str]
 
 
-def emergency(uri: Uri, dial: DialStrings) -> str:
+def emergency(uri: Uri, dial: DialStrings, dialstring: bool = False) -> str:
     """What a Request-URI or Refer-To reaches, read as received: "sos", "test" or nothing ("").
 
     Only a complete string matches, and a "+" is looked at before it is dropped: +91 11 ... is New Delhi.
+    ``dialstring``: the URI has user=dialstring (RFC 4967).
     """
     if uri["scheme"] == "urn":
-        name = uri["host"].lower()
-        if re.fullmatch(rb"service:sos(\.[a-z0-9.-]+)?", name):
-            return "sos"
-        return "test" if re.fullmatch(rb"service:test[.:]sos([.:][a-z0-9.-]+)?", name) else ""
+        name = unquote_to_bytes(uri["host"]).lower()
+        urn = re.match(rb"service:(test[.:])?sos(?:[.?#;]|$)", name)
+        return "" if urn is None else "test" if urn[1] else "sos"
     if uri["scheme"] == "other":
         return ""
+    if not uri["user"]:
+        return reached(uri["host"].decode("latin-1"), dial) if uri["host"].isdigit() else ""
     user = unquote_to_bytes(uri["user"].partition(b";")[0])
     service = SERVICE.fullmatch(user.lower()) if uri["scheme"] != "tel" else None
     if service:
         return "test" if service[1] else "sos"
-    dialled = re.split(rb"[,pPwW]", user)[0]  # what follows a pause is dialled later
-    dialled = SEPARATORS.sub(b"", dialled.replace(b" ", b"")).rstrip(b"#")
-    dialled = re.sub(rb"^[*#][0-9]{2}#?", b"", dialled)  # *67, #31# and their like stand before the number
-    text = dialled.decode("latin-1")
-    if text.startswith("+"):
-        return "sos" if text[1:] in dial.plus else ""
-    # Where no letter stands, a sloppy reader may drop whatever is no digit: 911! and 9,911 are 911 to it.
-    bare = "" if re.search(rb"[A-Za-z+*#]", user) else re.sub(rb"[^0-9]", b"", user).decode()
-    if text in dial.tests or bare in dial.tests:
-        return "test"
-    return "sos" if text in dial.exact or bare in dial.exact else ""
+    # Where no letter or pause stands, a sloppy reader may drop whatever is no digit: 911! and 91/1 are 911 to it.
+    bare = "" if re.search(rb"[A-Za-z+*#,;]", user) else re.sub(rb"[^0-9]", b"", user).decode()
+    return by_telephone(user.decode("latin-1"), dial, dialstring) or reached(bare, dial)
+
+
+def reached(digits: str, dial: DialStrings) -> str:
+    """What a whole dial string reaches."""
+    if digits.startswith("+"):
+        return "sos" if digits[1:] in dial.plus else ""
+    return "sos" if digits in dial.exact else "test" if digits in dial.tests else ""
+
+
+def by_telephone(user: str, dial: DialStrings, dialstring: bool) -> str:
+    """What a telephone dials for it: at each pause, all digits so far and those behind the last pause or code."""
+    text = re.sub(r"[ \-.()]", "", user)
+    pause = "[,;pPwWxX]" if dialstring else "[,;pPwW]"
+    before, own = "", ""  # digits before the last pause or code; those behind it
+    while True:
+        if text[:1].isascii() and text[:1].isdigit():
+            own, text = own + text[0], text[1:]
+        elif text.startswith("+") and before + own == "":
+            own, text = "+", text[1:]
+        elif (code := re.match(r"[*#][0-9]{2}#?", text, re.ASCII)) and may_begin(before + own, text[0]):
+            before, own, text = before + own, "", text[code.end() :]
+        elif text == "" or re.match(pause + "|#", text):
+            found = reached(before + own, dial)
+            if found and own and reached(own, dial):
+                return found
+            if text == "" or text[0] == "#" or (before + own).startswith("+"):
+                return ""
+            before, own, text = before + own, "", text[1:]
+        else:
+            return ""
+
+
+def may_begin(dialled: str, mark: str) -> bool:
+    """May a service code stand behind what was dialled so far? Behind outside-line digits, if it begins with '*'."""
+    return dialled == "" or (mark == "*" and dialled[0] != "+" and len(dialled) <= 4)
