@@ -180,7 +180,17 @@ cdef uint8_t *put_own_headers(uint8_t *to, Screen *s) noexcept nogil:
         to = ea_put(to, b"Max-Forwards: ", 14)
         to = ea_put_uint(to, s.policy.max_forwards)
         to = ea_put(to, b"\r\n", 2)
+    if EA_UNLIKELY((r.flags & ROUTE_EMERGENCY) != 0):
+        to = put_location(to, s)
     return to
+
+
+# Without the headers that a URI may carry: those are never sent on (RFC 4475 §3.1.2.11).
+cdef inline Slice uri_bare(Uri *u) noexcept nogil:
+    cdef Slice bare = u.whole
+    if u.flags & URI_HEADERS:
+        bare.len = u.params.off + u.params.len - u.whole.off
+    return bare
 
 
 # The start line, with the Request-URI that the next hop must see.
@@ -190,22 +200,34 @@ cdef uint8_t *put_start_line(uint8_t *to, Screen *s) noexcept nogil:
     cdef Peer *peer = &s.policy.peers[r.peer]
     cdef Slice cut, text
     cdef const uint8_t *source = s.p
+    cdef uint32_t rest, end = m.uri.whole.off + m.uri.whole.len
     if r.flags & ROUTE_STRICT_IN:
         cut = s.uri_written
-        text = m.uri.whole
+        text = uri_bare(&m.uri)
+        end = cut.off + cut.len
     elif r.flags & ROUTE_STRICT_OUT:
         # RFC 3261 §16.6 step 6: the strict router's URI goes into the start line, the target behind the Routes.
         cut = m.uri.whole
-        text = m.route[r.pop].whole
+        text = uri_bare(&m.route[r.pop])
+    elif EA_UNLIKELY((r.flags & ROUTE_EMERGENCY) != 0) and lane_marks(s):
+        to = put_marked_uri(ea_copy(to, s.p, m.uri.whole.off), s)
+        return ea_copy(to, s.p + end, m.first_row - end)
     elif r.flags & ROUTE_URI_HOST and peer.domain.len:
         cut = uri_authority(s.p, &m.uri)
         text = peer.domain
         source = s.policy.text
-    else:
+    elif EA_LIKELY(not m.uri.flags & URI_HEADERS):
         return ea_copy(to, s.p, m.first_row)
+    else:
+        cut = text = slice_of(m.uri.whole.off, m.uri.whole.off)
     to = ea_copy(to, s.p, cut.off)
     to = ea_copy(to, source + text.off, text.len)
-    return ea_copy(to, s.p + cut.off + cut.len, m.first_row - cut.off - cut.len)
+    rest = cut.off + cut.len
+    if EA_UNLIKELY((m.uri.flags & URI_HEADERS) != 0) and rest != end:
+        text = uri_bare(&m.uri)
+        to = ea_copy(to, s.p + rest, text.off + text.len - rest)
+        rest = end
+    return ea_copy(to, s.p + rest, m.first_row - rest)
 
 
 # Everything behind our own headers.
@@ -218,7 +240,7 @@ cdef void edit_request(Edits *e, Screen *s) noexcept nogil:
         edit_routes(e, s, m.routes, m.routes + 1)
     elif r.flags & ROUTE_STRICT_OUT:
         edit_add(e, m.header_end - 2, 0, <const uint8_t *>ROUTE_OPEN, 8)
-        edit_add(e, m.header_end - 2, 0, s.p + m.uri.whole.off, m.uri.whole.len)
+        edit_add(e, m.header_end - 2, 0, s.p + m.uri.whole.off, uri_bare(&m.uri).len)
         edit_add(e, m.header_end - 2, 0, <const uint8_t *>ROUTE_CLOSE, 3)
         next_ += 1
     edit_via(e, s)
@@ -233,6 +255,16 @@ cdef void edit_request(Edits *e, Screen *s) noexcept nogil:
         edit_scratch(e, m.max_forwards_value.off, m.max_forwards_value.len, to)
 
 
+# Who follows a redirection makes headers of those that its URIs carry.
+cdef void edit_contacts(Edits *e, Screen *s) noexcept nogil:
+    cdef Slice bare
+    cdef uint32_t i
+    for i in range(s.m.contacts if s.m.contacts < MAX_CONTACTS else MAX_CONTACTS):
+        bare = uri_bare(&s.m.contact[i])
+        if bare.len != s.m.contact[i].whole.len:
+            edit_add(e, bare.off + bare.len, s.m.contact[i].whole.len - bare.len, NULL, 0)
+
+
 # Our Via off the top of a response.
 cdef void edit_response(Edits *e, Screen *s) noexcept nogil:
     cdef Row *row
@@ -241,6 +273,8 @@ cdef void edit_response(Edits *e, Screen *s) noexcept nogil:
         edit_told(e, s)
     if s.v.route.peer != NO_PEER and s.policy.peers[s.v.route.peer].overload_control:
         edit_overload(e, s, &s.m.via[1])
+    if EA_UNLIKELY(300 <= s.m.status < 400):
+        edit_contacts(e, s)
     for i in range(s.m.rows):
         row = &s.m.row[i]
         if row.id != H_VIA:
@@ -346,6 +380,8 @@ cdef uint8_t *put_extra(uint8_t *to, Screen *s) noexcept nogil:
         methods = lane_methods(s) if s.v.reason == RSN_EMERGENCY_METHOD else s.policy.peers[s.peer.upstream].methods
     if s.v.status == 405 or (s.v.status == 200 and s.m.method == M_OPTIONS):
         to = put_allow(to, methods)
+    if s.v.reason == RSN_EMERGENCY_REDIRECTED:
+        to = put_redirect(to, s)
     if s.v.status == 415 or (s.v.status == 200 and s.m.method == M_OPTIONS):
         to = ea_put(to, b"Accept: application/sdp\r\n", 25)
     if s.v.status == 417:

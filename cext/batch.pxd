@@ -10,7 +10,7 @@ cdef enum:
     MAX_BATCH = 64
     # What forwarding may add to a message: Via, two Record-Routes, received, a
     # new Request-URI host. Larger messages are refused before.
-    MAX_GROWTH = 1400
+    MAX_GROWTH = 1664
     OUT_BYTES = MAX_BATCH * (SLOT_BYTES + MAX_GROWTH)
 
     RECEIVE_CONTROL = 64    # bytes of control data with a packet: IPV6_PKTINFO and the hop limit

@@ -1,7 +1,8 @@
 # cookie.pxi: the proofs that need no state: branch, To tag, dialog cookie (SipHash-2-4, keys from [keys]; of branches
 # over a sum, see hash.h).
 #
-# Branch    z9hG4bK "ea1" listener:2 peer:8 loop:16 mac:16          (hex; listener + 0x80: of the emergency lane)
+# Branch    z9hG4bK "ea1" listener:2 peer:8 loop:16 mac:16          (hex; listener + 0x80: of the emergency lane,
+#           + 0x40: there, but no emergency call itself)
 #           mac over {next Via's sent-by and branch, where its response goes,
 #           Call-ID, CSeq number, loop, peer, listener}. The response must come
 #           from `peer` and goes where the mac says, whatever its Via claims.
@@ -23,6 +24,7 @@ cdef enum:
     TAG_LEN = 19
     TAG_EPOCH_SHIFT = 36    # ns to epochs of 68.7 s
     BRANCH_LANE = 0x80      # beside the listener, of which there are 64
+    BRANCH_CALM = 0x40      # and beside that: its 2xx opens no call-back window
 
 
 # The sum of what a response's next Via, Call-ID and CSeq will say again; branch_mac and screen_key go on from it.

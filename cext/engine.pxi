@@ -7,7 +7,8 @@ import time as _time
 from edge_agent.reasons import REASONS as _REASONS
 
 Event = namedtuple("Event", "time_ns action rule reason status monitored method peer source call_id from_user to_user "
-                            "user_agent value limit finding", defaults=("",))
+                            "user_agent value limit finding lane location location_supplied",
+                   defaults=("", "", "", False))
 Step = namedtuple("Step", "rule mode applies reason answer value limit note")
 ACTIONS = ("none", "forward", "answer", "drop", "defer")
 
@@ -58,7 +59,9 @@ cdef class Engine:
         self.state.peers = <PeerCells *>ea_table_alloc((MAX_PEERS + 1) * sizeof(PeerCells))
         self.state.keys.sum = <EaSumKey *>ea_table_alloc(EA_SUM_PAIRS * sizeof(EaSumKey))
         self.state.open = <OpenCells *>ea_table_alloc((MAX_PEERS + 1) * sizeof(OpenCells))
+        self.state.asserted = <AssertedCaller *>ea_table_alloc(ASSERTED * sizeof(AssertedCaller))
         if (self.workers == NULL or self.state.peers == NULL or self.state.keys.sum == NULL or self.state.open == NULL
+                or self.state.asserted == NULL
                 or not cells_init(&self.state.rates, <uint64_t>rates_mib << 20)
                 or not cells_init(&self.state.strikes, <uint64_t>rates_mib << 18)
                 or not bans_init(&self.state.bans)
@@ -78,8 +81,10 @@ cdef class Engine:
             self.workers[i].wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)
             self.workers[i].deferred_ring = <uint64_t *>ea_table_alloc(self.state.deferred.ring * 8)
             self.workers[i].again = <SipMsg *>ea_table_alloc(sizeof(SipMsg))
+            self.workers[i].alerts = <Alert *>ea_table_alloc(ALERTS * sizeof(Alert))
             if not (self.workers[i].verdicts and self.workers[i].monitored and self.workers[i].ring
-                    and self.workers[i].strikes and self.workers[i].deferred_ring and self.workers[i].again):
+                    and self.workers[i].strikes and self.workers[i].deferred_ring and self.workers[i].again
+                    and self.workers[i].alerts):
                 raise MemoryError("the counters don't fit")
         self.slots = {}
         self.reused = []
@@ -121,10 +126,12 @@ cdef class Engine:
             munmap(self.workers[i].deferred_ring, self.state.deferred.ring * 8)
             munmap(self.workers[i].again, sizeof(SipMsg))
             close(self.workers[i].wake)
+            munmap(self.workers[i].alerts, ALERTS * sizeof(Alert))
         munmap(self.workers, self.worker_count * sizeof(Worker))
         munmap(self.state.peers, (MAX_PEERS + 1) * sizeof(PeerCells))
         munmap(self.state.keys.sum, EA_SUM_PAIRS * sizeof(EaSumKey))
         munmap(self.state.open, (MAX_PEERS + 1) * sizeof(OpenCells))
+        munmap(self.state.asserted, ASSERTED * sizeof(AssertedCaller))
         munmap(self.state.rates.cell, self.state.rates.bytes)
         munmap(self.state.strikes.cell, self.state.strikes.bytes)
         bans_free(&self.state.bans)
@@ -336,7 +343,7 @@ cdef class Engine:
         cdef Worker *w
         cdef uint64_t n
         total = {"received": 0, "forwarded": 0, "answered": 0, "dropped": 0, "responses": 0, "events_dropped": 0,
-                 "send_errors": 0, "batches": 0, "strikes_dropped": 0, "waiting": 0}
+                 "send_errors": 0, "batches": 0, "strikes_dropped": 0, "alerts_dropped": 0, "waiting": 0}
         verdicts = {}
         monitored = {}
         methods = dict.fromkeys(METHODS[1:], 0)
@@ -348,7 +355,8 @@ cdef class Engine:
                                 ("answered", w.acted[ACT_ANSWER]), ("dropped", w.acted[ACT_DROP]),
                                 ("responses", w.responses), ("events_dropped", w.events_dropped),
                                 ("send_errors", w.send_errors), ("batches", w.batches),
-                                ("strikes_dropped", w.strikes_dropped), ("waiting", ea_get_relaxed(&w.waiting))):
+                                ("strikes_dropped", w.strikes_dropped), ("alerts_dropped", w.alerts_dropped),
+                                ("waiting", ea_get_relaxed(&w.waiting))):
                 total[name] += value
             methods["other"] = methods.get("other", 0) + w.methods[0]
             for a in range(1, M_COUNT):
@@ -374,29 +382,8 @@ cdef class Engine:
         return total
 
     def events(self, limit: int = 1000) -> list:
-        """Takes up to `limit` events out of the rings, oldest first per worker."""
-        cdef int k
-        cdef Worker *w
-        found = []
-        for k in range(self.worker_count):
-            w = &self.workers[k]
-            while ea_get(&w.ring_tail) != ea_get(&w.ring_head) and len(found) < limit:
-                found.append(self.event(&w.ring[w.ring_tail & (RING - 1)]))
-                ea_set(&w.ring_tail, w.ring_tail + 1)
-        return found
-
-    cdef event(self, EventRecord *e):
-        rules = self.policy.tables.rules
-        rule = ""
-        if e.rule < len(rules):
-            rule = rules[e.rule]
-        elif e.monitored:
-            rule = rules[(e.monitored & -e.monitored).bit_length() - 1]
-        return Event(
-            e.time, ACTIONS[e.action], rule, _REASONS[e.reason].name, e.status, e.monitored != 0,
-            METHODS[e.method] or "other", self.slot_names[e.slot] or "", addr_to_text(&e.source),
-            text_of(e.call_id, e.call_id_len), text_of(e.from_user, e.from_len), text_of(e.to_user, e.to_len),
-            text_of(e.agent, e.agent_len), e.value, e.limit, _REASONS[e.finding].name if e.finding else "")
+        """Takes up to `limit` events out of the rings: emergency calls first, oldest first per worker."""
+        return engine_events(self, limit)
 
     # ---- bans ----
 

@@ -1,4 +1,6 @@
-# inspect.pxi: the parser's reading of one message as Python values, for tests and explain. Never on the path of a call.
+# inspect.pxi: what the engine saw as Python values: a message as parsed, explain, events, tables. Never on the path of a call.
+
+_LANES = ("", "call", "test")
 
 cdef dict inspect_uri(const uint8_t *p, Uri *u):
     schemes = ("none", "sip", "sips", "tel", "urn", "other")
@@ -189,6 +191,40 @@ cdef list engine_explain(Engine engine, data, source, listener, now):
                           found.sentence if step.reason else ""))
     steps.append(Step("verdict", "", True, reason.name, verdict, s.v.value, s.v.limit, reason.sentence))
     return steps
+
+
+cdef list engine_events(Engine engine, limit):
+    cdef int k
+    cdef Worker *w
+    cdef Alert *a
+    found = []
+    for k in range(engine.worker_count):
+        w = &engine.workers[k]
+        while ea_get(&w.alert_tail) != ea_get(&w.alert_head) and len(found) < limit:
+            a = &w.alerts[w.alert_tail & (ALERTS - 1)]
+            found.append(event_of(engine, &a.event)._replace(
+                lane=_LANES[a.lane], location=text_of(a.location, a.location_len), location_supplied=a.supplied != 0))
+            ea_set(&w.alert_tail, w.alert_tail + 1)
+    for k in range(engine.worker_count):
+        w = &engine.workers[k]
+        while ea_get(&w.ring_tail) != ea_get(&w.ring_head) and len(found) < limit:
+            found.append(event_of(engine, &w.ring[w.ring_tail & (RING - 1)]))
+            ea_set(&w.ring_tail, w.ring_tail + 1)
+    return found
+
+
+cdef event_of(Engine engine, EventRecord *e):
+    rules = engine.policy.tables.rules
+    rule = ""
+    if e.rule < len(rules):
+        rule = rules[e.rule]
+    elif e.monitored:
+        rule = rules[(e.monitored & -e.monitored).bit_length() - 1]
+    return Event(
+        e.time, ACTIONS[e.action], rule, _REASONS[e.reason].name, e.status, e.monitored != 0,
+        METHODS[e.method] or "other", engine.slot_names[e.slot] or "", addr_to_text(&e.source),
+        text_of(e.call_id, e.call_id_len), text_of(e.from_user, e.from_len), text_of(e.to_user, e.to_len),
+        text_of(e.agent, e.agent_len), e.value, e.limit, _REASONS[e.finding].name if e.finding else "")
 
 
 def queue_fill(fd: int) -> float:

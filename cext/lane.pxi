@@ -1,7 +1,7 @@
 # lane.pxi: what becomes of an emergency call, and of what belongs to one, once emergency.pxi has matched it.
 #
-# Routed for a trunk that may, refused with notice for everybody else; spared
-# what a call can do without. It never looks at a caller's rights to a number.
+# Routed for a trunk that may, redirected or refused with notice for everybody
+# else; spared what a call can do without. It never looks at a caller's rights to a number.
 
 # What a trunk may send to an emergency service. INVITE opens a call, and the others here follow one, perhaps without
 # their proof; more (a MESSAGE where texts are answered, OPTIONS) only where the emergency upstream's `methods` say so.
@@ -11,12 +11,22 @@ cdef uint32_t lane_methods(Screen *s) noexcept nogil:
             | s.policy.peers[s.peer.emergency_upstream].methods & ~(<uint32_t>1 << M_REFER))
 
 
-# An emergency call: routed for a trunk that may, refused with notice for everybody else.
+# What of a trunk that is redirected gets a 302: calls, and texts and OPTIONS where the emergency upstream's `methods` list them.
+cdef inline bint lane_redirectable(Screen *s) noexcept nogil:
+    return s.m.method == M_INVITE or (s.m.method == M_MESSAGE or s.m.method == M_OPTIONS) and lane_methods(s) >> s.m.method & 1
+
+
+# An emergency call: routed for a trunk that may, told where to go or refused, with notice, for everybody else.
 cdef void screen_lane(Screen *s) noexcept nogil:
     cdef int reason
-    if s.dir != DIR_TRUNK or s.peer.emergency != EMERGENCY_ROUTE:
+    if s.dir != DIR_TRUNK or s.peer.emergency == EMERGENCY_REJECT or (
+            s.peer.emergency == EMERGENCY_REDIRECT and not lane_redirectable(s)):
         decide(s, ACT_ANSWER, RSN_EMERGENCY_NOT_AUTHORISED)
         s.v.value = number_value(s.m.uri.number)
+        return
+    if s.peer.emergency == EMERGENCY_REDIRECT:
+        decide(s, ACT_ANSWER, RSN_EMERGENCY_REDIRECTED)
+        route_live(s.policy, &s.policy.peers[s.peer.emergency_upstream], &s.v.route.target)
         return
     if not lane_methods(s) >> s.m.method & 1:
         decide(s, ACT_ANSWER, RSN_EMERGENCY_METHOD)
@@ -31,6 +41,15 @@ cdef void screen_lane(Screen *s) noexcept nogil:
     s.v.route.flags |= ROUTE_RECORD
     if EA_UNLIKELY(marking_any(s.m)):
         marking_in_lane(s)
+    if s.m.method == M_INVITE and s.lane == LANE_CALL and s.trace == NULL:
+        callback_expect(s)
+
+
+# To names an emergency service, the Request-URI somebody else: that is where the call goes, so it is only recorded.
+cdef inline void lane_to(Screen *s) noexcept nogil:
+    if EA_UNLIKELY(emergency_number(&s.policy.emergencies[s.peer.emergency_table], s.m.to.number) != LANE_NONE):
+        s.v.monitored |= <uint64_t>1 << s.policy.reason_rule[RSN_EMERGENCY_TO]
+        s.v.finding = RSN_EMERGENCY_TO
 
 
 # Inside an ordinary dialog the Request-URI became an emergency number: the far side of that call is no PSAP, so an
@@ -41,7 +60,7 @@ cdef bint lane_turns(Screen *s) noexcept nogil:
         return False
     if s.cookie.from_upstream and emergency_match(&s.policy.emergencies[s.peer.emergency_table], s.p, &s.m.to) != LANE_NONE:
         return False
-    decide(s, ACT_ANSWER, RSN_EMERGENCY_DIALOG if s.peer.emergency == EMERGENCY_ROUTE else RSN_EMERGENCY_NOT_AUTHORISED)
+    decide(s, ACT_ANSWER, RSN_EMERGENCY_DIALOG if s.peer.emergency != EMERGENCY_REJECT else RSN_EMERGENCY_NOT_AUTHORISED)
     return True
 
 
@@ -58,7 +77,7 @@ cdef void screen_admit(Screen *s) noexcept nogil:
 # Soft faults alone: True for an emergency call of a trunk that may make them, and for what follows in its dialog,
 # where a Route has a say in the way and so must be readable. Everybody else is refused.
 cdef bint screen_soft(Screen *s) noexcept nogil:
-    cdef bint spared = s.lane != LANE_NONE and s.dir == DIR_TRUNK and s.peer.emergency == EMERGENCY_ROUTE
+    cdef bint spared = s.lane != LANE_NONE and s.dir == DIR_TRUNK and s.peer.emergency != EMERGENCY_REJECT
     if s.cookie_state == COOKIE_GOOD:
         spared = s.cookie.emergency and not s.m.routes_total & ROUTES_BROKEN
     if spared:

@@ -30,6 +30,7 @@ cdef enum:
 cdef enum:
     EMERGENCY_REJECT = 0
     EMERGENCY_ROUTE = 1
+    EMERGENCY_REDIRECT = 2
 
 cdef enum:                  # what becomes of a trunk's Identity headers
     STIR_IGNORE = 0
@@ -154,6 +155,8 @@ cdef struct Peer:
     uint32_t pilot_count
     uint32_t diversions     # of one call, at most
     Limit forwards          # forwarded calls that pass on trust
+    uint8_t emergency_urn   # an upstream that takes emergency calls by their service URN
+    Slice location          # a trunk's default one, a URI; empty: none
 
 cdef struct SourceRow:      # a network that is a peer's
     uint64_t hi, lo
@@ -254,6 +257,8 @@ cdef struct PolicyImage:
     Limit strikes                   # a step is the time that forgets one strike, the tolerance all that make a ban
     uint64_t emergency_caller_ns
     uint64_t emergency_concurrent
+    uint64_t callback_ns            # how long who called an emergency service may be called back
+    Limit callbacks                 # of one trunk, in that time
     uint64_t grace_until            # monotonic ns; 0: no grace
     uint8_t reason_rule[192]        # rule of each RSN_, 255: none
     uint8_t unknown_mode[MAX_RULES] # of each rule on sources that are nobody's

@@ -95,6 +95,10 @@ cdef class Policy:
             p.upstream = NO_PEER if peer.upstream is None else peer.upstream
             p.emergency_upstream = NO_PEER if peer.emergency_upstream is None else peer.emergency_upstream
             p.emergency = EMERGENCY_ROUTE if peer.emergency_route else EMERGENCY_REJECT
+            if peer.emergency_redirect:
+                p.emergency = EMERGENCY_REDIRECT
+            p.emergency_urn = peer.emergency_urn
+            p.location = self.put_text(peer.location)
             p.forwards_trust = peer.forwards_trust
             p.probed = peer.probed
             if peer.overload_control:
@@ -315,6 +319,8 @@ cdef class Policy:
         # What one user failed is only ever taken back: it never asks for anything itself.
         self.image.user_failures = limit_of((t.auth_abuse[0], 1_000_000))
         self.image.emergency_concurrent = t.emergency_concurrent
+        self.image.callback_ns = <uint64_t>(t.callback_seconds * 1e9)
+        self.image.callbacks = limit_of((t.callbacks / max(t.callback_seconds, 1.0), t.callbacks))
         self.image.emergency_caller_ns = <uint64_t>(t.emergency_caller_seconds * 1e9)
         self.image.grace_until = t.grace_until
         folded = [s.lower().encode() for s in t.signatures]

@@ -143,12 +143,15 @@ cdef enum:
     RSN_CALLER_DIVERSIONS = 139
     RSN_CALLER_CREDENTIALS = 140
     RSN_DISPLAY_URI = 141
-    RSN_COUNT = 142
+    RSN_EMERGENCY_REDIRECTED = 142
+    RSN_EMERGENCY_CALLBACK = 143
+    RSN_EMERGENCY_TO = 144
+    RSN_COUNT = 145
 
 cdef extern from *:
     """
     typedef struct { const char *name, *phrase; uint16_t status, phrase_len; } EaReason;
-    static const EaReason ea_reasons[142] = {
+    static const EaReason ea_reasons[145] = {
         {"pass", "", 0, 0},
         {"keepalive", "", 0, 0},
         {"ack-absorbed", "", 0, 0},
@@ -291,6 +294,9 @@ cdef extern from *:
         {"caller-diversions", "Too Many Diversions", 403, 19},
         {"caller-credentials", "", 0, 0},
         {"display-uri", "Display Name Not Allowed", 403, 24},
+        {"emergency-redirected", "Moved Temporarily", 302, 17},
+        {"emergency-callback", "", 0, 0},
+        {"emergency-to", "", 0, 0},
     };
     """
     ctypedef struct EaReason:

@@ -220,9 +220,13 @@ cdef bint via_address(const uint8_t *p, Via *via, EaAddr *to) noexcept nogil:
     return True
 
 
-# The listener as the branch has it: with the lane's bit.
+# The listener as the branch has it: with the lane's bits.
 cdef inline uint16_t route_came_by(Screen *s) noexcept nogil:
-    return s.packet.listener | (BRANCH_LANE if s.v.route.flags & ROUTE_EMERGENCY else 0)
+    if EA_LIKELY(not s.v.route.flags & ROUTE_EMERGENCY):
+        return s.packet.listener
+    # Tests, and what is asked inside a dialog.
+    return s.packet.listener | BRANCH_LANE | (
+        0 if s.lane == LANE_CALL and s.cookie_state != COOKIE_GOOD else BRANCH_CALM)
 
 
 # The MAC of the branch that this request goes on with: its lease knows the transaction by it.
@@ -239,6 +243,7 @@ cdef int route_response(Screen *s) noexcept nogil:
     cdef uint64_t listener, peer_id, loop, mac
     cdef EaSum sum
     cdef uint16_t peer, trunk
+    cdef bint calm = True
     if m.via[0].branch.len != OWN_BRANCH_LEN or memcmp(branch, b"z9hG4bKea1", 10) != 0:
         return RSN_RESPONSE_UNMATCHED
     if not (ea_get_hex(branch + 10, 2, &listener) and ea_get_hex(branch + 12, 8, &peer_id)
@@ -254,7 +259,8 @@ cdef int route_response(Screen *s) noexcept nogil:
         return RSN_RESPONSE_SOURCE
     if listener & BRANCH_LANE:
         s.v.route.flags = ROUTE_EMERGENCY
-        listener &= ~<uint64_t>BRANCH_LANE
+        calm = (listener & BRANCH_CALM) != 0
+        listener &= ~<uint64_t>(BRANCH_LANE | BRANCH_CALM)
     if listener >= s.policy.listener_count:
         return RSN_RESPONSE_ROUTE
     trunk = source_peer(s.policy, &s.reply_to, False)
@@ -268,6 +274,8 @@ cdef int route_response(Screen *s) noexcept nogil:
         lease_response(s, peer, trunk, mac)
     if (m.status == 401 or m.status == 407) and m.method == M_INVITE and trunk != NO_PEER and s.trace == NULL:
         mark_set(&s.state.marks, challenge_hash(s.state, s.p, m, s.policy.peers[trunk].id), s.now, 32000000000ULL)
+    if EA_UNLIKELY(not calm) and m.method == M_INVITE and m.status // 100 == 2 and s.trace == NULL:
+        callback_grant(s, peer, trunk)
     if trunk != NO_PEER:
         caller_response(s, trunk, loop)
     return 0

@@ -107,6 +107,7 @@ cdef struct Screen:
     uint8_t listed          # LIST_, of a source that is no peer's or an open trunk's caller
     uint8_t again           # AGAIN_
     uint8_t told            # what is held may be answered
+    uint8_t callback        # CALLBACK_
     uint16_t held           # RSN_ of an open trunk's caller who is denied, banned or over his rate, or of a peer banned by force
     Peer *subject           # whom a finding on a response is about, NULL: who sent the message
     uint8_t uri_names       # NAME_ of the Request-URI: an own name, one of the peer it goes to

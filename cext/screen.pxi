@@ -275,6 +275,10 @@ cdef void screen_new(Screen *s) noexcept nogil:
         s.ops |= 1 << OP_FORGED_MARKING
     if s.lane != LANE_NONE:
         s.ops = 1 << OP_HOPS
+    elif EA_UNLIKELY(callback_open(s)):
+        s.ops &= OPS_STRUCTURE
+    elif call and s.m.to.number and s.m.to_tag.len == 0 and s.dir == DIR_TRUNK:
+        lane_to(s)
     if screen_rows(s, 0, s.policy.structure_rows) and s.trace == NULL:
         return
     if call and s.trace == NULL:
@@ -338,7 +342,7 @@ cdef void screen_pass(Screen *s) noexcept nogil:
     if not route_live(s.policy, &s.policy.peers[s.v.route.peer], &target):
         decide(s, ACT_ANSWER, RSN_UPSTREAM_DOWN)
         return
-    decide(s, ACT_FORWARD, RSN_PASS)
+    decide(s, ACT_FORWARD, RSN_EMERGENCY_CALLBACK if s.callback == CALLBACK_YES else RSN_PASS)
     if s.m.method == M_INVITE or s.m.method == M_REFER or s.m.method == M_SUBSCRIBE:
         s.v.route.flags |= ROUTE_RECORD
 
@@ -347,6 +351,7 @@ cdef void screen_repeat(Screen *s, Verdict *was) noexcept nogil:
     s.v.repeated = 1
     decide(s, was.action, was.reason)
     s.v.status = was.status
+    s.v.route.target = was.route.target
     if was.action == ACT_FORWARD:
         if not route_again(s, was):
             decide(s, ACT_ANSWER, RSN_NO_OWNER)
@@ -391,8 +396,7 @@ cdef void screen_remember(Screen *s) noexcept nogil:
 cdef void screen_answer(Screen *s) noexcept nogil:
     if s.trace != NULL or rate_take_own(&s.state.peers[s.peer.slot].answers, s.now, &s.policy.answers):
         return
-    if s.m.method == M_INVITE and s.m.uri.scheme != SCHEME_NONE and emergency_match(
-            &s.policy.emergencies[s.peer.emergency_table], s.p, &s.m.uri) != LANE_NONE:
+    if s.m.method == M_INVITE and s.lane != LANE_NONE:
         return
     decide(s, ACT_DROP, RSN_ANSWER_LIMIT)
 
@@ -414,6 +418,8 @@ cdef void screen_message(Screen *s) noexcept nogil:
             distance_learn(s)
             stir_tell(s)
     elif s.m.core:
+        if s.m.method == M_INVITE and s.m.uri.scheme != SCHEME_NONE:
+            s.lane = <uint8_t>emergency_match(&s.policy.emergencies[s.peer.emergency_table], s.p, &s.m.uri)
         decide(s, ACT_DROP if s.m.kind != KIND_REQUEST or s.m.method == M_ACK else ACT_ANSWER, s.m.reason)
     else:
         screen_request(s)

@@ -21,6 +21,8 @@ cdef enum:
     RING = 4096             # events of a worker, a power of two
     EVENT_TEXT = 64
     EVENTS_PER_SECOND = 20  # of one reason, before they are only summed
+    ALERTS = 1024           # emergency calls of a worker that wait to be told, a power of two
+    LOCATION_TEXT = 224
     BAN_KINDS = 5           # lengths of network that a ban may have
     STRIKES = 1024          # reports of a worker that wait to be taken, a power of two
     DEFER_BYTES = 16384     # of an INVITE that waits; a longer one can't
@@ -149,7 +151,8 @@ cdef struct PeerCells:      # a peer's own limits: indexed, never hashed; theore
     uint64_t oc             # until, in ms, << 7 | of a hundred: what it asked of us, see ops/overload.pxi
     uint64_t oc_seq         # of that
     uint64_t forwards       # forwarded calls that passed on trust
-    uint64_t spare[3]
+    uint64_t callbacks      # windows for calling back
+    uint64_t spare[2]
     uint64_t calls[LEASE_KINDS]     # leases of each kind; three cache lines. A new owner of the slot zeroes what stands before
 
 cdef struct OpenCells:      # an open trunk's limits for its callers; theoretical arrival times in ns
@@ -157,6 +160,10 @@ cdef struct OpenCells:      # an open trunk's limits for its callers; theoretica
     uint64_t method[BUDGETS]
     uint64_t answers        # to callers over their rate
     uint64_t told_until     # when all that answers told of this trunk is forgotten
+
+cdef struct AssertedCaller:     # of an emergency call that isn't answered yet
+    uint64_t call           # its lease key ^ number
+    uint64_t number         # canonical
 
 cdef struct Keys:
     uint8_t table[16]       # keys of tables and digests: never leave the process
@@ -188,6 +195,13 @@ cdef struct EventRecord:
     uint8_t to_user[EVENT_TEXT]
     uint8_t agent[EVENT_TEXT]
 
+cdef struct Alert:          # an emergency call, see account.pxi
+    EventRecord event
+    uint8_t lane            # LANE_
+    uint8_t supplied        # 1: the location is the trunk's default one
+    uint8_t location_len
+    uint8_t location[LOCATION_TEXT]
+
 cdef struct Load:           # of a worker, see ops/overload.pxi
     uint64_t since          # when this window began, monotonic ns
     uint64_t received       # by then
@@ -217,6 +231,11 @@ cdef struct Worker:
     uint64_t *verdicts      # [slot][reason][action]
     uint64_t *monitored     # [slot][rule]
     EventRecord *ring
+    Alert *alerts
+    uint64_t alert_head     # written by the worker
+    uint64_t alert_tail     # written by the reader
+    uint64_t alerts_dropped
+    uint8_t alerted[MAX_PEERS + 1]      # of each peer in this `second`
     uint64_t strike_head    # written by the worker
     uint64_t strike_tail    # written by the reader
     uint64_t strikes_dropped
@@ -247,3 +266,6 @@ cdef struct State:
     OpenCells *open
     Worker *workers
     uint64_t stir_told      # when no reply has a verification to tell of any more, monotonic ns
+    AssertedCaller *asserted        # see callbacks.pxi
+    uint64_t callback_until         # no window for calling back is open from then on
+    uint64_t callbacks_full         # windows that a trunk had no more of

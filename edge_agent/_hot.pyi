@@ -78,6 +78,12 @@ class Event(NamedTuple):
     """What it would have allowed."""
     finding: str = ""
     """Reason of the first finding that only was recorded; "" without one."""
+    lane: str = ""
+    """What a peer's request asked of the emergency lane: "call", "test" or nothing."""
+    location: str = ""
+    """URI of the Geolocation that an emergency call says or is given; "" without one."""
+    location_supplied: bool = False
+    """It is the trunk's default one."""
 
 class Deferred(NamedTuple):
     """An INVITE that passed every rule and waits to be verified, or to get an Identity header."""
@@ -410,7 +416,7 @@ class Engine:
     def counters(self) -> dict[str, Any]:
         """Totals over all workers since the start. received = forwarded + answered + dropped + waiting, between batches.
 
-        Also responses, events_dropped, strikes_dropped, send_errors and batches; ``by_verdict``:
+        Also responses, events_dropped, alerts_dropped, strikes_dropped, send_errors and batches; ``by_verdict``:
         {(action, rule, reason, peer): n}; ``monitored``: {(rule, peer): n};
         ``methods``: {method: n}; ``overload``: the level (0 to 2) of
         each worker; ``heartbeats``: one number per worker, which moves at
@@ -418,7 +424,7 @@ class Engine:
         """
 
     def events(self, limit: int = 1000) -> list[Event]:
-        """Takes up to ``limit`` events out of the rings, oldest first per worker."""
+        """Takes up to ``limit`` events out of the rings: emergency calls of peers first, oldest first per worker."""
 
     def ban(self, network: str, until_ns: int, forced: bool = False) -> bool:
         """Drops what comes from ``network`` until that monotonic time. False: no room, counted.

@@ -39,7 +39,7 @@ CATALOGUE: dict[str, Entry] = {
     ),
     "no-such-upstream": Entry("there is no upstream {name!r}", "{hint}"),
     "emergency-upstream-missing": Entry(
-        'emergency = "route" needs an emergency_upstream', "name the [[upstream]] that leads to the PSAP"
+        'emergency = "{emergency}" needs an emergency_upstream', "name the [[upstream]] that leads to the PSAP"
     ),
     # addresses
     "duplicate-listener": Entry("{address} is already the address of {other}", "give each listener its own"),
@@ -94,6 +94,11 @@ CATALOGUE: dict[str, Entry] = {
     ),
     "no-contact": Entry(
         "has no contact: calls to its numbers are answered 404", 'set contact = ["192.0.2.10:5060"]', notice=True
+    ),
+    "webhook-plain": Entry(
+        "who calls emergency services is told over a connection that anybody on the way can read",
+        "use https",
+        notice=True,
     ),
     "numbers-shared": Entry("{number} is also a number of {other}", notice=True),
     "numbers-unchecked": Entry("too many trunks to look for numbers that two of them own", notice=True),

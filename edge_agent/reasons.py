@@ -392,6 +392,22 @@ REASONS: tuple[Reason, ...] = (
         "credentials of another number than the trunk's; only recorded",
     ),
     Reason("display-uri", "display-name", 403, "Display Name Not Allowed", "the name holds a SIP URI"),
+    # calls for help, once more
+    Reason(
+        "emergency-redirected",
+        "emergency",
+        302,
+        "Moved Temporarily",
+        "an emergency call of a trunk that is told the way to the emergency upstream",
+    ),
+    Reason("emergency-callback", "emergency", 0, "", "a call to somebody who called an emergency service just now"),
+    Reason(
+        "emergency-to",
+        "emergency",
+        0,
+        "",
+        "To names an emergency service, but the call goes elsewhere; it is only recorded",
+    ),
 )
 
 BY_NAME: dict[str, int] = {reason.name: number for number, reason in enumerate(REASONS)}

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel
 
@@ -44,6 +45,7 @@ def check(draft: Draft, resolver: Resolver) -> Iterator[Finding]:
     yield from _sources(draft)
     yield from _trunks(draft)
     yield from _bans(draft)
+    yield from _webhook(draft)
     yield from _rules(("rules",), draft.rules)
     for index, trunk in draft.trunk.items():
         yield from _rules(("trunk", index, "rules"), trunk.rules, trunk_open=trunk.open)
@@ -143,8 +145,8 @@ def _trunks(draft: Draft) -> Iterator[Finding]:
             yield _no_such_upstream((*loc, "upstream"), trunk.upstream, upstreams)
         if trunk.emergency_upstream and trunk.emergency_upstream not in upstreams:
             yield _no_such_upstream((*loc, "emergency_upstream"), trunk.emergency_upstream, upstreams)
-        if trunk.emergency == "route" and not trunk.emergency_upstream:
-            yield Finding("emergency-upstream-missing", (*loc, "emergency_upstream"))
+        if trunk.emergency != "reject" and not trunk.emergency_upstream:
+            yield Finding("emergency-upstream-missing", (*loc, "emergency_upstream"), {"emergency": trunk.emergency})
         if not trunk.sources and not trunk.tls_names and not trunk.open:
             yield Finding("sources-missing", (*loc, "sources"))
         if not trunk.caller_ids:
@@ -162,6 +164,12 @@ def _bans(draft: Draft) -> Iterator[Finding]:
     bans = draft.sections["bans"]
     if bans.first > bans.longest:
         yield Finding("bans-order", ("bans", "first"), {"longest": f'"{write_duration(bans.longest)}"'})
+
+
+def _webhook(draft: Draft) -> Iterator[Finding]:
+    parts = urlsplit(draft.sections["events"].webhook)
+    if parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
+        yield Finding("webhook-plain", ("events", "webhook"))
 
 
 def _rules(loc: Loc, rules: dict[str, RuleSettings], *, trunk_open: bool = False) -> Iterator[Finding]:
@@ -184,7 +192,6 @@ def _rules(loc: Loc, rules: dict[str, RuleSettings], *, trunk_open: bool = False
 _REFUSED_HINTS = {
     "transport": 'use transport = "udp"',
     "role": 'use role = "proxy"',
-    "emergency": 'use emergency = "reject" or "route"',
 }
 
 

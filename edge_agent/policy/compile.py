@@ -94,10 +94,15 @@ class PeerRow(NamedTuple):
     """In the order of DISTANCE."""
     asserts: tuple[str, ...]
     """Markings that it may assert, by their names in the configuration."""
-    pilots: tuple[_hot.NumberSet, ...] = ()
-    diversions: int = 0
-    forwards: Rate = (1.0, 1)
+    pilots: tuple[_hot.NumberSet, ...]
+    diversions: int
+    forwards: Rate
     """Forwarded calls that pass on the trunk's word."""
+    emergency_redirect: bool
+    emergency_urn: bool
+    """An upstream that takes emergency calls by their service URN."""
+    location: str
+    """URI of a trunk's default location; "" without one."""
 
 
 class SourceRow(NamedTuple):
@@ -191,6 +196,8 @@ class Tables:
     skeleton: Skeleton
     unknown_modes: tuple[int, ...]
     """Of each rule, on sources that belong to nobody."""
+    callback_seconds: float
+    callbacks: int
     rules: tuple[str, ...] = field(default=tuple(rule.name for rule in RULES))
     reason_rules: dict[int, int] = field(
         default_factory=lambda: {
@@ -261,6 +268,8 @@ def compile_tables(loaded: Loaded, generation: int, grace_until: int = 0, wall_a
         signatures=tuple(_of(settings, "scanner", ScannerSettings).signatures),
         skeleton=skeleton(),
         unknown_modes=_modes(settings, "X"),
+        callback_seconds=emergency.callback_seconds,
+        callbacks=emergency.callbacks,
     )
 
 
@@ -333,6 +342,12 @@ def _upstream(settings: Settings, upstream: Upstream, regions: _Regions) -> Peer
         sign=upstream.sign is not None,
         distance=0,
         asserts=tuple(upstream.asserts),
+        pilots=(),
+        diversions=0,
+        forwards=(1.0, 1),
+        emergency_redirect=False,
+        emergency_urn=upstream.emergency_uri == "urn",
+        location="",
     )
 
 
@@ -374,6 +389,9 @@ def _trunk(loaded: Loaded, trunk: Trunk, index: dict[str, int], regions: _Region
         pilots=loaded.pilots.get(trunk.name, ()),
         diversions=_of(loaded.settings, "caller-consistent", CallerConsistentSettings, trunk).diversions,
         forwards=(max(share * trunk.calls_per_second, 0.001), max(1, round(share * trunk.burst))),
+        emergency_redirect=trunk.emergency == "redirect",
+        emergency_urn=False,
+        location=trunk.emergency_location,
     )
 
 

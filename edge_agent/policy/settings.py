@@ -24,6 +24,7 @@ from edge_agent.policy.values import (
     KeySource,
     Kind,
     LocalAddress,
+    LocationURI,
     Name,
     NetworkEntry,
     NumberEntry,
@@ -154,6 +155,9 @@ class Upstream(Section):
         "Markings that it may assert, as a trunk's; by default all, since it is in the trust domain.",
         max_length=len(MARKINGS),
     )
+    emergency_uri: Literal["dialled", "urn"] = setting(
+        "dialled", "Request-URI of emergency calls to it: as dialled, or the service URN (RFC 5031)."
+    )
     overload_control: bool = setting(
         False, "RFC 7339: it may ask for fewer new requests, and is told when the agent sheds some (both by loss)."
     )
@@ -222,11 +226,13 @@ class Trunk(Section):
     )
     over_limit: Literal[486, 480, 503, 603] = setting(486, "What a call above a limit is answered.")
     overload_control: bool = setting(False, "RFC 7339: where its Via offers it, it is told when the agent sheds calls.")
-    emergency: Annotated[
-        Literal["reject", "redirect", "route"],
-        NotBuilt("redirecting emergency calls", refused=("redirect",), quiet=("reject", "route")),
-    ] = setting("reject", "What becomes of its emergency calls: 403, 302 to the PSAP route, or routed.")
+    emergency: Literal["reject", "redirect", "route"] = setting(
+        "reject", "What becomes of its emergency calls: 403, 302 to the emergency upstream, or routed there."
+    )
     emergency_upstream: Annotated[str, Kind("name")] = setting("", "The upstream that its emergency calls go to.")
+    emergency_location: LocationURI = setting(
+        "", "Default location, a URI: the Geolocation of its emergency calls that bring none."
+    )
     emergency_prefixes: list[OutsideLine] = setting(
         ["9"], "Outside-line digits that may stand before an emergency number.", max_length=8
     )
@@ -360,7 +366,7 @@ class Events(Section):
     hep: Annotated[PublicAddress, NotBuilt("HEP export", quiet=(None,))] = setting(
         None, "Homer's address for HEPv3; unset: none.", life=START
     )
-    webhook: Annotated[WebURL, NotBuilt("webhooks", quiet=("",))] = setting("", "URL told of emergency calls.")
+    webhook: WebURL = setting("", "URL told of each emergency call within a second, by POST of a JSON object.")
 
 
 class Cluster(Section):

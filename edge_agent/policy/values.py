@@ -215,6 +215,13 @@ def _check_url(*schemes: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _check_location(value: str) -> str:
+    """RFC 6442 §4.1: a location by reference; what it points to is the PSAP's to ask for."""
+    if value and not re.fullmatch(r"(?:https?|sips?|pres):[!#-;=?-\[\]_a-z~]{1,190}", value, re.IGNORECASE):
+        raise bad("is no URI of a location", 'at most 200 bytes: "https://…", "sip:…" or "pres:…"')
+    return value
+
+
 def _check_socket_path(value: str) -> str:
     if len(value.encode()) > 107:
         raise bad("is too long for the path of a socket", "at most 107 bytes")
@@ -294,3 +301,4 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 WebURL = Annotated[str, _check_url("http", "https"), Kind("URL")]
 RedisURL = Annotated[str, _check_url("redis", "rediss"), Kind("URL")]
 SocketPath = Annotated[str, AfterValidator(_check_socket_path), Kind("path")]
+LocationURI = Annotated[str, AfterValidator(_check_location), Kind("URI")]

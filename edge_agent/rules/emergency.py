@@ -22,6 +22,14 @@ class EmergencySettings(RuleSettings):
     concurrent: Annotated[int, Field(ge=1, le=RATE_MAX)] = Field(
         default=50, description="Emergency calls of one trunk that may be up at the same time."
     )
+    callback_seconds: Annotated[float, Field(ge=0, le=14400, allow_inf_nan=False)] = Field(
+        default=1800.0,
+        description="Seconds in which calls to somebody whose emergency call was answered skip every rule but those of"
+        " structure; 0: none do.",
+    )
+    callbacks: Annotated[int, Field(ge=1, le=RATE_MAX)] = Field(
+        default=100, description="Numbers of one trunk that this may hold for in that time."
+    )
 
 
 RULE = Rule(
@@ -30,7 +38,7 @@ RULE = Rule(
     clauses=(16, 21),
     directions={"T": Mode.ENFORCE, "U": Mode.ENFORCE, "X": Mode.ENFORCE},
     finds="a call or a transfer to an emergency service",
-    answer="routed to the emergency upstream where the trunk is authorised, else 403",
+    answer="routed to the emergency upstream or redirected there (302) where the trunk is authorised, else 403",
     settings=EmergencySettings,
     structural=True,
     rows=(Row("emergency"),),

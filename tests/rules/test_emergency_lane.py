@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from edge_agent import _hot
 from tests.agent import (
     ACME,
     BETA,
@@ -13,6 +14,7 @@ from tests.agent import (
     FOREIGN,
     NOBODY,
     PSAP,
+    Agent,
     MakeAgent,
     dial,
     invite,
@@ -309,3 +311,19 @@ def test_the_counters_of_all_that(agent: MakeAgent) -> None:
     party.burst(lambda: dial("911"), 5, NOBODY)
     counted = party.engine.counters()
     assert (counted["received"], counted["forwarded"], counted["answered"], counted["dropped"]) == (15, 3, 12, 0)
+
+
+def test_while_every_table_is_full() -> None:
+    """Transactions, leases and marks that others filled cost an emergency call its entries, and nothing else."""
+    text = policy("calls_per_second = 1000000\nburst = 1000000\nconcurrent_calls = 1000000")
+    party = Agent(text)
+    batch, out = _hot.Batch(64), _hot.OutBatch()
+    for _ in range(700):
+        batch.clear()
+        for _ in range(64):
+            batch.add(bytes(invite()), ACME, 0)
+        party.engine.process(batch, party.now, out)
+    for table in ("transactions", "leases"):
+        assert party.engine.tables()[table]["evictions"] > 0, table
+    told = [party.send(sos(f"+121255530{n:02}"), BETA) for n in range(50)]
+    assert [(one.short, one.to) for one in told] == [(ROUTED, PSAP)] * 50

@@ -314,7 +314,7 @@ SECOND = ACME.replace('"acme"', '"second"').replace("0100", "0101")
             "rule-not-built",
             "trunk[acme].rules.dispersal.mode",
         ),
-        (BASE + 'emergency = "redirect"\n', "not-built-refused", "trunk[acme].emergency"),
+        (BASE + 'emergency = "redirect"\n', "emergency-upstream-missing", "trunk[acme].emergency_upstream"),
         (LISTEN + 'transport = "tcp"\n' + CLOUD + ACME, "not-built-refused", "listen[127.0.0.1:5060].transport"),
         (LISTEN + 'transport = "tls"\n' + CLOUD + ACME, "not-built-refused", "listen[127.0.0.1:5060].transport"),
         (LISTEN + 'role = "redirect"\n' + CLOUD + ACME, "not-built-refused", "listen[127.0.0.1:5060].role"),
@@ -336,6 +336,10 @@ def test_cross_checks_refuse(read: Load, text: str, code: str, key: str) -> None
         + '[[trunk]]\nname = "b"\nsources = ["192.0.2.1"]\n'
         'upstream = "cloud"\ncontact = ["192.0.2.1"]\ncaller_ids = ["+12125550155"]\n'
         'emergency = "route"\nemergency_upstream = "psap"\n',
+        BASE
+        + 'emergency = "redirect"\nemergency_upstream = "cloud"\nemergency_location = "https://lis.example/a?b=c"\n',
+        BASE + '[events]\nwebhook = "https://example.net/hook?key=x"\n',
+        BASE + '[events]\nwebhook = "http://127.0.0.1:8080/hook"\n',
         CLOUD + ACME + '[[listen]]\naddress = "0.0.0.0:5060"\nadvertise = "sbc.example.net:5060"\n',
         BASE + '[rules.hops]\nmode = "enforce"\n',
         BASE + '[rules.dispersal]\nmode = "off"\n',
@@ -371,7 +375,7 @@ def test_cross_checks_let_pass(read: Load, text: str) -> None:
         (BASE + '[admin]\nhttp = "127.0.0.1:9061"\n', "not-built", "admin.http"),
         (BASE + '[events]\nstore = "events.db"\n', "not-built", "events.store"),
         (BASE + '[events]\nhep = "127.0.0.1:9060"\n', "not-built", "events.hep"),
-        (BASE + '[events]\nwebhook = "https://example.net/hook"\n', "not-built", "events.webhook"),
+        (BASE + '[events]\nwebhook = "http://example.net/hook"\n', "webhook-plain", "events.webhook"),
         (BASE + '[cluster]\nurl = "redis://127.0.0.1/0"\n', "not-built", "cluster.url"),
     ],
 )

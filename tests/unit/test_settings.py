@@ -229,6 +229,12 @@ def test_a_trunk_has_the_defaults_of_the_reference() -> None:
         ("admin", "socket", "/run/" + "a" * 103),
         ("events", "log", "syslog"),
         ("events", "webhook", "ftp://example.net/"),
+        ("trunk", "emergency_location", "ftp://example.net/"),
+        ("trunk", "emergency_location", "https://a b"),
+        ("trunk", "emergency_location", "https://a>\r\nX: y"),
+        ("trunk", "emergency_location", "https://" + "x" * 200),
+        ("trunk", "emergency_location", "https:"),
+        ("upstream", "emergency_uri", "sos"),
         ("cluster", "url", "http://example.net/"),
     ],
 )
@@ -328,6 +334,7 @@ def test_limits_of_the_emergency_lane() -> None:
     lane = Settings().rules["emergency"]
     assert isinstance(lane, EmergencySettings)
     assert (lane.per_second, lane.burst, lane.per_caller_seconds) == (10, 100, 10)
+    assert (lane.concurrent, lane.callback_seconds, lane.callbacks) == (50, 1800, 100)
 
 
 # The reference
