@@ -24,7 +24,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import uvloop
 
@@ -47,6 +47,9 @@ from edge_agent.policy.swap import grace_end, swap
 from edge_agent.stir.part import Stir
 from edge_agent.systemd import Notifier, credentials_directory, stream_is_journal, watchdog_seconds
 from edge_agent.upstream.health import Health, Target
+
+if TYPE_CHECKING:
+    from edge_agent.events.webhook import Webhook
 
 TICK_SECONDS = 0.25  # how often the event ring is drained; nothing here runs more often
 SUM_SECONDS = 1.0  # the second of "lines per reason and second"
@@ -117,13 +120,15 @@ class Daemon:
         self._failed_reload: list[str] = []
         journal = settings.events.log == "journal" and stream_is_journal(STDERR)
         self._log, self._lines = open_log(STDERR, priorities=journal)
-        self._verdicts = VerdictLog(self._log)
+        self._webhook: Webhook | None = None
+        self._verdicts = VerdictLog(self._log, agent=settings.agent.name, notify=self._notify)
         self._notifier = Notifier()
         self._bans = Guard(self._engine, self._loaded, self._log)
         self._stir = Stir(self._engine, self._loaded, self._log)
         self._health = Health(settings.agent.name, self._engine.set_target, self._log)
         self._reloading = asyncio.Lock()
         self._reloads: set[asyncio.Task[dict[str, Any]]] = set()
+        self._closing: set[asyncio.Task[None]] = set()
         self._stop = asyncio.Event()
         self._threads: list[threading.Thread] = []
         self._stopping = False
@@ -143,6 +148,7 @@ class Daemon:
         self._tell_steering()
         self._bans.start()
         self._stir.start(self._loaded)
+        self._aim_webhook()
         ended: asyncio.Queue[Exception] = asyncio.Queue()
         for worker in range(self._workers):
             thread = threading.Thread(target=self._pump, args=(worker, loop, ended), name=f"pump-{worker}", daemon=True)
@@ -208,6 +214,25 @@ class Daemon:
         self._verdicts.write(self._engine.events())
         self._verdicts.sum_up(counters)
 
+    def _notify(self, notification: dict[str, Any]) -> None:
+        if self._webhook is not None:
+            self._webhook.put(notification)
+
+    def _aim_webhook(self) -> None:
+        """The webhook of the configuration in force; one that was taken away still gets what waited for it."""
+        url = self._loaded.settings.events.webhook
+        if self._webhook is not None and url:
+            self._webhook.retarget(url)
+        elif self._webhook is not None:
+            task = asyncio.get_running_loop().create_task(self._webhook.close())
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
+            self._webhook = None
+        elif url:
+            from edge_agent.events.webhook import Webhook
+
+            self._webhook = Webhook(url, self._log)
+
     async def _feed_watchdog(self) -> None:
         """A sign of life only while every worker's loop turns; this loop's own turning is proven by sending it."""
         period = watchdog_seconds()
@@ -260,6 +285,7 @@ class Daemon:
                 await self._bans.publish(loaded)
                 await self._stir.publish(loaded)
                 self._watch_targets()
+                self._aim_webhook()
                 self._tell_notices(loaded)
                 for notice in notices:
                     self._log.warning("notice", message=notice)
@@ -301,6 +327,9 @@ class Daemon:
             self._log.error("drain-cut", threads=late, seconds=DRAIN_SECONDS)
         self._listeners.close()
         self._sum_up()
+        if self._webhook is not None:
+            await self._webhook.close()
+        await asyncio.gather(*self._closing)
         equation = balance(self._engine.counters())
         self._log.info("stopped", **equation._asdict(), missing=equation.missing)
 
@@ -363,6 +392,7 @@ class Daemon:
             log_lines_lost=self._lines.lost,
             bans=self._bans.keeper.status(),
             stir=self._stir.status(),
+            webhook=self._webhook.status() if self._webhook is not None else {"state": "off"},
         )
 
 

@@ -56,6 +56,8 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "overload_level", "gauge", ("worker",), "0: nothing is shed; 1: requests that open no call; 2: new calls too."
     ),
+    Metric("webhook_notifications_total", "counter", ("what",), "Notifications sent, failed attempts, summed, lost."),
+    Metric("webhook_waiting", "gauge", (), "Notifications of emergency calls that wait to be sent."),
     Metric("ring_dropped_total", "counter", ("ring",), "Records that found their ring full."),
     Metric("send_errors_total", "counter", (), "Datagrams that the kernel refused to send; they count as sent."),
     Metric("build_info", "gauge", ("version",), "Always 1; the label is the release."),

@@ -7,7 +7,10 @@ certificate unless a test asks for a fault by name.
 from __future__ import annotations
 
 import datetime
+import ipaddress
+import ssl
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from cryptography import x509
@@ -178,3 +181,25 @@ class Authority:
             )
         )
         return Identity(signed, key, above)
+
+
+def server_tls(folder: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """A web server's side, on localhost and 127.0.0.1, and the client's that trusts it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.datetime.now(datetime.UTC)
+    names = x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    day = datetime.timedelta(days=1)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now - day, now + day)
+        .add_extension(names, critical=False)
+        .add_extension(x509.BasicConstraints(True, None), critical=True)
+        .sign(key, SHA256())
+    )
+    file = folder / "server.pem"
+    file.write_bytes(
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + certificate.public_bytes(Encoding.PEM)
+    )
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(file)
+    return server, ssl.create_default_context(cadata=certificate.public_bytes(Encoding.PEM).decode())

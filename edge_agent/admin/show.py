@@ -30,6 +30,8 @@ def _head(status: dict[str, Any]) -> RenderableType:
     lines.append(bans_line(status["bans"]))
     if status["stir"]["running"]:
         lines += stir_lines(status["stir"])
+    if status["counters"]["emergency"] or status["webhook"]["state"] != "off":
+        lines.append(emergency_line(status["counters"]["emergency"], status["webhook"]))
     text = Text("\n".join(lines))
     if policy.get("failed_reload"):
         text.append(f"\nlast reload failed, policy {policy['generation']} stays:", style="bold red")
@@ -63,6 +65,15 @@ def stir_lines(stir: dict[str, Any]) -> list[str]:
             f"  stale {certificates['stale']}  shed {certificates['shed']}"
         ),
     ]
+
+
+def emergency_line(verdicts: dict[str, int], webhook: dict[str, Any]) -> str:
+    """What became of emergency calls, and whether it was told."""
+    line = "  ".join(["emergency", *(f"{reason.removeprefix('emergency-')} {n}" for reason, n in verdicts.items())])
+    line += f"  webhook {webhook['state']}"
+    if webhook["state"] != "off":
+        line += f": told {webhook['sent']}, waiting {webhook['waiting']}, lost {webhook['lost']}"
+    return line
 
 
 def _verdicts(status: dict[str, Any]) -> Table:

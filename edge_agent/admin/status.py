@@ -26,10 +26,12 @@ def report(
     log_lines_lost: int,
     bans: Mapping[str, Any],
     stir: Mapping[str, Any],
+    webhook: Mapping[str, Any],
 ) -> dict[str, Any]:
     """``policy`` tells generation, file and the last reload; ``peers`` and ``upstreams`` are lists of rows.
 
-    ``calls`` is ``Engine.calls``, ``bans`` what ``Keeper.status`` says, ``stir`` what ``Stir.status`` does.
+    ``calls`` is ``Engine.calls``, ``bans`` what ``Keeper.status`` says, ``stir`` what ``Stir.status``, ``webhook`` what
+    ``Webhook.status``.
     """
     equation = balance(counters)
     return {
@@ -56,8 +58,13 @@ def report(
         },
         "bans": dict(bans),
         "stir": dict(stir),
+        "webhook": dict(webhook),
         "tables": {table: dict(figures) for table, figures in tables.items()},
-        "dropped": {"events": counters["events_dropped"], "log_lines": log_lines_lost},
+        "dropped": {
+            "events": counters["events_dropped"] + counters["alerts_dropped"],
+            "alerts": counters["alerts_dropped"],
+            "log_lines": log_lines_lost,
+        },
         "overload": list(counters["overload"]),
         "heartbeats": list(counters["heartbeats"]),
     }

@@ -35,6 +35,7 @@ COUNTERS: dict[str, Any] = {
     "monitored": {("caller-owned", "acme"): 2, ("scanner", "acme"): 0},
     "methods": {"INVITE": 10},
     "events_dropped": 1,
+    "alerts_dropped": 0,
     "send_errors": 0,
     "overload": [0],
     "heartbeats": [7],
@@ -69,6 +70,7 @@ def a_report(**changes: Any) -> dict[str, Any]:
         "log_lines_lost": 0,
         "bans": BANS,
         "stir": {"running": False},
+        "webhook": {"state": "off"},
     }
     return report(**(arguments | changes))
 
