@@ -47,9 +47,27 @@ cdef void screen_lane(Screen *s) noexcept nogil:
 
 # To names an emergency service, the Request-URI somebody else: that is where the call goes, so it is only recorded.
 cdef inline void lane_to(Screen *s) noexcept nogil:
+    if s.m.method != M_INVITE or s.m.to.number == 0 or s.m.to_tag.len or s.dir != DIR_TRUNK:
+        return
     if EA_UNLIKELY(emergency_number(&s.policy.emergencies[s.peer.emergency_table], s.m.to.number) != LANE_NONE):
         s.v.monitored |= <uint64_t>1 << s.policy.reason_rule[RSN_EMERGENCY_TO]
         s.v.finding = RSN_EMERGENCY_TO
+
+
+# Which rows a new request is spared: nearly all in the lane, those of calls where somebody calls back.
+cdef inline void lane_spares(Screen *s) noexcept nogil:
+    if s.lane != LANE_NONE:
+        s.ops = 1 << OP_HOPS
+    elif EA_UNLIKELY(callback_open(s)):
+        s.ops &= 1 << OP_HOPS | 1 << OP_TARGET | 1 << OP_INTERFACE | 1 << OP_DIALOG
+    else:
+        lane_to(s)
+
+
+# A call that can't be read was one for help all the same, where its Request-URI says so.
+cdef void lane_of_broken(Screen *s) noexcept nogil:
+    if s.m.method == M_INVITE and s.m.uri.scheme != SCHEME_NONE:
+        s.lane = <uint8_t>emergency_match(&s.policy.emergencies[s.peer.emergency_table], s.p, &s.m.uri)
 
 
 # Inside an ordinary dialog the Request-URI became an emergency number: the far side of that call is no PSAP, so an

@@ -273,12 +273,7 @@ cdef void screen_new(Screen *s) noexcept nogil:
         s.ops |= 1 << OP_TRUNK_CALLS
     if EA_UNLIKELY(marking_any(s.m)) or s.trace != NULL:
         s.ops |= 1 << OP_FORGED_MARKING
-    if s.lane != LANE_NONE:
-        s.ops = 1 << OP_HOPS
-    elif EA_UNLIKELY(callback_open(s)):
-        s.ops &= OPS_STRUCTURE
-    elif call and s.m.to.number and s.m.to_tag.len == 0 and s.dir == DIR_TRUNK:
-        lane_to(s)
+    lane_spares(s)
     if screen_rows(s, 0, s.policy.structure_rows) and s.trace == NULL:
         return
     if call and s.trace == NULL:
@@ -307,7 +302,7 @@ cdef void screen_new(Screen *s) noexcept nogil:
         pass
     elif not screen_rows(s, s.policy.structure_rows, s.policy.row_count) and s.v.action == ACT_NONE:
         screen_pass(s)
-        if call and s.v.action == ACT_FORWARD:
+        if call and s.v.action == ACT_FORWARD and s.callback != CALLBACK_YES:
             stir_ask(s)
     if call and s.trace == NULL:
         if s.v.action == ACT_FORWARD:
@@ -418,8 +413,7 @@ cdef void screen_message(Screen *s) noexcept nogil:
             distance_learn(s)
             stir_tell(s)
     elif s.m.core:
-        if s.m.method == M_INVITE and s.m.uri.scheme != SCHEME_NONE:
-            s.lane = <uint8_t>emergency_match(&s.policy.emergencies[s.peer.emergency_table], s.p, &s.m.uri)
+        lane_of_broken(s)
         decide(s, ACT_DROP if s.m.kind != KIND_REQUEST or s.m.method == M_ACK else ACT_ANSWER, s.m.reason)
     else:
         screen_request(s)

@@ -74,6 +74,7 @@ class Webhook:
         self._waiting: deque[_Item] = deque()
         self._sums: dict[tuple[str, str], _Item] = {}
         self._flights: set[asyncio.Task[None]] = set()
+        self._aloft = 0  # of them those whose end isn't known yet
         self._wake = asyncio.Event()
         self._failing_since: float | None = None
         self._failures = 0
@@ -105,7 +106,7 @@ class Webhook:
     def status(self) -> dict[str, Any]:
         return {
             "state": "failing" if self._failing_since is not None else "on",
-            "waiting": len(self._waiting) + len(self._sums) + len(self._flights),
+            "waiting": len(self._waiting) + len(self._sums) + self._aloft,
             **self.counts,
         }
 
@@ -179,6 +180,7 @@ class Webhook:
 
     async def _fly(self, item: _Item) -> None:
         item.tries += 1
+        self._aloft += 1
         assert self._session is not None
         try:
             body = json.dumps(item.notification, ensure_ascii=True, separators=(",", ":")).encode()
@@ -192,6 +194,8 @@ class Webhook:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, this attempt failed
             status, why = 0, type(error).__name__
+        finally:
+            self._aloft -= 1
         if not why:
             self.counts["sent"] += 1
             self._back()
