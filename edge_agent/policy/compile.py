@@ -100,9 +100,7 @@ class PeerRow(NamedTuple):
     """Forwarded calls that pass on the trunk's word."""
     emergency_redirect: bool
     emergency_urn: bool
-    """An upstream that takes emergency calls by their service URN."""
     location: str
-    """URI of a trunk's default location; "" without one."""
 
 
 class SourceRow(NamedTuple):

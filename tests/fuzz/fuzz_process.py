@@ -1,7 +1,8 @@
 # Invariant: whatever the bytes and whoever sends them, Engine.process takes each datagram once (received = forwarded +
 # answered + dropped), sends at most one for it, never answers a response or an ACK, never sends an unknown source more
 # than it sent, and forwards only what the oracle can read, with body, caller and callee as they came, to a peer; but for
-# an authorised trunk's emergency call, which goes to its emergency upstream, and nowhere else, for all its soft faults.
+# an authorised trunk's emergency call, which goes to its emergency upstream, and nowhere else, for all its soft faults,
+# with the mark that this wants. No header that a URI carries goes on.
 """Fuzz target of the whole screen: ``python -m tests.fuzz.fuzz_process --seconds 60 [--seed 7]``.
 
 One engine with a small policy hears from trunks, an upstream and strangers; messages are generated, mutated, sent
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import random
+import re
 import sys
 import tempfile
 import time
@@ -33,6 +35,7 @@ domains = ["cloud.example.net", "a.example.org", "x", "[2001:db8::9]", "192.0.2.
 [[upstream]]
 name = "psap"
 targets = ["192.0.2.61:5060"]
+emergency_uri = "urn"
 [[trunk]]
 name = "open-minded"
 sources = ["198.51.100.1/32"]
@@ -43,6 +46,7 @@ calls_per_second = 1000
 burst = 1000
 emergency = "route"
 emergency_upstream = "psap"
+emergency_location = "https://lis.example/open"
 rules.interface.mode = "off"
 rules.dialog.mode = "off"
 rules.caller-format.mode = "off"
@@ -55,6 +59,8 @@ sources = ["198.51.100.2/32"]
 upstream = "cloud"
 contact = ["198.51.100.2:5070"]
 caller_ids = ["+1646555*"]
+emergency = "redirect"
+emergency_upstream = "psap"
 """
 SOURCES = (("198.51.100.1", 5060), ("198.51.100.2", 5060), ("192.0.2.60", 5060), ("203.0.113.9", 5060))
 UNKNOWN = SOURCES[3]
@@ -140,6 +146,19 @@ class Gate:
             return f"forwarded: {read['kind']} as {went['kind']}"
         if read["kind"] == "request" and destination not in TARGETS:
             return f"a request forwarded to {destination}"
+        start = output.partition(b"\r\n")[0].lower()
+        if (
+            read["kind"] == "request"
+            and re.match(rb"[^ ]+ (sips?|tel):[^ ]*\?", start)
+            and b"?" not in start.partition(b"@")[0]
+        ):
+            return f"headers that a URI carries: {start!r}"
+        if (
+            (destination == PSAP) != (b" urn:service:sos" in start or b" urn:service:test" in start)
+            and source == SOURCES[0]
+            and not read.get("to_tag")
+        ):
+            return f"to the PSAP without its mark, or marked elsewhere: {start!r}"
         for key in SAME:
             if went[key] != read[key]:
                 return f"{key} went as {went[key]!r}, came as {read[key]!r}"
