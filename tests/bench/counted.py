@@ -4,7 +4,7 @@
 
 Start-up runs uncounted. Each count is dumped under the name ``WHAT:PASSES``;
 the difference of two counts is free of everything that both have. ``nothing``
-counts a pass without its messages.
+counts a pass without its messages, ``base`` good calls with few rules on.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 from edge_agent._hot import Batch, OutBatch
-from tests.bench.messages import FORGET, SECOND, SLOTS, engine, fill, load
+from tests.bench.messages import FORGET, KINDS, SECOND, SLOTS, engine, fill, load
 
 NUMBERS = 100_000
 PASSES = (4, 8)  # over one full batch
@@ -26,10 +26,12 @@ def main(library: str, kinds: list[str]) -> None:
     out = OutBatch()
     now = SECOND
     with tempfile.TemporaryDirectory() as folder:
-        decide = engine(NUMBERS, Path(folder))
+        all_rules = engine(NUMBERS, Path(folder))
+        base = engine(NUMBERS, Path(folder), base=True)
     batch = Batch(SLOTS)
     for kind in kinds:
-        fill(batch, load("good" if kind in ("nothing", "parse", "screened") else kind, SLOTS, NUMBERS))
+        decide = base if kind == "base" else all_rules
+        fill(batch, load(kind if kind in KINDS else "good", SLOTS, NUMBERS))
         for passes in (1, *PASSES):  # the first only warms up
             marks.mark_on()
             for _ in range(passes):

@@ -11,6 +11,7 @@ from pathlib import Path
 from edge_agent._hot import Batch, Engine
 from edge_agent.policy.compile import compile_policy
 from edge_agent.policy.load import load as load_policy
+from edge_agent.rules import RULES
 
 # Customers' calls: good, with a caller that isn't theirs, to 911 without the right to, from a
 # scanner. Strangers' calls: of many sources within their budgets, and of one that is over its own.
@@ -19,6 +20,18 @@ SLOTS = 64
 SECOND = 1_000_000_000
 # Longer than a transaction is remembered and a call may ring: the same message is then a new call.
 FORGET = 250 * SECOND
+
+# The rules that judge a trunk's call by itself; all others can be turned off, so that their cost shows.
+BASE = (
+    "interface",
+    "dialog",
+    "scanner",
+    "trunk-rate",
+    "caller-format",
+    "caller-owned",
+    "caller-consistent",
+    "caller-anonymous",
+)
 
 TRUNK = ("127.0.0.10", 5070)
 
@@ -129,11 +142,19 @@ def fill(batch: Batch, messages: list[tuple[bytes, tuple[str, int]]]) -> None:
         batch.add(data, sender)
 
 
-def engine(owned: int, folder: Path) -> Engine:
-    """An engine with that policy and a trunk of ``owned`` numbers."""
+def engine(owned: int, folder: Path, *, base: bool = False) -> Engine:
+    """An engine with that policy and a trunk of ``owned`` numbers; with ``base`` only the structural rules and those of BASE are on."""
     (folder / "owned.txt").write_text("\n".join(map(owned_number, range(owned))))
     policy = folder / "policy.toml"
-    policy.write_text(POLICY.format(folder=folder, trunk=TRUNK[0]))
+    text = POLICY.format(folder=folder, trunk=TRUNK[0])
+    off = [
+        rule.name
+        for rule in RULES
+        if rule.built and not rule.structural and "T" in rule.directions and rule.name not in BASE
+    ]
+    if base:
+        text += "".join(f'[trunk.rules.{name}]\nmode = "off"\n' for name in off)
+    policy.write_text(text)
     made = Engine(secret=bytes(range(32)))
     made.publish(compile_policy(load_policy(policy), generation=1))
     return made
