@@ -95,13 +95,16 @@ static void ea_class_init(void)
  * every line, and no search passes it.
  */
 
-enum { EA_SCAN_WORDS = 65536 / 64 + 2 };
+enum {
+    EA_SCAN_WORDS = 65536 / 64 + 2,
+    EA_SCAN_STRIDE = 8 * 64, /* scanned at once: the constants of the vectors are made once for it */
+};
 
 typedef struct {
     const uint8_t *p;
     size_t n;
-    size_t end;         /* scanned so far: whole blocks */
-    uint64_t odd;       /* of the last block: control bytes, and with them TAB and bytes above 0x7f */
+    size_t end;                   /* scanned so far: whole blocks */
+    uint64_t odd[EA_SCAN_WORDS];  /* control bytes, and with them TAB and bytes above 0x7f; valid up to `end` */
     uint64_t stop[EA_SCAN_WORDS]; /* valid up to `end` */
 } EaScan;
 
@@ -141,23 +144,32 @@ static inline uint64_t ea_scan_block_sse2(const uint8_t *p, uint64_t *odd)
     return ~plain;
 }
 
+/* The high half of a plain byte says which of four rows it is in, the low half in which of these rows it is one. A byte
+ * above 0x7f has no low half here. */
 __attribute__((target("avx2"), no_sanitize("address")))
-static uint64_t ea_scan_block_avx2(const uint8_t *p, uint64_t *odd)
+static inline uint64_t ea_scan_block_avx2(const uint8_t *p, uint64_t *odd)
 {
-    uint64_t plain = 0, even = 0;
+    const __m256i low = _mm256_broadcastsi128_si256(_mm_setr_epi8(10, 14, 14, 14, 14, 14, 14, 14, 14, 14, 12, 4, 4, 5, 5, 4));
+    const __m256i high = _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 0, 1, 2, 4, 8, 4, 8, 0, 0, 0, 0, 0, 0, 0, 0));
+    uint64_t stop = 0, even = 0;
     for (int k = 0; k < 64; k += 32) {
         __m256i v = _mm256_loadu_si256((const __m256i *)(p + k));
-        __m256i letter = _mm256_add_epi8(_mm256_or_si256(v, _mm256_set1_epi8(0x20)), _mm256_set1_epi8(127 - 'z'));
-        __m256i number = _mm256_add_epi8(v, _mm256_set1_epi8(127 - '9'));
-        letter = _mm256_cmpgt_epi8(letter, _mm256_set1_epi8(127 - 26));
-        number = _mm256_cmpgt_epi8(number, _mm256_set1_epi8(127 - '9' + '-' - 1));
-        number = _mm256_andnot_si256(_mm256_cmpeq_epi8(v, _mm256_set1_epi8('/')), number);
-        plain |= (uint64_t)(uint32_t)_mm256_movemask_epi8(_mm256_or_si256(letter, number)) << k;
+        __m256i row = _mm256_shuffle_epi8(high, _mm256_and_si256(_mm256_srli_epi16(v, 4), _mm256_set1_epi8(15)));
+        __m256i plain = _mm256_and_si256(_mm256_shuffle_epi8(low, v), row);
+        plain = _mm256_cmpeq_epi8(plain, _mm256_setzero_si256());
+        stop |= (uint64_t)(uint32_t)_mm256_movemask_epi8(plain) << k;
         v = _mm256_add_epi8(v, _mm256_set1_epi8(1));
         even |= (uint64_t)(uint32_t)_mm256_movemask_epi8(_mm256_cmpgt_epi8(v, _mm256_set1_epi8(0x20))) << k;
     }
     *odd = ~even;
-    return ~plain;
+    return stop;
+}
+
+__attribute__((target("avx2"), no_sanitize("address")))
+static void ea_scan_avx2(const uint8_t *p, size_t blocks, uint64_t *stop, uint64_t *odd)
+{
+    for (size_t k = 0; k < blocks; k++)
+        stop[k] = ea_scan_block_avx2(p + 64 * k, &odd[k]);
 }
 #endif
 
@@ -183,23 +195,34 @@ static inline void ea_scan_start(EaScan *s, const uint8_t *p, size_t n)
     s->p = p;
     s->n = n;
     s->end = 0;
-    s->odd = 0;
 }
 
-/* The first odd byte from i on, or one behind n when there is none. Goes forward
- * only: i lies in the last block, or at most one byte behind it. */
+/* The next blocks, where there are any. */
+static __attribute__((noinline)) void ea_scan_on(EaScan *s)
+{
+    size_t at = s->end / 64, left = s->n - s->end, blocks = (left < EA_SCAN_STRIDE ? left + 63 : EA_SCAN_STRIDE) / 64;
+#ifdef __SSE2__
+    if (EA_LIKELY(ea_avx2))
+        ea_scan_avx2(s->p + s->end, blocks, s->stop + at, s->odd + at);
+    else
+#endif
+        for (size_t k = 0; k < blocks; k++)
+            s->stop[at + k] = ea_scan_block(s->p + s->end + 64 * k, &s->odd[at + k]);
+    s->end += 64 * blocks;
+}
+
+/* The first odd byte from i on, or one behind n when there is none. i is at most one byte behind what was scanned. */
 static inline size_t ea_scan_odd(EaScan *s, size_t i)
 {
-    uint64_t odd = i < s->end ? s->odd >> (i & 63) : 0;
+    uint64_t odd = i < s->end ? s->odd[i / 64] >> (i & 63) : 0;
     while (EA_UNLIKELY(!odd)) {
-        size_t block = s->end;
-        if (block >= s->n)
+        if (i < s->end)
+            i = (i | 63) + 1;
+        if (i >= s->n)
             return s->n;
-        s->stop[block / 64] = ea_scan_block(s->p + block, &s->odd);
-        s->end = block + 64;
-        if (i < block)
-            i = block;
-        odd = s->odd >> (i & 63);
+        if (i >= s->end)
+            ea_scan_on(s);
+        odd = s->odd[i / 64] >> (i & 63);
     }
     return i + (size_t)__builtin_ctzll(odd);
 }
@@ -212,6 +235,42 @@ static inline size_t ea_scan_control(EaScan *s, size_t i)
     return i;
 }
 
+/* The odd bytes one behind the other: those of a block that haven't been passed yet. */
+typedef struct {
+    uint64_t left;
+    size_t block;
+} EaOdd;
+
+/* From i on, which is at most one byte behind what was scanned. */
+static inline void ea_odd_from(EaScan *s, EaOdd *o, size_t i)
+{
+    if (i >= s->end && s->end < s->n)
+        ea_scan_on(s);
+    o->block = i & ~(size_t)63;
+    o->left = i < s->end ? s->odd[i / 64] >> (i & 63) << (i & 63) : 0;
+}
+
+/* The next one, or n when there is none. */
+static inline size_t ea_odd_next(EaScan *s, EaOdd *o)
+{
+    while (EA_UNLIKELY(!o->left)) {
+        if (o->block + 64 >= s->end) {
+            if (s->end >= s->n)
+                return s->n;
+            ea_scan_on(s);
+        }
+        o->block += 64;
+        o->left = s->odd[o->block / 64];
+    }
+    return o->block + (size_t)__builtin_ctzll(o->left);
+}
+
+/* Passes the one that was found. */
+static inline void ea_odd_pass(EaOdd *o)
+{
+    o->left &= o->left - 1;
+}
+
 /* The first stop from i on. There is one: i lies in a line whose end has been scanned. */
 static inline size_t ea_stop(const uint64_t *stop, size_t i)
 {
@@ -222,6 +281,36 @@ static inline size_t ea_stop(const uint64_t *stop, size_t i)
         i = (i | 63) + 1;
     while (!stop[i / 64]);
     return i + (size_t)__builtin_ctzll(stop[i / 64]);
+}
+
+/* The same of several stops in a row, each looked for behind the one before, which isn't the end of its line. */
+typedef struct {
+    const uint64_t *word;
+    uint64_t left; /* of *word: the stop that was found, and those behind it */
+    size_t block;  /* where *word begins */
+} EaStops;
+
+static inline size_t ea_stops_found(EaStops *s)
+{
+    while (EA_UNLIKELY(!s->left)) {
+        s->left = *++s->word;
+        s->block += 64;
+    }
+    return s->block + (size_t)__builtin_ctzll(s->left);
+}
+
+static inline size_t ea_stops_first(EaStops *s, const uint64_t *stop, size_t i)
+{
+    s->word = stop + i / 64;
+    s->left = *s->word >> (i & 63) << (i & 63);
+    s->block = i & ~(size_t)63;
+    return ea_stops_found(s);
+}
+
+static inline size_t ea_stops_next(EaStops *s)
+{
+    s->left &= s->left - 1;
+    return ea_stops_found(s);
 }
 
 /* Behind the characters of a class that holds all plain ones (token, host, value,
@@ -311,16 +400,41 @@ static inline int64_t ea_few_digits(const uint8_t *p, size_t n)
     return (int64_t)(uint32_t)x;
 }
 
+/* How many digits stand among n bytes of printable ASCII; -1 when one is of another kind. Reads up to 15 bytes past n. */
+__attribute__((no_sanitize("address")))
+static inline int ea_count_digits(const uint8_t *p, uint32_t n)
+{
+    int digits = 0;
+#ifdef __SSE2__
+    for (uint32_t i = 0; i < n; i += 16) {
+        __m128i v = _mm_loadu_si128((const __m128i *)(p + i));
+        __m128i digit = _mm_cmpgt_epi8(_mm_add_epi8(v, _mm_set1_epi8(127 - '9')), _mm_set1_epi8(127 - 10));
+        __m128i plain = _mm_cmpgt_epi8(_mm_add_epi8(v, _mm_set1_epi8(1)), _mm_set1_epi8(0x20));
+        uint32_t kept = n - i < 16 ? (1u << (n - i)) - 1 : 0xffff;
+        if (~(uint32_t)_mm_movemask_epi8(plain) & kept)
+            return -1;
+        for (kept &= (uint32_t)_mm_movemask_epi8(digit); kept; kept &= kept - 1)
+            digits++;
+    }
+#else
+    for (uint32_t i = 0; i < n; i++) {
+        if (p[i] < 0x20 || p[i] > 0x7e)
+            return -1;
+        digits += p[i] >= '0' && p[i] <= '9';
+    }
+#endif
+    return digits;
+}
+
 /* memset to 0 by plain stores: what the compiler makes of a memset of this size takes longer to start than to run. */
 static inline void ea_clear(void *start, size_t n)
 {
-    uint8_t *p = (uint8_t *)start;
-    for (; n >= 16; n -= 16, p += 16) {
-        memset(p, 0, 16);
+    uint8_t *p = (uint8_t *)start, *end = p + (n & ~(size_t)63);
+    for (; p < end; p += 64) {
+        memset(p, 0, 64);
         __asm__ volatile("" : : "r"(p) : "memory"); /* else the loop becomes that memset */
     }
-    if (n)
-        memset(p, 0, n);
+    memset(end, 0, n & 63);
 }
 
 /* The first min(n, 8) bytes as a word, letters folded to lower case. Reads 8. */
@@ -341,15 +455,22 @@ static inline uint64_t ea_lower8(uint64_t x)
     return x | ((from_a ^ past_z) & ~x & 0x8080808080808080ull) >> 2;
 }
 
+/* Eight bytes are mostly written in lower case as well. */
+static inline int ea_same_fold8(const uint8_t *p, const uint8_t *low)
+{
+    uint64_t x = ea_load64(p), y = ea_load64(low);
+    return EA_LIKELY(x == y) || ea_lower8(x) == y;
+}
+
 /* Equal when letters are folded; `low` is written in lower case. */
 static inline int ea_same_fold(const uint8_t *p, const char *low, uint32_t n)
 {
     const uint8_t *q = (const uint8_t *)low;
     if (n >= 8) {
         for (uint32_t i = 0; i + 8 < n; i += 8)
-            if (ea_lower8(ea_load64(p + i)) != ea_load64(q + i))
+            if (!ea_same_fold8(p + i, q + i))
                 return 0;
-        return ea_lower8(ea_load64(p + n - 8)) == ea_load64(q + n - 8);
+        return ea_same_fold8(p + n - 8, q + n - 8);
     }
     for (uint32_t i = 0; i < n; i++) {
         uint8_t c = p[i];
@@ -375,6 +496,15 @@ static inline uint64_t ea_name_hash(const uint8_t *p, uint32_t n)
 
 static inline uint64_t ea_get(const uint64_t *p) { return __atomic_load_n(p, __ATOMIC_ACQUIRE); }
 static inline uint64_t ea_get_relaxed(const uint64_t *p) { return __atomic_load_n(p, __ATOMIC_RELAXED); }
+/* Where `wanted` stands among `count` words that lie `step` words apart, from the given one on; `count`: nowhere. */
+static inline int ea_find_word(const uint64_t *p, int from, int count, int step, uint64_t wanted)
+{
+#pragma GCC unroll 8
+    for (int i = from; i < count; i++)
+        if (__atomic_load_n(p + i * step, __ATOMIC_ACQUIRE) == wanted)
+            return i;
+    return count;
+}
 static inline void ea_set(uint64_t *p, uint64_t v) { __atomic_store_n(p, v, __ATOMIC_RELEASE); }
 static inline void ea_set_relaxed(uint64_t *p, uint64_t v) { __atomic_store_n(p, v, __ATOMIC_RELAXED); }
 static inline int ea_swap(uint64_t *p, uint64_t old, uint64_t new_)

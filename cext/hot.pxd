@@ -23,6 +23,7 @@ cdef extern from "hot.h" nogil:
     uint32_t ea_run(const uint8_t *, uint32_t, uint32_t, int)
     int64_t ea_digits(const uint8_t *, size_t)
     int64_t ea_few_digits(const uint8_t *, size_t)
+    int ea_count_digits(const uint8_t *, uint32_t)
     void ea_clear(void *, size_t)
 
     ctypedef struct EaScan:
@@ -30,8 +31,17 @@ cdef extern from "hot.h" nogil:
     void ea_scan_start(EaScan *, const uint8_t *, size_t)
     size_t ea_scan_odd(EaScan *, size_t)
     size_t ea_scan_control(EaScan *, size_t)
+    ctypedef struct EaOdd:
+        pass
+    void ea_odd_from(EaScan *, EaOdd *, size_t)
+    size_t ea_odd_next(EaScan *, EaOdd *)
+    void ea_odd_pass(EaOdd *)
     size_t ea_scan_run(const uint8_t *, const uint64_t *, size_t, size_t, int)
     size_t ea_stop(const uint64_t *, size_t)
+    ctypedef struct EaStops:
+        pass
+    size_t ea_stops_first(EaStops *, const uint64_t *, size_t)
+    size_t ea_stops_next(EaStops *)
 
     ctypedef struct EaSip:
         pass
@@ -58,6 +68,7 @@ cdef extern from "hot.h" nogil:
 
     uint64_t ea_get(const uint64_t *)
     uint64_t ea_get_relaxed(const uint64_t *)
+    int ea_find_word(const uint64_t *, int, int, int, uint64_t)
     void ea_set(uint64_t *, uint64_t)
     void ea_set_relaxed(uint64_t *, uint64_t)
     bint ea_swap(uint64_t *, uint64_t, uint64_t)

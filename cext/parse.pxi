@@ -354,17 +354,23 @@ cdef size_t parse_odd_line(const uint8_t *p, EaScan *scan, size_t i, size_t j, s
 
 
 # The line that starts at i to a row. Returns the first byte behind it, or 0 when the datagram ends first.
-cdef inline size_t parse_line(const uint8_t *p, EaScan *scan, size_t i, size_t n, SipMsg *m, Row *row,
+cdef inline size_t parse_line(const uint8_t *p, EaScan *scan, EaOdd *odd, size_t i, size_t n, SipMsg *m, Row *row,
                               uint64_t *present) noexcept nogil:
     cdef const uint64_t *stop = scan.stop
-    cdef size_t end = ea_scan_odd(scan, i), next_ = end + 2, k
+    cdef size_t end = ea_odd_next(scan, odd), next_ = end + 2, k
+    cdef uint64_t bit
     cdef int id
     row.bad = 0
-    if EA_UNLIKELY(next_ > n or ea_load16(p + end) != 0x0a0d
-                   or (p[next_] <= 32 and next_ < n and (p[next_] == b' ' or p[next_] == b'\t'))):
+    if EA_LIKELY(next_ <= n and ea_load16(p + end) == 0x0a0d and (p[next_] > 32 or next_ == n or (
+            p[next_] != b' ' and p[next_] != b'\t'))):
+        ea_odd_pass(odd)                # CR
+        ea_odd_next(scan, odd)
+        ea_odd_pass(odd)                # LF
+    else:
         next_ = parse_odd_line(p, scan, i, ea_scan_control(scan, end), n, m, &end, &row.bad)
         if next_ == 0:
             return 0
+        ea_odd_from(scan, odd, next_)
     row.off = i
     row.end = next_
     k = ea_stop(stop, i)
@@ -390,9 +396,11 @@ cdef inline size_t parse_line(const uint8_t *p, EaScan *scan, size_t i, size_t n
             end -= 1
     row.value = k
     row.value_len = end - k
-    if EA_UNLIKELY((present[0] & HEADER_SINGLE) >> id & 1):
+    bit = <uint64_t>1 << id
+    if EA_UNLIKELY(present[0] & HEADER_SINGLE & bit != 0):
         id = parse_duplicate(m, id)
-    present[0] |= <uint64_t>1 << id
+        bit = <uint64_t>1 << id
+    present[0] |= bit
     if EA_LIKELY(row.bad == 0):
         parse_value(p, stop, k, end, m, row, id)
     return next_
@@ -410,6 +418,7 @@ cdef inline void parse_reset(SipMsg *m) noexcept nogil:
 cdef size_t parse_message(const uint8_t *p, size_t n, SipMsg *m) noexcept nogil:
     cdef size_t skip = 0, i, end, next_
     cdef EaScan scan
+    cdef EaOdd odd
     cdef Row *row = m.row
     cdef uint64_t present = 0
     parse_reset(m)
@@ -444,6 +453,7 @@ cdef size_t parse_message(const uint8_t *p, size_t n, SipMsg *m) noexcept nogil:
     m.first_row = i
     if i < n and (p[i] == b' ' or p[i] == b'\t'):
         parse_fault(m, RSN_START_LINE)
+    ea_odd_from(&scan, &odd, i)
     while True:
         if EA_UNLIKELY(p[i] <= 32):     # n may be read
             if i + 1 >= n:
@@ -461,7 +471,7 @@ cdef size_t parse_message(const uint8_t *p, size_t n, SipMsg *m) noexcept nogil:
             parse_fault(m, RSN_NO_END if i + 1 >= n else RSN_TOO_MANY_HEADERS)
             m.header_end = n
             break
-        i = parse_line(p, &scan, i, n, m, row, &present)
+        i = parse_line(p, &scan, &odd, i, n, m, row, &present)
         if i == 0:
             m.header_end = n
             break

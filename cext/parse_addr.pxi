@@ -64,6 +64,16 @@ cdef int64_t parse_params(const uint8_t *p, const uint64_t *stop, size_t i, size
             tag[0] = slice_of(name, i)
 
 
+# ";tag=" and a token up to the end of the row, as nearly every From ends. False: other parameters, or none.
+cdef inline bint parse_tag(const uint8_t *p, const uint64_t *stop, size_t i, size_t n, Slice *tag) noexcept nogil:
+    if tag.len or i + 5 >= n or ea_load32(p + i) | 0x20202000 != WORD_SEMICOLON_TAG or p[i + 4] != b'=':
+        return False
+    if ea_scan_run(p, stop, i + 5, n, CLS_TOKEN) != n:
+        return False
+    tag[0] = slice_of(i + 5, n)
+    return True
+
+
 # Behind an unquoted display name that ends at '<', or i when there is none. Phones
 # write escaped quotes there (\"name\"); a reader that took one for a quoted string
 # would find no end, so it has one reading only.
@@ -110,7 +120,9 @@ cdef int64_t parse_addr(const uint8_t *p, const uint64_t *stop, size_t i, size_t
             if k >= n or not parse_uri(p, stop, start, k, u):
                 return PARSE_END
         u.display = display
-        return <int64_t>n if k + 1 == n else parse_params(p, stop, k + 1, n, tag)
+        if k + 1 == n or tag != NULL and parse_tag(p, stop, k + 1, n, tag):
+            return <int64_t>n
+        return parse_params(p, stop, k + 1, n, tag)
     # Without <> the parameters are the header's, and '?' and ',' can't be the URI's (§20).
     k = i
     while k < n and not EA_IS(p[k], CLS_LWS) and p[k] != b';' and p[k] != b',':

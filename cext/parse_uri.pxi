@@ -15,6 +15,7 @@ cdef extern from *:
     #define WORD_LR 0x726cu
     #define WORD_MADDR 0x726464616dull
     #define WORD_TAG 0x676174u
+    #define WORD_SEMICOLON_TAG 0x6761743bu
     #define WORD_BRANCH 0x68636e617262ull
     #define WORD_RPORT 0x74726f7072ull
     #define WORD_SIP_2_0 0x2f302e322f504953ull  /* "SIP/2.0/" */
@@ -22,7 +23,7 @@ cdef extern from *:
     #define WORD_VERSTAT 0x74617473726576ull
     #define WORD_X_EDGE 0x2d656764652d78ull     /* "x-edge-" */
     """
-    uint32_t WORD_SIP, WORD_TEL, WORD_SIPS, WORD_SIP_SLASH, WORD_LR, WORD_TAG, WORD_UDP
+    uint32_t WORD_SIP, WORD_TEL, WORD_SIPS, WORD_SIP_SLASH, WORD_LR, WORD_TAG, WORD_SEMICOLON_TAG, WORD_UDP
     uint64_t WORD_VERSION, WORD_MADDR, WORD_BRANCH, WORD_RPORT, WORD_SIP_2_0, WORD_VERSTAT, WORD_X_EDGE
 
 
@@ -49,15 +50,19 @@ cdef inline Slice slice_of(size_t start, size_t end) noexcept nogil:
 
 # Decimal digits in [i, end) to *value; False when none, another byte, or more than `limit`.
 cdef inline bint parse_uint(const uint8_t *p, size_t i, size_t end, uint64_t limit, uint64_t *value) noexcept nogil:
-    cdef uint64_t x = 0
     cdef int64_t few
-    cdef unsigned int digit
-    if i >= end or end - i > 32:
-        return False
-    if EA_LIKELY(end - i <= 8):
+    if EA_LIKELY(end - i - 1 < 8):
         few = ea_few_digits(p + i, end - i)
         value[0] = <uint64_t>few
         return few >= 0 and <uint64_t>few <= limit
+    return parse_long_uint(p, i, end, limit, value)
+
+
+cdef bint parse_long_uint(const uint8_t *p, size_t i, size_t end, uint64_t limit, uint64_t *value) noexcept nogil:
+    cdef uint64_t x = 0
+    cdef unsigned int digit
+    if i >= end or end - i > 32:
+        return False
     while i < end:
         digit = p[i] - <unsigned int>48
         if digit > 9:
@@ -306,23 +311,24 @@ cdef inline size_t parse_plain_uri(const uint8_t *p, const uint64_t *stop, size_
     cdef size_t start = i, k, length
     cdef uint8_t flags = 0
     cdef uint64_t port = 0
+    cdef EaStops stops
     if ea_load32(p + i) | 0x20202020 != WORD_SIP:
         return 0
     i += 4
-    k = ea_stop(stop, i + (p[i] == b'+'))
+    k = ea_stops_first(&stops, stop, i + (p[i] == b'+'))
     if k == i or p[k] != b'@':
         return 0
     u.user = slice_of(i, k)
     u.number = parse_number(p + i, k - i)
     i = k + 1
-    k = ea_stop(stop, i)
+    k = ea_stops_next(&stops)
     if k == i or k - i > 255:
         return 0
     u.host = slice_of(i, k)
     u.scheme = SCHEME_SIP
     if p[k] == b':':
         i = k + 1
-        k = ea_stop(stop, i)
+        k = ea_stops_next(&stops)
         if not parse_uint(p, i, k, 65535, &port) or port == 0:
             return 0
     u.port = <uint16_t>port
@@ -331,7 +337,7 @@ cdef inline size_t parse_plain_uri(const uint8_t *p, const uint64_t *stop, size_
         u.params.off = k
         while p[k] == b';':
             i = k + 1
-            k = ea_stop(stop, i)
+            k = ea_stops_next(&stops)
             length = k - i
             if length == 0:
                 return 0
@@ -343,7 +349,7 @@ cdef inline size_t parse_plain_uri(const uint8_t *p, const uint64_t *stop, size_
                 flags |= URI_VERSTAT
             if p[k] == b'=':
                 i = k + 1
-                k = ea_stop(stop, i)
+                k = ea_stops_next(&stops)
                 if k == i:
                     return 0
         u.params.len = k - u.params.off
