@@ -61,6 +61,7 @@ cdef void callback_mark(Screen *s, Peer *trunk, uint64_t number) noexcept nogil:
 # A 2xx to an emergency call, from the upstream that it went to: `trunk` asked.
 cdef void callback_grant(Screen *s, uint16_t asked, uint16_t asker) noexcept nogil:
     cdef Peer *trunk
+    cdef EaSum sum
     if asker == NO_PEER:
         # Its Via names another port than it sends from.
         asker = source_peer(s.policy, &s.reply_to, True)
@@ -70,7 +71,8 @@ cdef void callback_grant(Screen *s, uint16_t asked, uint16_t asker) noexcept nog
     if trunk.kind != PEER_TRUNK or trunk.emergency_upstream != asked:
         return
     callback_mark(s, trunk, uri_canonical(s.p, &s.m.from_, &s.policy.plans[trunk.plan]))
-    callback_mark(s, trunk, callback_asserted(s.state, call_key(s.state, s.p, s.m.call_id, s.m.from_tag)))
+    call_id_sum(s.state, s.p, s.m, &sum)
+    callback_mark(s, trunk, callback_asserted(s.state, call_key(s.state, s.p, &sum, s.m.from_tag)))
 
 
 # Is this a call from an upstream to somebody who called an emergency service just now? Every rule on calls from

@@ -27,12 +27,16 @@ cdef enum:
     BRANCH_CALM = 0x40      # and beside that: its 2xx opens no call-back window
 
 
-# The sum of what a response's next Via, Call-ID and CSeq will say again; branch_mac and screen_key go on from it.
-cdef void via_sum(State *state, const uint8_t *p, SipMsg *m, Via *via, EaAddr *reply_to, EaSum *sum) noexcept nogil:
+# The sum of a Call-ID, from which those of the message's Via and of its call go on.
+cdef inline void call_id_sum(State *state, const uint8_t *p, SipMsg *m, EaSum *sum) noexcept nogil:
     ea_sum_init(sum, state.keys.sum)
+    ea_sum_slice(sum, p + m.call_id.off, m.call_id.len)
+
+
+# Adds what a response's next Via and CSeq will say again; branch_mac and screen_key go on from it.
+cdef void via_sum(const uint8_t *p, SipMsg *m, Via *via, EaAddr *reply_to, EaSum *sum) noexcept nogil:
     ea_sum_slice(sum, p + via.sent_by.off, via.sent_by.len)
     ea_sum_slice(sum, p + via.branch.off, via.branch.len)
-    ea_sum_slice(sum, p + m.call_id.off, m.call_id.len)
     ea_sum_pair(sum, reply_to.lo, reply_to.port | <uint64_t>reply_to.v4 << 16 | <uint64_t>m.cseq << 32)
     if not reply_to.v4:
         ea_sum_pair(sum, reply_to.hi, 0)

@@ -246,12 +246,12 @@ cdef class Engine:
         """
         cdef uint64_t at = now
         cdef int own = worker
-        cdef uint32_t i
+        cdef uint32_t i, listeners = self.published().image.listener_count
         if not 0 <= worker < self.worker_count:
             raise IndexError(f"no worker {worker}")
-        self.published()
         for i in range(batch.count):
-            self.check_listener(batch.packet[i].listener)
+            if batch.packet[i].listener >= listeners:
+                self.check_listener(batch.packet[i].listener)
         with nogil:
             engine_process(self, engine_enter(self, &self.workers[own]), batch, at, out, &self.workers[own])
             ea_set(&self.workers[own].using, 0)

@@ -35,7 +35,8 @@ static inline uint16_t ea_load16(const uint8_t *p)
 __attribute__((no_sanitize("address")))
 static inline uint64_t ea_load_part(const uint8_t *p, uint32_t n)
 {
-    return n ? ea_load64(p) & ~0ull >> (64 - 8 * n) : 0;
+    static const uint64_t kept[9] = {0, 0xff, 0xffff, 0xffffff, 0xffffffff, 0xffffffffff, 0xffffffffffff, 0xffffffffffffff, ~0ull};
+    return ea_load64(p) & kept[n];
 }
 
 /* ---- SipHash (Aumasson, Bernstein 2012) over words ----
@@ -171,13 +172,14 @@ static inline void ea_sum_pair(EaSum *s, uint64_t a, uint64_t b)
 static inline void ea_sum_tagged(EaSum *s, const uint8_t *p, uint32_t n, uint32_t tag)
 {
     const EaSumKey *key = s->key;
-    EaProduct sum = 0;
+    EaProduct sum = s->low | (EaProduct)s->high << 64;
     uint64_t word = n | (uint64_t)tag << 32;
-    if ((size_t)(s->end - key) < n / 16 + 2)
+    if ((uintptr_t)s->end - (uintptr_t)key < (uint64_t)n + 2 * sizeof *key)
         return; /* can't be: a datagram's slices don't overlap */
     for (; n > 16; n -= 16, p += 16) {
         sum += ea_sum_product(key++, word, ea_load64(p));
         word = ea_load64(p + 8);
+        __asm__("" : "+r"(n)); /* else the compiler works out beforehand where all this ends, which takes longer */
     }
     if (n > 8) {
         sum += ea_sum_product(key++, word, ea_load64(p));
@@ -186,7 +188,8 @@ static inline void ea_sum_tagged(EaSum *s, const uint8_t *p, uint32_t n, uint32_
     }
     sum += ea_sum_product(key++, word, ea_load_part(p, n));
     s->key = key;
-    ea_sum_add(s, sum);
+    s->low = (uint64_t)sum;
+    s->high = (uint64_t)(sum >> 64);
 }
 
 static inline void ea_sum_slice(EaSum *s, const uint8_t *p, uint32_t n)

@@ -19,10 +19,8 @@
 # No call is refused for want of room, but where its own Call-ID and tag fill the bucket.
 
 # Call-ID and originating tag. Under a key of the secret: the cookie of a copy, which names the lease, is the same on every node.
-cdef uint64_t call_key(State *state, const uint8_t *p, Slice call_id, Slice tag) noexcept nogil:
-    cdef EaSum sum
-    ea_sum_init(&sum, state.keys.sum)
-    ea_sum_slice(&sum, p + call_id.off, call_id.len)
+cdef uint64_t call_key(State *state, const uint8_t *p, const EaSum *call_id, Slice tag) noexcept nogil:
+    cdef EaSum sum = call_id[0]
     ea_sum_slice(&sum, p + tag.off, tag.len)
     return ea_sum_key(&sum, state.keys.call) or 1
 
@@ -161,14 +159,13 @@ cdef int lease_take(Screen *s, Peer *trunk, int kind, uint64_t limit) noexcept n
     cdef uint64_t *count = &s.state.peers[trunk.slot].calls[kind]
     cdef uint32_t tag = lease_tag(route_mac(s))
     cdef Lease *e
-    cdef int i, at = -1, ended = -1, empty = -1, own = 0
+    cdef int i, at = -1, ended = -1, own = 0
     if not lease_lock(t, b):
         return LEASE_LOST
-    for i in range(LEASE_WAYS):
-        if b.key[i] == 0:
-            empty = i
-        elif EA_UNLIKELY(b.key[i] == s.call_key):
-            own += 1
+    i = ea_find_word(b.key, 0, LEASE_WAYS, 1, s.call_key)
+    while EA_UNLIKELY(i < LEASE_WAYS):
+        own += 1
+        i = ea_find_word(b.key, i + 1, LEASE_WAYS, 1, s.call_key)
     if own:
         at = lease_same(s, b, trunk, kind, tag, &ended)
     if at < 0 and not calls_add(count, limit):
@@ -179,7 +176,9 @@ cdef int lease_take(Screen *s, Peer *trunk, int kind, uint64_t limit) noexcept n
         b.lease[at].live = 1
         b.lease[at].slot = trunk.slot
     if at < 0:
-        at = empty if empty >= 0 else lease_way(s, b)
+        at = ea_find_word(b.key, 0, LEASE_WAYS, 1, 0)
+        if at == LEASE_WAYS:
+            at = lease_way(s, b)
         if at < 0:
             calls_drop(count)
             t.full += 1
@@ -237,7 +236,9 @@ cdef bint lease_answered(Screen *s, Peer *trunk, bint into, uint32_t tag) noexce
     cdef uint64_t key
     cdef uint32_t far
     cdef int i, at = -1, k
-    key = call_key(s.state, s.p, s.m.call_id, s.m.from_tag)
+    cdef EaSum sum
+    call_id_sum(s.state, s.p, s.m, &sum)
+    key = call_key(s.state, s.p, &sum, s.m.from_tag)
     b = lease_bucket(t, key)
     if not lease_lock(t, b):
         return True
@@ -286,7 +287,9 @@ cdef void lease_dialog(Screen *s, Peer *trunk, bint into, Slice near, Slice far_
     cdef uint64_t key
     cdef uint32_t far = lease_far(s.state, s.p, far_tag)
     cdef int i, k
-    key = call_key(s.state, s.p, s.m.call_id, near)
+    cdef EaSum sum
+    call_id_sum(s.state, s.p, s.m, &sum)
+    key = call_key(s.state, s.p, &sum, near)
     b = lease_bucket(t, key)
     if not lease_lock(t, b):
         return

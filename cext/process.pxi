@@ -8,7 +8,7 @@ cdef enum:
 
 cdef inline void engine_begin(Screen *s, Engine engine, PolicyImage *policy, Worker *w, Packet *packet, SipMsg *m,
                               uint64_t now) noexcept nogil:
-    memset(s, 0, sizeof(Screen))
+    ea_clear(s, sizeof(Screen))
     s.policy = policy
     s.state = &engine.state
     s.worker = w

@@ -251,7 +251,8 @@ cdef int route_response(Screen *s) noexcept nogil:
         return RSN_RESPONSE_UNMATCHED
     if m.vias < 2 or not via_address(s.p, &m.via[1], &s.reply_to):
         return RSN_RESPONSE_ROUTE
-    via_sum(s.state, s.p, m, &m.via[1], &s.reply_to, &sum)
+    call_id_sum(s.state, s.p, m, &sum)
+    via_sum(s.p, m, &m.via[1], &s.reply_to, &sum)
     if branch_mac(s.state, &sum, loop, <uint32_t>peer_id, <uint16_t>listener) != mac:
         return RSN_RESPONSE_UNMATCHED
     peer = peer_by_id(s.policy, <uint32_t>peer_id)

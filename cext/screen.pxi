@@ -90,16 +90,12 @@ cdef bint screen_rows_told(Screen *s, uint32_t first, uint32_t last) noexcept no
     return s.v.action != ACT_NONE
 
 
-# Where the answer to this request goes, and the sum that its branch and cache key go on from.
-cdef void screen_address(Screen *s) noexcept nogil:
+# Where the answer to this request goes.
+cdef inline void screen_address(Screen *s) noexcept nogil:
     cdef Via *via = &s.m.via[0]
     s.reply_to = s.packet.source
-    if s.m.vias == 0:
-        ea_sum_init(&s.via, s.state.keys.sum)
-        return
-    if via.rport < 0:
+    if s.m.vias and via.rport < 0:
         s.reply_to.port = via.port if via.port else 5060
-    via_sum(s.state, s.p, s.m, via, &s.reply_to, &s.via)
 
 
 cdef void screen_key(Screen *s) noexcept nogil:
@@ -114,10 +110,15 @@ cdef void screen_prepare(Screen *s) noexcept nogil:
     if s.m.kind != KIND_REQUEST:
         return
     screen_address(s)
-    if s.peer != NULL and (s.m.method == M_INVITE or s.m.method == M_ACK or s.m.method == M_CANCEL):
-        if s.m.method == M_INVITE:
-            s.call_key = call_key(s.state, s.p, s.m.call_id, s.m.from_tag)
-            lease_prefetch(&s.state.leases, s.call_key)
+    if s.peer == NULL:
+        return
+    call_id_sum(s.state, s.p, s.m, &s.via)
+    if s.m.method == M_INVITE:
+        s.call_key = call_key(s.state, s.p, &s.via, s.m.from_tag)
+        lease_prefetch(&s.state.leases, s.call_key)
+    if s.m.vias:
+        via_sum(s.p, s.m, &s.m.via[0], &s.reply_to, &s.via)
+    if s.m.method == M_INVITE or s.m.method == M_ACK or s.m.method == M_CANCEL:
         screen_key(s)
         txn_prefetch(&s.state.transactions, s.key)
         if s.m.method == M_INVITE and s.m.to_tag.len == 0 and s.m.reason == 0:
@@ -138,7 +139,7 @@ cdef void screen_digest(Screen *s) noexcept nogil:
     ea_sum_pair(&sum, s.loop, 0)        # Request-URI and Routes
     for i in range(s.m.rows):
         row = &s.m.row[i]
-        if headers >> row.id & 1 and row.id != H_OTHER:
+        if headers >> row.id & 1:
             ea_sum_tagged(&sum, s.p + row.value, row.value_len, row.id)
     s.digest = ea_sum_key(&sum, s.state.keys.table)
 

@@ -63,47 +63,50 @@ cdef inline uint64_t txn_key(uint64_t hash) noexcept nogil:
     return hash if hash > 1 else hash + 2
 
 
+# The first entry with this key, or WAYS. The first is the youngest: a new one is written over an old one of its key.
+cdef inline int txn_way(Transaction *bucket, uint64_t key) noexcept nogil:
+    return ea_find_word(&bucket.key, 0, WAYS, sizeof(Transaction) / 8, key)
+
+
 # TXN_NEW, or the first copy's verdict and time and whether the digest is the same.
 cdef int txn_find(TransactionTable *t, uint64_t key, uint64_t digest, uint64_t now, Verdict *v,
                   uint64_t *first, uint32_t *copies) noexcept nogil:
     cdef Transaction *bucket = txn_bucket(t, key)
     cdef Transaction *e
     cdef uint64_t packed, same, at
-    cdef int i
-    for i in range(WAYS):
-        e = &bucket[i]
-        if ea_get(&e.key) != key:
-            continue
-        packed = ea_get(&e.verdict)
-        same = ea_get(&e.digest)
-        at = ea_get(&e.time)
-        if ea_get(&e.key) != key or not txn_fresh(at, now):
-            continue
-        if same != digest:
-            return TXN_CHANGED
-        txn_unpack(packed, v)
-        first[0] = at
-        copies[0] = <uint32_t>(packed >> TXN_COPIES & TXN_COPIES_MASK) + 1
-        if copies[0] <= MAX_COPIES:
-            # Another thread that counts just now does as well: the number need not be exact.
-            ea_swap(&e.verdict, packed, packed + (<uint64_t>1 << TXN_COPIES))
-        return TXN_SAME
-    return TXN_NEW
+    cdef int i = txn_way(bucket, key)
+    if i == WAYS:
+        return TXN_NEW
+    e = &bucket[i]
+    packed = ea_get(&e.verdict)
+    same = ea_get(&e.digest)
+    at = ea_get(&e.time)
+    if ea_get(&e.key) != key or not txn_fresh(at, now):
+        return TXN_NEW
+    if same != digest:
+        return TXN_CHANGED
+    txn_unpack(packed, v)
+    first[0] = at
+    copies[0] = <uint32_t>(packed >> TXN_COPIES & TXN_COPIES_MASK) + 1
+    if copies[0] <= MAX_COPIES:
+        # Another thread that counts just now does as well: the number need not be exact.
+        ea_swap(&e.verdict, packed, packed + (<uint64_t>1 << TXN_COPIES))
+    return TXN_SAME
 
 
 # As txn_find, for ACK and CANCEL, whose other headers may differ.
 cdef bint txn_peek(TransactionTable *t, uint64_t key, uint64_t now, Verdict *v) noexcept nogil:
     cdef Transaction *bucket = txn_bucket(t, key)
     cdef uint64_t packed, at
-    cdef int i
-    for i in range(WAYS):
-        if ea_get(&bucket[i].key) == key:
-            packed = ea_get(&bucket[i].verdict)
-            at = ea_get(&bucket[i].time)
-            if ea_get(&bucket[i].key) == key and txn_fresh(at, now):
-                txn_unpack(packed, v)
-                return True
-    return False
+    cdef int i = txn_way(bucket, key)
+    if i == WAYS:
+        return False
+    packed = ea_get(&bucket[i].verdict)
+    at = ea_get(&bucket[i].time)
+    if ea_get(&bucket[i].key) != key or not txn_fresh(at, now):
+        return False
+    txn_unpack(packed, v)
+    return True
 
 
 cdef inline uint16_t txn_slot(Transaction *e) noexcept nogil:
@@ -126,18 +129,27 @@ cdef int txn_victim(Transaction *bucket) noexcept nogil:
     return victim
 
 
+# The first entry that is empty or has run out, or WAYS.
+cdef inline int txn_free(Transaction *bucket, uint64_t now) noexcept nogil:
+    cdef uint64_t key
+    cdef int i
+    for i in range(WAYS):
+        key = ea_get(&bucket[i].key)
+        if key == 0 or key != 1 and not txn_fresh(ea_get(&bucket[i].time), now):
+            return i
+    return WAYS
+
+
 cdef void txn_put(TransactionTable *t, uint64_t key, uint64_t digest, uint64_t now, uint64_t packed) noexcept nogil:
     cdef Transaction *bucket = txn_bucket(t, key)
     cdef Transaction *e
     cdef uint64_t old
-    cdef int i, at = -1
-    for i in range(WAYS):
-        old = ea_get(&bucket[i].key)
-        if old == key and txn_fresh(ea_get(&bucket[i].time), now):
-            return
-        if at < 0 and old != 1 and (old == 0 or not txn_fresh(ea_get(&bucket[i].time), now)):
-            at = i
-    if at < 0:
+    cdef int at = txn_way(bucket, key)
+    if at < WAYS and txn_fresh(ea_get(&bucket[at].time), now):
+        return
+    if at == WAYS:
+        at = txn_free(bucket, now)
+    if at == WAYS:
         at = txn_victim(bucket)
         t.evicted += 1
     e = &bucket[at]

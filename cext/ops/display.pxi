@@ -94,14 +94,8 @@ cdef inline void display_group(Display *d, bint plus) noexcept nogil:
 
 # Printable ASCII with too few digits for a number, as nearly every name is: nothing but a mark can be found in it.
 cdef inline bint display_plain(const uint8_t *p, Slice name) noexcept nogil:
-    cdef uint32_t i, digits = 0
-    if name.len > DISPLAY_LETTERS:
-        return False
-    for i in range(name.off, name.off + name.len):
-        if p[i] < 0x20 or p[i] > 0x7e or p[i] == b':':
-            return False
-        digits += 48 <= p[i] <= 57
-    return digits < DISPLAY_REAL
+    return (name.len <= DISPLAY_LETTERS and 0 <= ea_count_digits(p + name.off, name.len) < DISPLAY_REAL
+            and memchr(p + name.off, b':', name.len) == NULL)
 
 
 # Is the word before a ':' the scheme of a SIP URI? ("Tel:" stands before many a caller's own number.)

@@ -67,13 +67,13 @@ cdef bint call_again(Screen *s) noexcept nogil:
 
 # trunk-rate: new calls of a trunk. A resubmission after 401/407 is the same call.
 cdef int op_trunk_rate(Screen *s) noexcept nogil:
-    cdef uint64_t used = ea_get_relaxed(&s.state.peers[s.peer.slot].rate)
-    limit_found(s, used - s.now if used > s.now else 0, &s.peer.rate)
-    if call_again(s):
+    cdef uint64_t *cell = &s.state.peers[s.peer.slot].rate
+    cdef uint64_t used
+    if EA_LIKELY(s.trace == NULL) and (call_again(s) or rate_take_own(cell, s.now, &s.peer.rate)):
         return 0
-    if s.trace != NULL:
-        return RSN_TRUNK_RATE if s.found >= s.limit else 0
-    return 0 if rate_take_own(&s.state.peers[s.peer.slot].rate, s.now, &s.peer.rate) else RSN_TRUNK_RATE
+    used = ea_get_relaxed(cell)
+    limit_found(s, used - s.now if used > s.now else 0, &s.peer.rate)
+    return 0 if s.trace != NULL and (s.found < s.limit or call_again(s)) else RSN_TRUNK_RATE
 
 
 # A proven dialog's own small rate, so that a cookie is no pass for a flood. ACK and

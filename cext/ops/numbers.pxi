@@ -22,7 +22,13 @@ cdef enum:
     SET_KEY_BITS = 51
     SET_ENDS = 4096             # different ends in one set, "none" among them
 
+cdef enum:
+    NANP_NO_AREA = 1        # no area code of the NANP
+    NANP_NO_EXCHANGE = 2    # no central office code in an area
+    NANP_SERVICE = 4        # N11, a central office code in toll-free areas only
+
 cdef uint64_t POW10[20]
+cdef uint8_t NANP[1000]     # what three digits can't be
 
 
 cdef void numbers_init() noexcept nogil:
@@ -30,6 +36,9 @@ cdef void numbers_init() noexcept nogil:
     POW10[0] = 1
     for i in range(1, 20):
         POW10[i] = POW10[i - 1] * 10
+    for i in range(1000):
+        NANP[i] = ((NANP_NO_AREA | NANP_NO_EXCHANGE if i < 200 else 0) | (NANP_NO_AREA | NANP_SERVICE if i % 100 == 11 else 0)
+                   | (NANP_NO_AREA if i / 10 % 10 == 9 or i / 10 == 37 or i / 10 == 96 else 0))
 
 
 cdef inline uint32_t number_len(uint64_t number) noexcept nogil:
@@ -165,7 +174,7 @@ cdef uint64_t uri_canonical_dialled(const uint8_t *p, Uri *u, Plan *plan) noexce
 cdef int number_impossible(PolicyImage *policy, uint64_t canonical) noexcept nogil:
     cdef uint64_t value = number_value(canonical)
     cdef uint32_t digits = number_len(canonical), cc_len, mask
-    cdef uint32_t npa, exchange, line
+    cdef uint32_t npa, exchange
     if digits < 4:
         return RSN_CALLER_LENGTH
     for cc_len in range(1, 4):
@@ -180,12 +189,11 @@ cdef int number_impossible(PolicyImage *policy, uint64_t canonical) noexcept nog
         return 0
     npa = <uint32_t>(value / 10000000 % 1000)
     exchange = <uint32_t>(value / 10000 % 1000)
-    line = <uint32_t>(value % 10000)
-    if npa < 200 or npa / 10 % 10 == 9 or npa % 100 == 11 or npa / 10 == 37 or npa / 10 == 96:
+    if NANP[npa] & NANP_NO_AREA or NANP[exchange] & NANP_NO_EXCHANGE:
         return RSN_CALLER_PLAN
-    if exchange < 200 or (exchange % 100 == 11 and not number_is_toll_free(npa)):
+    if NANP[exchange] & NANP_SERVICE and not number_is_toll_free(npa):
         return RSN_CALLER_PLAN
-    if exchange == 555 and 100 <= line <= 199:
+    if exchange == 555 and 100 <= value % 10000 <= 199:
         return RSN_CALLER_PLAN
     return 0
 
