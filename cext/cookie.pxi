@@ -34,7 +34,7 @@ cdef inline void call_id_sum(State *state, const uint8_t *p, SipMsg *m, EaSum *s
 
 
 # Adds what a response's next Via and CSeq will say again; branch_mac and screen_key go on from it.
-cdef void via_sum(const uint8_t *p, SipMsg *m, Via *via, EaAddr *reply_to, EaSum *sum) noexcept nogil:
+cdef inline void via_sum(const uint8_t *p, SipMsg *m, Via *via, EaAddr *reply_to, EaSum *sum) noexcept nogil:
     ea_sum_slice(sum, p + via.sent_by.off, via.sent_by.len)
     ea_sum_slice(sum, p + via.branch.off, via.branch.len)
     ea_sum_pair(sum, reply_to.lo, reply_to.port | <uint64_t>reply_to.v4 << 16 | <uint64_t>m.cseq << 32)
@@ -42,7 +42,7 @@ cdef void via_sum(const uint8_t *p, SipMsg *m, Via *via, EaAddr *reply_to, EaSum
         ea_sum_pair(sum, reply_to.hi, 0)
 
 
-cdef uint64_t branch_mac(State *state, EaSum *via, uint64_t loop, uint32_t peer_id, uint16_t listener) noexcept nogil:
+cdef inline uint64_t branch_mac(State *state, EaSum *via, uint64_t loop, uint32_t peer_id, uint16_t listener) noexcept nogil:
     cdef EaSum sum = via[0]
     ea_sum_pair(&sum, loop, <uint64_t>peer_id << 16 | listener)
     return ea_sum_mac(&sum, state.keys.branch)

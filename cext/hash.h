@@ -31,12 +31,16 @@ static inline uint16_t ea_load16(const uint8_t *p)
     return x;
 }
 
+/* What stays of a word that holds n bytes. */
+static const uint64_t ea_kept[9] = {
+    0, 0xff, 0xffff, 0xffffff, 0xffffffff, 0xffffffffff, 0xffffffffffff, 0xffffffffffffff, ~0ull,
+};
+
 /* The first n (0..8) bytes, the rest of the word 0. Reads 8. */
 __attribute__((no_sanitize("address")))
 static inline uint64_t ea_load_part(const uint8_t *p, uint32_t n)
 {
-    static const uint64_t kept[9] = {0, 0xff, 0xffff, 0xffffff, 0xffffffff, 0xffffffffff, 0xffffffffffff, 0xffffffffffffff, ~0ull};
-    return ea_load64(p) & kept[n];
+    return ea_load64(p) & ea_kept[n];
 }
 
 /* ---- SipHash (Aumasson, Bernstein 2012) over words ----

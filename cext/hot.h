@@ -108,6 +108,18 @@ typedef struct {
     uint64_t stop[EA_SCAN_WORDS]; /* valid up to `end` */
 } EaScan;
 
+/* The place of the lowest bit of a word that has one. */
+static inline size_t ea_low_bit(uint64_t word)
+{
+#ifdef __x86_64__
+    uint64_t at; /* __builtin_ctzll is an int, which the compiler extends by an instruction more */
+    __asm__("rep bsfq %1, %0" : "=r"(at) : "r"(word) : "cc");
+    return at;
+#else
+    return (size_t)__builtin_ctzll(word);
+#endif
+}
+
 /* The stops among 64 bytes, and the odd ones: by the class table, and the same by
  * vectors of 16 bytes (SSE2, which every x86-64 has) and of 32 (AVX2). */
 static inline uint64_t ea_scan_block_table(const uint8_t *p, uint64_t *odd)
@@ -224,7 +236,7 @@ static inline size_t ea_scan_odd(EaScan *s, size_t i)
             ea_scan_on(s);
         odd = s->odd[i / 64] >> (i & 63);
     }
-    return i + (size_t)__builtin_ctzll(odd);
+    return i + ea_low_bit(odd);
 }
 
 /* The same, of control bytes other than TAB. */
@@ -262,7 +274,7 @@ static inline size_t ea_odd_next(EaScan *s, EaOdd *o)
         o->block += 64;
         o->left = s->odd[o->block / 64];
     }
-    return o->block + (size_t)__builtin_ctzll(o->left);
+    return o->block + ea_low_bit(o->left);
 }
 
 /* Passes the one that was found. */
@@ -276,11 +288,11 @@ static inline size_t ea_stop(const uint64_t *stop, size_t i)
 {
     uint64_t word = stop[i / 64] >> (i & 63);
     if (EA_LIKELY(word))
-        return i + (size_t)__builtin_ctzll(word);
+        return i + ea_low_bit(word);
     do
         i = (i | 63) + 1;
     while (!stop[i / 64]);
-    return i + (size_t)__builtin_ctzll(stop[i / 64]);
+    return i + ea_low_bit(stop[i / 64]);
 }
 
 /* The same of several stops in a row, each looked for behind the one before, which isn't the end of its line. */
@@ -296,7 +308,7 @@ static inline size_t ea_stops_found(EaStops *s)
         s->left = *++s->word;
         s->block += 64;
     }
-    return s->block + (size_t)__builtin_ctzll(s->left);
+    return s->block + ea_low_bit(s->left);
 }
 
 static inline size_t ea_stops_first(EaStops *s, const uint64_t *stop, size_t i)
@@ -444,7 +456,15 @@ static inline uint64_t ea_fold8(const uint8_t *p, uint32_t n)
     uint64_t x;
     memcpy(&x, p, 8);
     x |= 0x2020202020202020ull;
-    return n >= 8 ? x : x & ((1ull << (n * 8)) - 1);
+    return n >= 8 ? x : x & ea_kept[n];
+}
+
+/* Equal, byte for byte. */
+static inline int ea_same(const uint8_t *p, const uint8_t *q, uint32_t n)
+{
+    if (EA_LIKELY(n <= 8))
+        return ea_load_part(p, n) == ea_load_part(q, n);
+    return memcmp(p, q, n) == 0;
 }
 
 /* Eight bytes with letters, and nothing else, folded to lower case. */

@@ -504,5 +504,5 @@ cdef void parse_whole(const uint8_t *p, size_t n, SipMsg *m) noexcept nogil:
     if m.kind == KIND_RESPONSE:
         m.method = <uint8_t>parse_method(p, m.cseq_method)
     elif (m.cseq_method.len != m.method_name.len
-            or memcmp(p + m.cseq_method.off, p + m.method_name.off, m.method_name.len) != 0):
+            or not ea_same(p + m.cseq_method.off, p + m.method_name.off, m.method_name.len)):
         parse_fault(m, RSN_CSEQ_METHOD)
