@@ -109,6 +109,7 @@ cdef bint deferred_put(Screen *s, uint16_t subject, uint8_t asks, bint owned) no
     d.worker = w.index
     d.asks = asks
     d.owned = owned
+    d.unproven = s.unproven
     d.repeated = s.v.repeated != 0
     d.dated = s.m.present >> H_DATE & 1
     d.value = s.v.value

@@ -117,5 +117,5 @@ cdef struct Screen:
     Caller caller
     Parties parties
     Marking marking
-    uint8_t vouched         # a PASSporT that verified vouches for the caller; no verification on the wire sets it yet
+    uint16_t unproven       # RSN_ that holds unless a PASSporT vouches for the caller, 0: none; asked when the call is verified
     Verdict v

@@ -113,6 +113,7 @@ cdef struct DeferSlot:      # an INVITE that waits, see deferred.pxi; its bytes 
     uint8_t asks            # ASK_
     uint8_t owned           # the trunk owns the number that is signed for
     uint8_t dated           # it has a Date
+    uint16_t unproven       # RSN_ that holds unless the verification passes
     uint8_t repeated        # a copy of a call that went on: only to be signed
     uint64_t value          # of the first finding that was recorded
     uint64_t limit

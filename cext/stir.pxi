@@ -63,6 +63,20 @@ cdef void stir_unanswered(Screen *s, Peer *trunk) noexcept nogil:
         stir_record(s, RSN_CERTIFICATE_UNAVAILABLE)
 
 
+# Will this new call's Identity headers be verified, as this trunk's settings say?
+cdef bint stir_verifies(Screen *s, Peer *trunk) noexcept nogil:
+    return (trunk.stir != STIR_IGNORE and trunk.mode[s.policy.reason_rule[RSN_IDENTITY_MISSING]] != MODE_OFF
+            and s.m.present >> H_IDENTITY & 1 and s.m.method == M_INVITE and s.m.to_tag.len == 0 and s.trace == NULL)
+
+
+# Nothing vouches for the caller: what was left open because of that holds.
+cdef void stir_unproven(Screen *s, int reason) noexcept nogil:
+    if reason and s.v.verstat != VERSTAT_PASSED:
+        s.found = number_value(caller_of(s).from_)
+        s.limit = 0
+        screen_finding(s, s.policy.reason_rule[reason], reason)
+
+
 # A new call that goes on, if nothing is asked: is it to be verified, or to be signed? Then it waits.
 cdef void stir_ask(Screen *s) noexcept nogil:
     cdef uint16_t subject = s.peer_index if s.dir == DIR_TRUNK else s.v.route.peer
@@ -81,13 +95,16 @@ cdef void stir_ask(Screen *s) noexcept nogil:
         return
     if asks & ASK_VERIFY and s.m.length > DEFER_BYTES:
         s.v.verstat = VERSTAT_FAILED
-        stir_finding(s, trunk, RSN_IDENTITY_SIZE)
+        if not stir_finding(s, trunk, RSN_IDENTITY_SIZE):
+            stir_unproven(s, s.unproven)
     elif deferred_put(s, subject, asks, asks & ASK_SIGN and stir_owned(s)):
         s.v.action = ACT_DEFER
     else:
         s.state.deferred.full += 1
         if asks & ASK_VERIFY:
             stir_unanswered(s, trunk)
+            if s.v.action == ACT_FORWARD:
+                stir_unproven(s, s.unproven)
 
 
 # What was answered, put into the verdict. The call is about to go on, or is refused.
@@ -106,6 +123,8 @@ cdef void stir_answered(Screen *s, DeferSlot *d, bint decided) noexcept nogil:
         s.state.deferred.full += 1
         if subject != NO_PEER:
             stir_unanswered(s, &s.policy.peers[subject])
+    if s.v.action == ACT_NONE:
+        stir_unproven(s, d.unproven)
 
 
 cdef uint64_t stir_hash(State *state, const uint8_t *p, SipMsg *m, int status) noexcept nogil:

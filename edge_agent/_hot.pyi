@@ -22,6 +22,8 @@ ACTIONS: tuple[str, ...]
 """Names of a verdict's actions, by the engine's number."""
 METHODS: tuple[str, ...]
 """Names of the methods it knows, by number; "" is any other."""
+ASSERTS: tuple[str, ...]
+"""Markings that a peer may assert, by the engine's bit."""
 OP_NAMES: tuple[str, ...]
 """What a row of the screen may call, by number."""
 

@@ -151,6 +151,10 @@ cdef int op_caller_owned(Screen *s) noexcept nogil:
         c.forwarded = mark_use(&s.state.marks, passed, s.now)
     else:
         c.forwarded = mark_live(&s.state.marks, passed, s.now, False)
+    if not c.forwarded and stir_verifies(s, s.peer):
+        # A chain of div tokens may lead here (RFC 8946), or the caller's own provider vouch for him.
+        c.forwarded = True
+        s.unproven = RSN_CALLER_FORWARD
     return 0 if c.forwarded else RSN_CALLER_FORWARD
 
 

@@ -42,9 +42,10 @@ cdef void own_number_passes(Screen *s) noexcept nogil:
 cdef int op_own_number_inbound(Screen *s) noexcept nogil:
     cdef Caller *c = caller_of(s)
     cdef uint64_t number = c.from_, called = 0
+    cdef uint16_t owner
     cdef int i, reason = 0
     s.found = s.limit = 0
-    if s.m.method != M_INVITE or s.vouched:
+    if s.m.method != M_INVITE:
         return 0
     for i in range(2):
         if number and number_owner(s.policy, number) != NO_PEER:
@@ -57,4 +58,9 @@ cdef int op_own_number_inbound(Screen *s) noexcept nogil:
                 s.limit = number_value(called)
                 reason = RSN_OWN_NUMBER_INBOUND
         number = c.asserted
+    if reason:
+        owner = number_owner(s.policy, called)
+        if owner != NO_PEER and stir_verifies(s, &s.policy.peers[owner]):
+            s.unproven = RSN_OWN_NUMBER_INBOUND
+            return 0
     return reason

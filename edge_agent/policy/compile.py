@@ -7,7 +7,6 @@ they stand in the configuration.
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
@@ -18,6 +17,7 @@ from edge_agent.numbering.emergency import DialStrings, dial_strings
 from edge_agent.numbering.plans import Plan, country_codes, plan
 from edge_agent.numbering.skeleton import Skeleton, letters, skeleton
 from edge_agent.policy.load import Loaded
+from edge_agent.policy.owners import owned
 from edge_agent.policy.settings import Settings, Trunk, Upstream
 from edge_agent.policy.values import Address
 from edge_agent.reasons import REASONS
@@ -40,8 +40,6 @@ from edge_agent.rules.trunk_rate import TrunkRateSettings
 
 MODES = {Mode.OFF: 0, Mode.MONITOR: 1, Mode.ENFORCE: 2}
 DIRECTIONS = {"T": 1, "O": 1, "U": 2, "X": 4}
-MERGED_SINGLES = 4096
-"""A number list up to this long is merged into the index of owners; a longer one is asked by itself."""
 STRUCTURE_OPS = ("hops", "target", "interface", "dialog")
 """Ops that need no state: the engine runs their rows first, before the transaction cache."""
 LANE_OPS = ("malformed", "banned", "unknown_source", "emergency", "source_rate", "sweep", "auth_abuse")
@@ -221,7 +219,7 @@ def compile_tables(loaded: Loaded, generation: int, grace_until: int = 0, wall_a
     dialog = _of(settings, "dialog", DialogSettings)
     malformed = _of(settings, "malformed", MalformedSettings)
     emergency = _of(settings, "emergency", EmergencySettings)
-    owners, file_sets = _owners(peers)
+    owners, file_sets = owned([peer.numbers for peer in peers])
     return Tables(
         generation=generation,
         peers=peers,
@@ -472,47 +470,3 @@ def _rows() -> tuple[ScreenRow, ...]:
     ]
     # What is shed costs no look at a table.
     return tuple(sorted(rows, key=lambda row: (row.op not in STRUCTURE_OPS, row.op != "overload")))
-
-
-def _owners(
-    peers: Sequence[PeerRow],
-) -> tuple[tuple[tuple[int, int, int], ...], tuple[tuple[_hot.NumberSet, int], ...]]:
-    ranges: list[tuple[int, int, int]] = []
-    files: list[tuple[_hot.NumberSet, int]] = []
-    for number, peer in enumerate(peers):
-        for numbers in peer.numbers:
-            ranges += [(low, high, number) for low, high in numbers.ranges()]
-            if numbers.single_count > MERGED_SINGLES:
-                files.append((numbers, number))
-            else:
-                ranges += [(single, single, number) for single in numbers.singles()]
-    return tuple(disjoint(ranges)), tuple(files)
-
-
-def disjoint(ranges: Iterable[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
-    """(low, high, owner) ranges that don't overlap: where some do, the lowest owner has it."""
-    ordered = sorted(ranges)
-    result: list[tuple[int, int, int]] = []
-    open_: list[tuple[int, int]] = []  # owner, high: those that hold at `at`
-    at = 0
-    position = 0
-    while position < len(ordered) or open_:
-        if not open_:
-            at = ordered[position][0]
-        while position < len(ordered) and ordered[position][0] <= at:
-            _, high, owner = ordered[position]
-            heapq.heappush(open_, (owner, high))
-            position += 1
-        while open_ and open_[0][1] < at:
-            heapq.heappop(open_)
-        if not open_:
-            continue
-        owner, high = open_[0]
-        if position < len(ordered):
-            high = min(high, ordered[position][0] - 1)
-        if result and result[-1][2] == owner and result[-1][1] + 1 == at:
-            result[-1] = (result[-1][0], high, owner)
-        else:
-            result.append((at, high, owner))
-        at = high + 1
-    return result

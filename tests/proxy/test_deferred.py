@@ -388,3 +388,46 @@ def test_two_workers_each_resume_their_own() -> None:
     assert world.engine.resolve(world.take().ticket, verstat=PASSED)
     assert world.engine.resume(world.now, world.out, 0) == 0
     assert world.engine.resume(world.now, world.out, 1) == 1
+
+
+DIVERTED = ("Diversion", "<sip:+12125552001@example.com>;reason=unconditional")
+
+
+@pytest.mark.parametrize("mode", ["tag", "require"])
+def test_a_forwarded_call_that_somebody_vouches_for(mode: str) -> None:
+    """A foreign caller, diverted by a number of the trunk's: whether that is true, the verification says."""
+    world = Waiting(policy(mode))
+    for verstat, status in ((PASSED, 0), (FAILED, 403), (UNKNOWN, 403)):
+        assert world.put(signed(Call.outbound(user="+14155552671"), DIVERTED)) == []
+        assert world.engine.resolve(world.take().ticket, verstat=verstat)
+        [went] = world.resume()
+        assert went.message.status == status
+    assert world.count("caller-forward") == 2
+
+
+def test_a_forwarded_call_when_nobody_answers() -> None:
+    world = Waiting(policy("tag"))
+    world.put(signed(Call.outbound(user="+14155552671"), DIVERTED))
+    world.wait(5)
+    [late] = world.resume()
+    assert late.message.start == "SIP/2.0 403 Caller ID Not Allowed"
+
+
+def test_nobody_vouches_for_a_forwarded_call_without_identity() -> None:
+    world = Waiting(policy("tag"))
+    invite = Call.outbound(user="+14155552671").invite()
+    [refused] = world.put(replace(invite, headers=(*invite.headers[:-2], DIVERTED, *invite.headers[-2:])))
+    assert refused.message.status == 403
+    world = Waiting(policy("ignore"))
+    [refused] = world.put(signed(Call.outbound(user="+14155552671"), DIVERTED))
+    assert refused.message.status == 403
+
+
+@pytest.mark.parametrize(("verstat", "found"), [(PASSED, []), (FAILED, ["own-number-inbound"])])
+def test_a_number_of_ours_from_outside_that_somebody_vouches_for(verstat: int, found: list[str]) -> None:
+    world, call = Waiting(policy("tag")), replace(Call.inbound(), from_user="+12125553000")
+    world.put(signed(call), CLOUD)
+    world.engine.resolve(world.take().ticket, verstat=verstat)
+    [went] = world.resume()
+    assert went.to == CONTACT
+    assert [rule for rule, _ in world.engine.counters()["monitored"]] == found

@@ -140,7 +140,7 @@ def test_check_tells_every_error(config: Path) -> None:
 
 
 def test_check_tells_notices_and_still_passes(config: Path) -> None:
-    config.write_text(config.read_text() + '\n[events]\nwebhook = "https://example.net/hook"\n')
+    config.write_text(config.read_text() + '\n[events]\nhep = "127.0.0.1:9060"\n')
     result = invoke("check", "-c", config)
     assert result.exit_code == 0
     assert "notice: " in result.stderr and "not built yet" in result.stderr
