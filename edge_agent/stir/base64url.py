@@ -6,8 +6,8 @@ import base64
 import binascii
 
 # To the alphabet that the library knows; what base64url hasn't becomes what nobody has.
-_PLAIN = str.maketrans("-_+/=", "+/\0\0\0")
-_PADDING = ("", None, "==", "=")
+_PLAIN = bytes.maketrans(b"-_+/=", b"+/\0\0\0")
+_PADDING = (b"", None, b"==", b"=")
 # The last characters whose spare bits are zero, by what is over.
 _LAST = ("", "", "AQgw", "AEIMQUYcgkosw048")
 
@@ -26,4 +26,4 @@ def decode(text: str) -> bytes:
     padding = _PADDING[over]
     if padding is None or (over and text[-1] not in _LAST[over]):
         raise ValueError("not the canonical spelling")
-    return binascii.a2b_base64(text.translate(_PLAIN) + padding, strict_mode=True)
+    return binascii.a2b_base64(text.encode("ascii").translate(_PLAIN) + padding, strict_mode=True)
