@@ -410,7 +410,7 @@ def test_a_forwarded_call_when_nobody_answers() -> None:
     world.put(signed(Call.outbound(user="+14155552671"), DIVERTED))
     world.wait(5)
     [late] = world.resume()
-    assert late.message.start == "SIP/2.0 403 Caller ID Not Allowed"
+    assert late.message.start == "SIP/2.0 403 Forwarded Caller ID Not Proven"
 
 
 def test_nobody_vouches_for_a_forwarded_call_without_identity() -> None:

@@ -181,9 +181,9 @@ def test_codes_and_their_edges(agent: MakeAgent, code: str, hits: list[str], mis
 def test_an_unallocated_number_from_the_cloud_is_only_recorded(agent: MakeAgent) -> None:
     party = agent(unallocated("415"))
     found = party.send(inbound(FOREIGN, BETAS), CLOUD)
-    assert (found.short, found.monitored) == (PASS, ("do-not-originate",))
+    assert (found.short, found.monitored) == (PASS, ("do-not-originate", "own-number-inbound"))
     assert (found.event.reason, found.event.finding) == ("pass", "caller-unallocated")
-    assert party.send(inbound("+14165552671", BETAS), CLOUD).monitored == ()
+    assert party.send(inbound("+14165552671", BETAS), CLOUD).monitored == ("own-number-inbound",)
 
 
 def test_a_psap_may_call_from_what_nobody_was_given(agent: MakeAgent) -> None:
@@ -247,7 +247,7 @@ def test_an_invalid_asserted_number_is_found_from_either_side(agent: MakeAgent) 
     party = agent(policy(owned="+1212*"))
     assert party.send(invite(OWN, asserted)).short == "403 caller-plan"
     found = party.send(inbound(FOREIGN, BETAS, asserted), CLOUD)
-    assert (found.short, found.monitored) == (PASS, ("caller-format",))
+    assert (found.short, found.monitored) == (PASS, ("caller-format", "own-number-inbound"))
     assert found.event.value == 12129112000
 
 
