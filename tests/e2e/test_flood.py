@@ -15,7 +15,7 @@ from tests.flood.build import program
 
 ROOT = Path(__file__).resolve().parents[2]
 SHORT = ["hundredfold", "two_workers", "forged_by_another_host", "kill_in_flood", "emergency_in_flood",
-         "emergency_flood_by_a_trunk"]  # fmt: skip
+         "emergency_flood_by_a_trunk", "signed_calls"]  # fmt: skip
 
 
 def test_good_calls_live_through_floods(tmp_path: Path) -> None:

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import TypeAlias
 
-from tests.flood import bans, callers, dialogs, held, lane, life, roaming, strangers, trunks
+from tests.flood import bans, callers, dialogs, held, lane, life, roaming, signed, strangers, trunks
 from tests.flood.lab import Lab, Trial
 
 Scenario: TypeAlias = Callable[[Lab, Trial], None]
-MODULES: tuple[ModuleType, ...] = (strangers, trunks, callers, held, dialogs, bans, roaming, lane, life)
+MODULES: tuple[ModuleType, ...] = (strangers, trunks, callers, held, dialogs, bans, roaming, signed, lane, life)
 
 
 def _scenarios() -> dict[str, Scenario]:
