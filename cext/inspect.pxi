@@ -97,6 +97,18 @@ def uri_number(uri: bytes, plan: object) -> str:
     return number_text(found) if found else ""
 
 
+def called(user: str, plan: object) -> str:
+    """The digits that a user part without a canonical number leads to under a numbering.plans.Plan; "" for no number."""
+    cdef Plan p
+    cdef Policy arrays = Policy()
+    cdef uint64_t found
+    encoded = user.encode() + bytes(SLOT_PAD)
+    memset(&p, 0, sizeof(p))
+    arrays.fill_plan(&p, plan)
+    found = called_dialled(encoded, <uint32_t>(len(encoded) - SLOT_PAD), &p)
+    return number_text(found) if found else ""
+
+
 # A step of the flow that is no row: the rule of `one`, with what it found; the verdict's reason where that is the rule's.
 cdef explain_step(Screen *s, int one, int mode, int found):
     cdef TraceStep *step = &s.trace.step[s.trace.count]

@@ -83,6 +83,8 @@ cdef enum:                  # the order is that of OP_NAMES in policy.pxi and of
     OP_OVERLOAD
     OP_OWN_NUMBER_INBOUND
     OP_FORGED_MARKING
+    OP_DESTINATION
+    OP_CALLING_HOURS
     OP_COUNT
 
 cdef struct Limit:          # GCRA: nanoseconds per event, and the burst in nanoseconds
@@ -98,6 +100,11 @@ cdef struct NumberTable:    # what NumberSet owns; see ops/numbers.pxi for keys
     uint64_t single_count
     uint64_t range_count
     uint64_t end_count
+
+cdef struct PrefixTable:    # what Prefixes owns, see ops/destination.pxi
+    uint64_t *slot          # key of a prefix, its value above; 0: empty
+    uint64_t mask
+    uint32_t lengths        # bit n: some prefix has n digits
 
 cdef struct Plan:           # how numbers without '+' are read in a country
     uint32_t cc
@@ -157,6 +164,8 @@ cdef struct Peer:
     Limit forwards          # forwarded calls that pass on trust
     uint8_t emergency_urn   # an upstream that takes emergency calls by their service URN
     Slice location          # a trunk's default one, a URI; empty: none
+    PrefixTable *destination        # of a trunk with a deny list, NULL: none
+    uint64_t *closed        # calling-hours: bit of each zone class where no call may go now; written by the control plane
 
 cdef struct SourceRow:      # a network that is a peer's
     uint64_t hi, lo
@@ -272,3 +281,4 @@ cdef struct PolicyImage:
     uint8_t *body_types             # length byte and text, lower case
     uint32_t body_type_bytes
     uint32_t own_numbers    # 1: own-number-inbound looks at some upstream's calls
+    PrefixTable *zones              # calling-hours: zone class of a number; NULL: no trunk is asked

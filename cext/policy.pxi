@@ -2,7 +2,8 @@
 
 OP_NAMES = ("none", "hops", "target", "interface", "dialog", "scanner", "source_rate", "trunk_rate", "trunk_calls",
             "open_rate", "caller_format", "caller_owned", "caller_consistent", "caller_anonymous", "do_not_originate",
-            "display_name", "method_rate", "caller_rate", "callee_rate", "overload", "own_number_inbound", "forged_marking")
+            "display_name", "method_rate", "caller_rate", "callee_rate", "overload", "own_number_inbound", "forged_marking",
+            "destination", "calling_hours")
 ASSERTS = ("PAI", "Resource-Priority", "Priority", "P-Charge-Info", "verstat")
 _WILDCARDS = ("0.0.0.0", "::")
 METHODS = tuple(METHOD_NAMES[i].decode() for i in range(M_COUNT))
@@ -38,12 +39,14 @@ cdef Limit cell_limit_of(pair) except *:
 cdef class Policy:
     """One compiled policy. Made by ``policy.compile`` from a ``Tables`` value; read-only afterwards.
 
-    Only the health of targets changes, by Engine.set_target.
+    Only the health of targets changes, by Engine.set_target, and where callees sleep, by set_closed.
     """
 
     cdef PolicyImage image
     cdef list blocks            # keeps every array and NumberSet alive
     cdef bytearray text
+    cdef uint64_t *closed       # of each span of hours ZONE_WORDS words
+    cdef int spans
     cdef readonly object tables
 
     def __cinit__(self, tables=None):
@@ -57,6 +60,7 @@ cdef class Policy:
         fill_list_table(&self.image.listed, self, tables.lists, tables.wall_ahead)
         self.fill_names(tables)
         self.fill_numbers(tables)
+        self.fill_prefixes(tables)
         self.fill_rows(tables)
         self.fill_settings(tables)
         self.image.generation = tables.generation
@@ -254,6 +258,36 @@ cdef class Policy:
             ends[i] = min(max(table.ends[i] - ahead, 1), 2**64 - 1)
         return ends
 
+    cdef fill_prefixes(self, t):
+        cdef uint32_t i
+        cdef Prefixes prefixes
+        self.spans = len(t.hours)
+        self.closed = <uint64_t *>self.room(self.spans * ZONE_WORDS, 8)
+        # Closed until somebody says that it is day.
+        memset(self.closed, 0xff, self.spans * ZONE_WORDS * 8)
+        for i, peer in enumerate(t.peers):
+            if peer.destination is not None:
+                prefixes = peer.destination
+                self.blocks.append(prefixes)
+                self.image.peers[i].destination = &prefixes.table
+            if peer.hours is not None:
+                self.image.peers[i].closed = &self.closed[<int>peer.hours * ZONE_WORDS]
+        if t.zones is not None:
+            prefixes = t.zones
+            self.blocks.append(prefixes)
+            self.image.zones = &prefixes.table
+
+    def set_closed(self, hours: int, closed: bytes) -> None:
+        """Where it is outside the span of hours now: bit n of byte n // 8 for each zone class; what is past the end is closed."""
+        cdef const uint8_t *p
+        cdef int i, span = hours
+        if not 0 <= span < self.spans:
+            raise IndexError(hours)
+        padded = closed[:8 * ZONE_WORDS] + b"\xff" * (8 * ZONE_WORDS - len(closed))
+        p = padded
+        for i in range(ZONE_WORDS):
+            ea_set_relaxed(&self.closed[span * ZONE_WORDS + i], ea_load64(p + 8 * i))
+
     cdef fill_plan(self, Plan *to, plan):
         to.cc = plan.country_code
         to.cc_len = len(str(plan.country_code))
@@ -284,7 +318,9 @@ cdef class Policy:
             for k in range(self.image.peer_count):
                 p = &self.image.peers[k]
                 if (row.dirs & (DIR_UPSTREAM if p.kind == PEER_UPSTREAM else DIR_TRUNK) and p.mode[<int>row.rule]
-                        and (p.open or row.op != "open_rate")):
+                        and (p.open or row.op != "open_rate")
+                        and (p.destination != NULL or row.op != "destination")
+                        and (p.closed != NULL or row.op != "calling_hours")):
                     p.ops |= self.image.rows[i].bit
                     self.image.own_numbers |= row.op == "own_number_inbound"
         self.image.structure_rows = sum(1 for row in t.rows if OP_NAMES.index(row.op) <= OP_DIALOG)

@@ -146,12 +146,14 @@ cdef enum:
     RSN_EMERGENCY_REDIRECTED = 142
     RSN_EMERGENCY_CALLBACK = 143
     RSN_EMERGENCY_TO = 144
-    RSN_COUNT = 145
+    RSN_DESTINATION = 145
+    RSN_CALLING_HOURS = 146
+    RSN_COUNT = 147
 
 cdef extern from *:
     """
     typedef struct { const char *name, *phrase; uint16_t status, phrase_len; } EaReason;
-    static const EaReason ea_reasons[145] = {
+    static const EaReason ea_reasons[147] = {
         {"pass", "", 0, 0},
         {"keepalive", "", 0, 0},
         {"ack-absorbed", "", 0, 0},
@@ -297,6 +299,8 @@ cdef extern from *:
         {"emergency-redirected", "Moved Temporarily", 302, 17},
         {"emergency-callback", "", 0, 0},
         {"emergency-to", "", 0, 0},
+        {"destination", "Destination Not Allowed", 403, 23},
+        {"calling-hours", "Outside Calling Hours", 403, 21},
     };
     """
     ctypedef struct EaReason:

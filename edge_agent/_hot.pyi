@@ -8,7 +8,7 @@ Times are monotonic nanoseconds. An address is ``(host, port)`` with the host as
 a literal, IPv6 without brackets. A listener is its place in the configuration.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Self, TypeAlias
 
 from typing_extensions import disjoint_base
@@ -44,6 +44,9 @@ def canonical(number: str, plan: Plan) -> str:
 
 def uri_number(uri: bytes, plan: Plan) -> str:
     """The same of the number in a URI, with what its parameters say of it; "" also for what is no URI."""
+
+def called(user: str, plan: Plan) -> str:
+    """Digits that a user part without a canonical number leads to, as a switch reads it; "" for no number."""
 
 def number_text(number: int) -> str:
     """The digits of a packed number, as ``NumberSet.ranges`` and ``singles`` give them."""
@@ -180,6 +183,20 @@ class NumberBuilder:
         """What follows head and buckets in a file, in pieces."""
 
 @disjoint_base
+class Prefixes:
+    """Prefixes of E.164 numbers, each with a value of 1 to 8191: read-only, shared by policies.
+
+    ``entries``: digits of each prefix ("": of every number). ValueError when one is no prefix or no value.
+    """
+
+    def __new__(cls, entries: Mapping[str, int]) -> Self: ...
+    def __len__(self) -> int:
+        """Prefixes held."""
+
+    def find(self, digits: str) -> int:
+        """The value of the longest prefix of a number (digits, no ``+``; "": one that can't be read); 0: none."""
+
+@disjoint_base
 class NumberSet:
     """A set of E.164 numbers: read-only, shared by policies, of a size that its text decides.
 
@@ -302,7 +319,7 @@ class OutBatch:
 
 @disjoint_base
 class Policy:
-    """One compiled policy: the tables as flat arrays. Read-only, but for the health of targets.
+    """One compiled policy: the tables as flat arrays. Read-only, but for the health of targets and the hours of callees.
 
     Made by ``policy.compile``, which has checked everything: nothing is checked twice here.
     """
@@ -310,6 +327,12 @@ class Policy:
     def __new__(cls, tables: Tables | None = None) -> Self: ...
     @property
     def tables(self) -> Tables: ...
+    def set_closed(self, hours: int, closed: bytes) -> None:
+        """Where it is outside these calling hours now, from this call on: bit n of byte n // 8 for each zone class.
+
+        Classes past the end are closed, and so are all before the first call. ``hours`` is a place in
+        ``tables.hours``; IndexError. Any thread may call it, one at a time.
+        """
 
 @disjoint_base
 class Engine:

@@ -35,6 +35,7 @@ from edge_agent.errors import ConfigError
 from edge_agent.events.log import open_log
 from edge_agent.events.record import timestamp
 from edge_agent.events.verdicts import VerdictLog
+from edge_agent.hours import keep_hours
 from edge_agent.keys import KeyFileError, dialog_secret
 from edge_agent.lifespan import keep_running
 from edge_agent.listeners import RECEIVE_BUFFER, BindError, Listeners
@@ -160,6 +161,7 @@ class Daemon:
             loop.create_task(self._bans.run(), name="bans"),
             loop.create_task(self._stir.run(), name="stir"),
             loop.create_task(self._feed_watchdog(), name="watchdog"),
+            loop.create_task(keep_hours(lambda: self._policy), name="hours"),
             loop.create_task(_first_end(ended), name="pump"),
         ]
         self._log.info("started", version=__version__, **self._summary())
@@ -191,7 +193,8 @@ class Daemon:
         """Puts a configuration in force. Returns what an operator should know about it."""
         # The engine's clock is monotonic; the key's age is wall time and outlives the process.
         grace_until = grace_end(self._key_made, loaded.settings.keys.grace, time.time(), time.monotonic_ns())
-        swap(self._engine, loaded, generation, grace_until, time.time_ns() - time.monotonic_ns())
+        wall_ahead = time.time_ns() - time.monotonic_ns()
+        self._policy = swap(self._engine, loaded, generation, grace_until, wall_ahead, time.time())
         told = self._listeners.steer(known_networks(loaded.settings))
         self._listeners.measure(any(trunk.distance != "ignore" for trunk in loaded.settings.trunk))
         return [told] if told else []

@@ -65,11 +65,18 @@ CATALOGUE: dict[str, Entry] = {
     "list-old": Entry("{days} days old, by {by}", "load a newer one, or set [lists] old_after", notice=True),
     "code-line": Entry("{what}", "{hint}"),
     "list-more": Entry("reading stopped after {count} bad lines"),
+    "prefix-line": Entry("{what}", 'a line is "+1900*", or "*" for every number'),
+    "prefix-both": Entry("{prefix} is also allowed ({place})", "list it once; the longest prefix of a number decides"),
+    "prefix-many": Entry("more than {most} prefixes", "what all of them have in common is a shorter prefix"),
     # STIR
     "stir-file": Entry("{path}: {why}", "{hint}"),
     "certificate-url": Entry(
         "certificates aren't fetched from there: {why}", "https on port 443 or 8443, a host and a path, nothing else"
     ),
+    # calling hours
+    "hours-order": Entry("the hours end before they begin", 'set "from" to an earlier time than {until}'),
+    "zones-general": Entry("the zone of a number is the same for every trunk", "write it in [rules.calling-hours]"),
+    "zones-missing": Entry("this host doesn't know the time zone {zone}", "install the package tzdata"),
     # lists of networks
     "network-line": Entry("{what}", "{hint}"),
     "network-denied": Entry(

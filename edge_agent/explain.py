@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from edge_agent import _hot
 from edge_agent.events.record import address, clean
+from edge_agent.hours import tell_hours
 from edge_agent.keys import SECRET_BYTES, KeyFileError, dialog_secret
 from edge_agent.policy.compile import compile_policy
 from edge_agent.policy.load import Loaded, load
@@ -74,7 +75,9 @@ def explain(file: Path, source: str, config: Path, crlf: bool) -> dict[str, Any]
     data, notes = read_message(file, crlf)
     secret, note = _secret(loaded)
     engine = _hot.Engine(rates_mib=1, transactions_mib=1, leases_mib=1, callers_mib=1, secret=secret)
-    engine.publish(compile_policy(loaded, 1, wall_ahead=time.time_ns() - time.monotonic_ns()))
+    policy = compile_policy(loaded, 1, wall_ahead=time.time_ns() - time.monotonic_ns())
+    tell_hours(policy, time.time())
+    engine.publish(policy)
     listener = _listener(loaded, sender[0])
     *steps, verdict = engine.explain(data, sender, listener, time.monotonic_ns())
     peer = _peer(engine, data, sender, listener)

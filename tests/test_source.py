@@ -33,6 +33,7 @@ FACES = {
     "deferred_face.pxi",
     "engine.pxi",
     "inspect.pxi",
+    "prefixes.pxi",
     "networks.pxi",
     "number_builder.pxi",
     "number_sets.pxi",

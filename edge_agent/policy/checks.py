@@ -16,12 +16,15 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel
 
 from edge_agent.listeners import RECEIVE_BUFFER
+from edge_agent.numbering.prefixes import PrefixListError, read_prefixes
+from edge_agent.numbering.zones import missing, zoning
 from edge_agent.policy.draft import Draft, did_you_mean
 from edge_agent.policy.merge import Loc
 from edge_agent.policy.resolve import Resolver
 from edge_agent.policy.settings import NotBuilt, Trunk, Upstream
-from edge_agent.policy.values import Address, Network, write_duration
+from edge_agent.policy.values import Address, Network, write_clock, write_duration
 from edge_agent.rules import BY_NAME, Mode, RuleSettings
+from edge_agent.rules.calling_hours import CallingHoursSettings
 
 RMEM_MAX = Path("/proc/sys/net/core/rmem_max")
 
@@ -49,6 +52,7 @@ def check(draft: Draft, resolver: Resolver) -> Iterator[Finding]:
     yield from _rules(("rules",), draft.rules)
     for index, trunk in draft.trunk.items():
         yield from _rules(("trunk", index, "rules"), trunk.rules, trunk_open=trunk.open)
+    yield from _calling_hours(draft)
     yield from _not_built(draft)
     yield from _receive_buffer()
 
@@ -187,6 +191,37 @@ def _rules(loc: Loc, rules: dict[str, RuleSettings], *, trunk_open: bool = False
             yield Finding("not-built", here, {"what": f"the rule {name!r}"})
         elif on_trunk and not rule.directions.keys() & {"T", "U"} and not (trunk_open and "O" in rule.directions):
             yield Finding("trunk-unaffected", here, {"rule": name})
+
+
+def _calling_hours(draft: Draft) -> Iterator[Finding]:
+    general = draft.rules.get("calling-hours")
+    if not isinstance(general, CallingHoursSettings):
+        return
+    zones = dict[str, str]()
+    for prefix, zone in general.zones.items():
+        try:
+            zones |= dict.fromkeys(read_prefixes(prefix), zone)
+        except PrefixListError as error:
+            yield Finding("prefix-line", ("rules", "calling-hours", "zones", prefix), {"what": error.errors[0][1]})
+    yield from _span(("rules", "calling-hours"), general)
+    asked = False
+    for index, trunk in draft.trunk.items():
+        own = trunk.rules.get("calling-hours")
+        asked = asked or trunk.class_ == "telemarketing" or own is not None
+        if isinstance(own, CallingHoursSettings):
+            loc: Loc = ("trunk", index, "rules", "calling-hours")
+            written = {key: getattr(own, key) for key in own.model_fields_set}
+            if written.keys() & {"from_", "until"}:
+                yield from _span(loc, general.model_copy(update=written))
+            if "zones" in written:
+                yield Finding("zones-general", (*loc, "zones"))
+    if asked and (zone := missing(zoning(zones).classes)):
+        yield Finding("zones-missing", ("rules", "calling-hours"), {"zone": zone})
+
+
+def _span(loc: Loc, hours: CallingHoursSettings) -> Iterator[Finding]:
+    if hours.from_ >= hours.until:
+        yield Finding("hours-order", (*loc, "from"), {"until": f'"{write_clock(hours.until)}"'})
 
 
 _REFUSED_HINTS = {

@@ -7,7 +7,7 @@ they stand in the configuration.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 from typing import NamedTuple, TypeVar
@@ -15,9 +15,12 @@ from typing import NamedTuple, TypeVar
 from edge_agent import _hot
 from edge_agent.numbering.emergency import DialStrings, dial_strings
 from edge_agent.numbering.plans import Plan, country_codes, plan
+from edge_agent.numbering.prefixes import read_prefixes
 from edge_agent.numbering.skeleton import Skeleton, letters, skeleton
+from edge_agent.numbering.zones import Zoning, zoning
 from edge_agent.policy.load import Loaded
-from edge_agent.policy.owners import owned
+from edge_agent.policy.owners import owners_of
+from edge_agent.policy.regions import Regions
 from edge_agent.policy.settings import Settings, Trunk, Upstream
 from edge_agent.policy.values import Address
 from edge_agent.reasons import REASONS
@@ -27,6 +30,7 @@ from edge_agent.rules.callee_rate import CalleeRateSettings
 from edge_agent.rules.caller_consistent import CallerConsistentSettings
 from edge_agent.rules.caller_owned import CallerOwnedSettings
 from edge_agent.rules.caller_rate import CallerRateSettings
+from edge_agent.rules.calling_hours import CallingHoursSettings
 from edge_agent.rules.dialog import DialogSettings
 from edge_agent.rules.display_name import DisplayNameSettings
 from edge_agent.rules.emergency import EmergencySettings
@@ -99,6 +103,10 @@ class PeerRow(NamedTuple):
     emergency_redirect: bool
     emergency_urn: bool
     location: str
+    destination: _hot.Prefixes | None
+    """Prefixes that are allowed (1) and denied (2)."""
+    hours: int | None
+    """Index of its calling hours; None: it may call at any time."""
 
 
 class SourceRow(NamedTuple):
@@ -190,6 +198,11 @@ class Tables:
     """Monotonic nanoseconds up to which unproven in-dialog requests may be screened as new ones."""
     signatures: tuple[str, ...]
     skeleton: Skeleton
+    zones: _hot.Prefixes | None
+    """Prefixes of numbers to zone classes; None: nobody has calling hours."""
+    zone_classes: tuple[tuple[str, ...], ...]
+    hours: tuple[tuple[int, int], ...]
+    """Calling hours in use, each once: from and until, minutes of the day."""
     unknown_modes: tuple[int, ...]
     """Of each rule, on sources that belong to nobody."""
     callback_seconds: float
@@ -210,8 +223,10 @@ def compile_policy(loaded: Loaded, generation: int, grace_until: int = 0, wall_a
 def compile_tables(loaded: Loaded, generation: int, grace_until: int = 0, wall_ahead: int = 0) -> Tables:
     """The tables of that policy, for who wants to look at them."""
     settings = loaded.settings
-    regions = _Regions(settings.agent.country)
-    peers = _peers(loaded, regions)
+    regions = Regions(settings.agent.country)
+    hours: list[tuple[int, int]] = []
+    peers = _peers(loaded, regions, hours)
+    zones = _zoning(settings) if hours else Zoning({}, ())
     interface = _of(settings, "interface", InterfaceSettings)
     source_rate = _of(settings, "source-rate", SourceRateSettings)
     sweep = _of(settings, "sweep", SweepSettings)
@@ -219,7 +234,7 @@ def compile_tables(loaded: Loaded, generation: int, grace_until: int = 0, wall_a
     dialog = _of(settings, "dialog", DialogSettings)
     malformed = _of(settings, "malformed", MalformedSettings)
     emergency = _of(settings, "emergency", EmergencySettings)
-    owners, file_sets = owned([peer.numbers for peer in peers])
+    owners, file_sets = owners_of([peer.numbers for peer in peers])
     return Tables(
         generation=generation,
         peers=peers,
@@ -263,6 +278,9 @@ def compile_tables(loaded: Loaded, generation: int, grace_until: int = 0, wall_a
         grace_until=grace_until,
         signatures=tuple(_of(settings, "scanner", ScannerSettings).signatures),
         skeleton=skeleton(),
+        zones=_hot.Prefixes(zones.prefixes) if hours else None,
+        zone_classes=zones.classes,
+        hours=tuple(hours),
         unknown_modes=_modes(settings, "X"),
         callback_seconds=emergency.callback_seconds,
         callbacks=emergency.callbacks,
@@ -275,30 +293,27 @@ def _of(settings: Settings, rule: str, model: type[S], trunk: Trunk | None = Non
     return found
 
 
-class _Regions:
-    """Numbering plans and emergency tables in use, each once. Index 0 is the agent's own country."""
-
-    def __init__(self, country: str) -> None:
-        self.plans = [country]
-        self.lanes: list[tuple[str, tuple[str, ...]]] = [(country, ("9",))]
-
-    def plan(self, region: str) -> int:
-        if region not in self.plans:
-            self.plans.append(region)
-        return self.plans.index(region)
-
-    def lane(self, region: str, prefixes: Sequence[str]) -> int:
-        lane = (region, tuple(prefixes))
-        if lane not in self.lanes:
-            self.lanes.append(lane)
-        return self.lanes.index(lane)
+def _zoning(settings: Settings) -> Zoning:
+    own = _of(settings, "calling-hours", CallingHoursSettings).zones
+    return zoning({digits: zone for prefix, zone in own.items() for digits in read_prefixes(prefix)})
 
 
-def _peers(loaded: Loaded, regions: _Regions) -> tuple[PeerRow, ...]:
+def _hours(settings: Settings, trunk: Trunk, hours: list[tuple[int, int]]) -> int | None:
+    """The place of the trunk's calling hours among those in use."""
+    if settings.rule_mode(BY_NAME["calling-hours"], "T", trunk) is Mode.OFF:
+        return None
+    own = _of(settings, "calling-hours", CallingHoursSettings, trunk)
+    span = own.from_, own.until
+    if span not in hours:
+        hours.append(span)
+    return hours.index(span)
+
+
+def _peers(loaded: Loaded, regions: Regions, hours: list[tuple[int, int]]) -> tuple[PeerRow, ...]:
     settings = loaded.settings
     index = {upstream.name: number for number, upstream in enumerate(settings.upstream)}
     rows = [_upstream(settings, upstream, regions) for upstream in settings.upstream]
-    rows += [_trunk(loaded, trunk, index, regions) for trunk in settings.trunk]
+    rows += [_trunk(loaded, trunk, index, regions, hours) for trunk in settings.trunk]
     return tuple(rows)
 
 
@@ -306,7 +321,7 @@ def _modes(settings: Settings, direction: str, trunk: Trunk | None = None) -> tu
     return tuple(MODES[settings.rule_mode(rule, direction, trunk)] for rule in RULES)
 
 
-def _upstream(settings: Settings, upstream: Upstream, regions: _Regions) -> PeerRow:
+def _upstream(settings: Settings, upstream: Upstream, regions: Regions) -> PeerRow:
     interface = _of(settings, "interface", InterfaceSettings)
     callee = _of(settings, "callee-rate", CalleeRateSettings)
     return PeerRow(
@@ -344,10 +359,14 @@ def _upstream(settings: Settings, upstream: Upstream, regions: _Regions) -> Peer
         emergency_redirect=False,
         emergency_urn=upstream.emergency_uri == "urn",
         location="",
+        destination=None,
+        hours=None,
     )
 
 
-def _trunk(loaded: Loaded, trunk: Trunk, index: dict[str, int], regions: _Regions) -> PeerRow:
+def _trunk(
+    loaded: Loaded, trunk: Trunk, index: dict[str, int], regions: Regions, hours: list[tuple[int, int]]
+) -> PeerRow:
     route = trunk.emergency == "route"
     callee = _of(loaded.settings, "callee-rate", CalleeRateSettings, trunk)
     display = _of(loaded.settings, "display-name", DisplayNameSettings, trunk)
@@ -388,6 +407,8 @@ def _trunk(loaded: Loaded, trunk: Trunk, index: dict[str, int], regions: _Region
         emergency_redirect=trunk.emergency == "redirect",
         emergency_urn=False,
         location=trunk.emergency_location,
+        destination=loaded.destinations.get(trunk.name),
+        hours=_hours(loaded.settings, trunk, hours),
     )
 
 

@@ -16,13 +16,14 @@ from edge_agent.policy.draft import Draft, read_draft
 from edge_agent.policy.lists import ListReader, NumberCache, shared_numbers
 from edge_agent.policy.merge import Loc, read_files
 from edge_agent.policy.networks import NetworkLists, NetworkReader, check_networks
+from edge_agent.policy.prefixes import PrefixReader
 from edge_agent.policy.resolve import Resolver
 from edge_agent.policy.settings import Settings
 from edge_agent.policy.values import Address
 from edge_agent.systemd import credentials_directory
 
 if TYPE_CHECKING:
-    from edge_agent._hot import NumberSet
+    from edge_agent._hot import NumberSet, Prefixes
     from edge_agent.stir.material import Material
 
 __all__ = ["ConfigError", "Loaded", "NumberCache", "Problem", "load"]
@@ -47,6 +48,8 @@ class Loaded:
     """Roots, keys and the like; None where nothing is verified, signed or named."""
     pilots: dict[str, tuple[NumberSet, ...]] = field(default_factory=dict)
     """Of each trunk, the numbers that it may assert beside a caller of its own."""
+    destinations: dict[str, Prefixes] = field(default_factory=dict)
+    """Called prefixes of each trunk that is denied some."""
 
 
 def load(path: Path, cache: NumberCache | None = None) -> Loaded:
@@ -73,6 +76,8 @@ def load(path: Path, cache: NumberCache | None = None) -> Loaded:
     do_not_originate = reader.sets_at(("lists", "do_not_originate"), lists.do_not_originate, "listed", lists.old_after)
     may_originate = reader.sets_at(("lists", "may_originate"), lists.may_originate, "listed")
     nanp_unallocated = reader.sets_at(("lists", "nanp_unallocated"), lists.nanp_unallocated, "codes", lists.old_after)
+    prefix_reader = PrefixReader(document)
+    destinations = prefix_reader.destinations(draft)
     network_reader = NetworkReader(document, cache)
     networks = network_reader.read(lists)
     findings += check_networks(draft, networks)
@@ -80,7 +85,7 @@ def load(path: Path, cache: NumberCache | None = None) -> Loaded:
     findings += stir_findings
 
     notices = list(reader.notices)
-    problems += [*draft.problems, *reader.problems, *network_reader.problems]
+    problems += [*draft.problems, *reader.problems, *prefix_reader.problems, *network_reader.problems]
     for finding in findings:
         if not _reported(finding.loc, draft.bad):
             text = problem(finding.code, document.file_of(finding.loc), document.key_of(finding.loc), **finding.values)
@@ -99,6 +104,7 @@ def load(path: Path, cache: NumberCache | None = None) -> Loaded:
         nanp_unallocated,
         material,
         pilots,
+        destinations,
     )
 
 

@@ -1,26 +1,23 @@
-"""Which peer owns a number: the lists of all peers as one index of disjoint ranges. Pure; it reads no list."""
+"""Numbers that trunks own, to one index of disjoint ranges and the long lists beside it. It knows no trunk, only indexes."""
 
 from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Sequence
 
-from edge_agent import _hot
+from edge_agent._hot import NumberSet
 
 MERGED_SINGLES = 4096
 """A number list up to this long is merged into the index of owners; a longer one is asked by itself."""
 
 
-def owned(
-    numbers_of: Sequence[Sequence[_hot.NumberSet]],
-) -> tuple[tuple[tuple[int, int, int], ...], tuple[tuple[_hot.NumberSet, int], ...]]:
-    """The index of owners, and the long lists that are asked by themselves, each with its peer.
-
-    ``numbers_of``: the sets of each peer, by its index.
-    """
+def owners_of(
+    owned: Sequence[Sequence[NumberSet]],
+) -> tuple[tuple[tuple[int, int, int], ...], tuple[tuple[NumberSet, int], ...]]:
+    """Disjoint (low, high, owner) ranges of packed numbers, and the long lists with their owners."""
     ranges: list[tuple[int, int, int]] = []
-    files: list[tuple[_hot.NumberSet, int]] = []
-    for number, sets in enumerate(numbers_of):
+    files: list[tuple[NumberSet, int]] = []
+    for number, sets in enumerate(owned):
         for numbers in sets:
             ranges += [(low, high, number) for low, high in numbers.ranges()]
             if numbers.single_count > MERGED_SINGLES:

@@ -238,8 +238,8 @@ class Trunk(Section):
     )
     class_: Annotated[
         Literal["conversational", "telemarketing", "wholesale"],
-        NotBuilt("rules for classes of trunks", quiet=("conversational",)),
-    ] = setting("conversational", "What its calls are; calling hours hold for telemarketing.", alias="class")
+        NotBuilt("do-not-call lists", quiet=("conversational", "telemarketing")),
+    ] = setting("conversational", "What its calls are; calling-hours holds for telemarketing.", alias="class")
     forwards: Literal["proof", "trust"] = setting(
         "proof", "Whether a foreign caller on a forwarded call needs proof that the call came in here."
     )
@@ -414,6 +414,13 @@ class Settings(Section):
         default = rule.directions[direction]
         if rule.structural:
             return default
+        if rule.classes is not None and trunk is not None:
+            own = trunk.rules.get(rule.name)
+            if own is None or own.mode is None:
+                # What its calls are decides whether the rule is about them at all.
+                if trunk.class_ not in rule.classes:
+                    return Mode.OFF
+                default = rule.classes[trunk.class_]
         mode = self.rule_settings(rule.name, trunk).mode or default
         if mode is Mode.ENFORCE and self.agent.mode == "monitor" and direction != "X":
             return Mode.MONITOR

@@ -18,6 +18,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from typing import NamedTuple
 
 from edge_agent import _hot
+from edge_agent.hours import tell_hours
 from edge_agent.policy.compile import PeerRow, SourceRow, Tables, compile_policy
 from edge_agent.policy.load import Loaded
 
@@ -62,11 +63,20 @@ class Outcome(NamedTuple):
     destination: tuple[str, int] | None
 
 
-def swap(engine: _hot.Engine, loaded: Loaded, generation: int, grace_until: int = 0, wall_ahead: int = 0) -> None:
-    """Puts the configuration in force in ``engine``, or raises and leaves it as it was."""
+def swap(
+    engine: _hot.Engine,
+    loaded: Loaded,
+    generation: int,
+    grace_until: int = 0,
+    wall_ahead: int = 0,
+    wall: float = 0.0,
+) -> _hot.Policy:
+    """Puts the configuration in force in ``engine``, or raises and leaves it as it was. ``wall`` is the time, in seconds."""
     policy = compile_policy(loaded, generation, grace_until, wall_ahead)
+    tell_hours(policy, wall)
     try_out(policy)
     engine.publish(policy)
+    return policy
 
 
 def grace_end(made: float, grace: float, wall: float, monotonic_ns: int) -> int:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from difflib import get_close_matches
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Annotated
 from urllib.parse import urlsplit
+from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
@@ -251,6 +253,38 @@ def _check_number_entry(value: str) -> str:
     return value
 
 
+def _check_prefix_entry(value: str) -> str:
+    if not value.isprintable():
+        raise bad("holds control characters", "one entry per string")
+    if value.startswith("file:"):
+        return _check_list_file(value)
+    if not value.strip():
+        raise bad("is empty", 'write "+1900*", "*" for every number, or "file:" and a path')
+    return value
+
+
+def _check_zone(value: str) -> str:
+    if value not in available_timezones():
+        close = get_close_matches(value, available_timezones(), n=1, cutoff=0.6)
+        hint = f'did you mean "{close[0]}"?' if close else 'a name of the IANA database, such as "America/New_York"'
+        raise bad(f"{value!r} is no time zone", hint)
+    return value
+
+
+def read_clock(value: object) -> int:
+    """ "08:00" to minutes since midnight; "24:00" is its end."""
+    match = re.fullmatch(r"(\d{2}):(\d{2})", value) if isinstance(value, str) else None
+    minutes = int(match[1]) * 60 + int(match[2]) if match is not None and int(match[2]) < 60 else 1441
+    if minutes > 1440:
+        raise bad("is no time of day", 'write "08:00", from "00:00" to "24:00"')
+    return minutes
+
+
+def write_clock(minutes: int) -> str:
+    """Minutes since midnight as "08:00"."""
+    return f"{minutes // 60:02d}:{minutes % 60:02d}"
+
+
 def _check_network_entry(value: str) -> str:
     if not value.isprintable():
         raise bad("holds control characters", "one entry per string")
@@ -295,6 +329,9 @@ Name = Annotated[
 KeySource = Annotated[str, AfterValidator(_check_key_source), Kind('"file:" path or "credential:" name')]
 NetworkEntry = Annotated[str, AfterValidator(_check_network_entry), Kind('network or "file:" path')]
 CodeEntry = Annotated[str, AfterValidator(_check_code_entry), Kind('code of the North American plan or "file:" path')]
+PrefixEntry = Annotated[str, AfterValidator(_check_prefix_entry), Kind('prefix or "file:" path')]
+ZoneName = Annotated[str, AfterValidator(_check_zone), Kind("time zone")]
+Clock = Annotated[int, BeforeValidator(read_clock), Kind("time of day")]
 NumberEntry = Annotated[str, AfterValidator(_check_number_entry), Kind('number, range, prefix or "file:" path')]
 OutsideLine = Annotated[str, matching(r"[0-9]{1,4}", "outside-line prefix", "one to four digits"), Kind("digits")]
 Port = Annotated[int, Field(ge=1, le=65535)]

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from edge_agent.policy.values import Address, Kind, write_duration
+from edge_agent.policy.values import Address, Kind, write_clock, write_duration
 from edge_agent.rules import Mode
 
 
@@ -37,6 +37,8 @@ def default_text(field: FieldInfo) -> str:
     if field.is_required():
         return "(required)"
     default = field.get_default()
+    if any(isinstance(item, Kind) and item.name == "time of day" for item in field.metadata):
+        return f'"{write_clock(default)}"'
     if isinstance(default, float) and any(
         isinstance(item, Kind) and item.name == "duration" for item in field.metadata
     ):

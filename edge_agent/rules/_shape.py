@@ -70,6 +70,8 @@ class Rule:
     settings: type[RuleSettings] = RuleSettings
     structural: bool = False
     """Always holds: its mode can't be lowered, and ``agent.mode = "monitor"`` leaves it alone."""
+    classes: Mapping[str, Mode] | None = None
+    """Default modes by class of trunk, where it asks for that: on other classes it is off, unless the trunk itself says."""
     built: bool = True
     """False: the name is known and its settings are checked, but nothing runs yet."""
     rows: tuple[Row, ...] = ()

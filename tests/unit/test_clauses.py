@@ -35,6 +35,7 @@ HELD_BY = {
     18: "caller-consistent",
     20: "display-name",
     21: "emergency",
+    22: "calling-hours",
     24: "caller-rate",
     25: "interface",
     27: "sweep",

@@ -364,7 +364,7 @@ def test_cross_checks_let_pass(read: Load, text: str) -> None:
         (BASE.replace("127.0.0.10/32", "::/0"), "every-address", "trunk[acme].sources"),
         (BASE + CLOUD.replace('"cloud"', '"psap"'), "targets-shared", "upstream[psap].targets"),
         (BASE + "[trunk.rules.source-rate]\nburst = 5\n", "trunk-unaffected", "trunk[acme].rules.source-rate"),
-        (BASE + 'class = "telemarketing"\n', "not-built", "trunk[acme].class"),
+        (BASE + 'class = "wholesale"\n', "not-built", "trunk[acme].class"),
         (BASE + 'tls_names = ["sbc.acme.example"]\n', "not-built", "trunk[acme].tls_names"),
         (BASE + '[rules.dispersal]\nmode = "monitor"\n', "not-built", "rules.dispersal"),
         (BASE + '[trunk.rules.wangiri]\nmode = "monitor"\n', "not-built", "trunk[acme].rules.wangiri"),

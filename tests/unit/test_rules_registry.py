@@ -38,6 +38,8 @@ BUILT = {
     "caller-anonymous": (Row("caller_anonymous"),),
     "do-not-originate": (Row("do_not_originate"),),
     "display-name": (Row("display_name"),),
+    "destination": (Row("destination"),),
+    "calling-hours": (Row("calling_hours"),),
     "stir-signature": (),
     "stir-attestation": (),
     "stir-replay": (),

@@ -1,0 +1,248 @@
+"""destination: prefixes of called numbers, longest match, for all trunks and for one; in any spelling, and in transfers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from edge_agent.policy.compile import compile_tables
+from edge_agent.policy.load import ConfigError, load
+from tests.agent import (
+    ACME,
+    BETA,
+    BETAS,
+    CALLED,
+    CLOUD,
+    OWN,
+    Agent,
+    Decision,
+    MakeAgent,
+    dial,
+    inbound,
+    invite,
+    policy,
+    request,
+)
+from tests.rules.legs import Call, place, receive
+from tests.rules.modes import check_modes
+from tests.rules.spellings import users
+
+HIT, PASS = "403 destination", "forward pass"
+PREMIUM = "+19005552000"
+CLOUD_HOST = "cloud.example.net"
+
+
+def lists(deny: str, allow: str = "", *, acme: str = "", beta: str = "", more: str = "") -> str:
+    """A policy with those entries for all trunks; each of them TOML strings with commas."""
+    return policy(acme, beta=beta, rules=f"[rules.destination]\ndeny = [{deny}]\nallow = [{allow}]\n{more}")
+
+
+def own(deny: str = "", allow: str = "") -> str:
+    return f"rules.destination.deny = [{deny}]\nrules.destination.allow = [{allow}]"
+
+
+def test_nothing_listed_nothing_found(agent: MakeAgent) -> None:
+    party = agent(policy())
+    assert party.send(dial(PREMIUM)).short == PASS
+    assert agent(lists("", '"+1900*"')).send(dial(PREMIUM)).short == PASS
+
+
+def test_the_prefix_and_its_neighbours(agent: MakeAgent) -> None:
+    party = agent(lists('"+1900*", "+8835100"'))
+    assert {
+        party.send(dial(number)).short for number in ("+19000000000", "+19009999999", "+8835100", "+88351000123")
+    } == {HIT}
+    assert {party.send(dial(n)).short for n in ("+18999999999", "+19010000000", "+883510", "+88351012345")} == {PASS}
+
+
+def test_the_longest_prefix_decides(agent: MakeAgent) -> None:
+    party = agent(lists('"*", "+1212555*"', '"+1*", "+12125552*"'))
+    assert party.send(dial("+16465550000")).short == PASS
+    assert party.send(dial("+12125551000")).short == HIT
+    assert party.send(dial("+12125552000")).short == PASS
+    assert party.send(dial("+442071838750")).short == HIT
+
+
+def test_a_trunk_s_lists_stand_beside_the_general_ones(agent: MakeAgent) -> None:
+    """A list of its own takes nothing away; an equal or longer prefix does."""
+    party = agent(lists('"+1900*", "+44*"', acme=own('"+49*"', '"+44*", "+190055520*"')))
+    assert {party.send(dial(n)).short for n in ("+19005551000", "+4915112345678")} == {HIT}
+    assert {party.send(dial(n)).short for n in ("+442071838750", "+19005552000")} == {PASS}
+    told = {n: party.send(dial(n, BETAS), BETA).short for n in ("+442071838750", PREMIUM, "+4915112345678")}
+    assert told == {"+442071838750": HIT, PREMIUM: HIT, "+4915112345678": PASS}
+
+
+@pytest.mark.parametrize("how", users(PREMIUM))
+def test_in_any_spelling(agent: MakeAgent, how: str) -> None:
+    assert agent(lists('"+1900*"')).send(dial(f"sip:{users(PREMIUM)[how]}@{CLOUD_HOST}")).short == HIT
+
+
+@pytest.mark.parametrize(
+    "user",
+    [
+        "19005552000999",
+        "9005552000999",
+        "+19005552000999",
+        "+190055520009999999999",
+        "01119005552000999999999",
+        "0019005552000",
+        "+01119005552000",
+        "*6719005552000",
+        "*679005552000",
+        "%2A67+19005552000",
+        "#31#+19005552000",
+        "+19005552000,,123",
+        "19005552000#",
+        "1-900-555-2000%23",
+        "9005552000;phone-context=+44",
+        "19005552000;phone-context=+44",
+        "2125552000;phone-context=+44",
+        "1.(900).555 2000".replace(" ", "%20"),
+    ],
+)
+def test_what_only_a_switch_understands(agent: MakeAgent, user: str) -> None:
+    """Numbers without a canonical form: overdialled, behind a service code, with pauses, of another country's context."""
+    party = agent(lists('"+1900*"'))
+    assert party.send(dial(f"sip:{user}@{CLOUD_HOST}")).short == HIT
+    assert agent(policy()).send(dial(f"sip:{user}@{CLOUD_HOST}")).short == PASS
+
+
+@pytest.mark.parametrize("user", ["9005", "alice", "1900", "*97", "900555200", "x19005552000"])
+def test_what_is_no_such_number(agent: MakeAgent, user: str) -> None:
+    """Extensions and names are under no prefix, but under "*"."""
+    assert agent(lists('"+1900*"')).send(dial(f"sip:{user}@{CLOUD_HOST}")).short == PASS
+    assert agent(lists('"*"', '"+1*"')).send(dial(f"sip:{user}@{CLOUD_HOST}")).short == HIT
+
+
+def test_tel(agent: MakeAgent) -> None:
+    party = agent(lists('"+1900*"'))
+    assert party.send(dial("tel:+1-900-555-2000")).short == HIT
+    assert party.send(dial("tel:+1-901-555-2000")).short == PASS
+
+
+def test_the_trunk_s_country_reads_its_numbers(agent: MakeAgent) -> None:
+    party = agent(lists('"+4490*"', acme='country = "GB"', more='[rules.caller-format]\nmode = "off"'))
+    assert party.send(dial(f"sip:09098790123@{CLOUD_HOST}")).short == HIT
+    assert party.send(dial(f"sip:09098790123999@{CLOUD_HOST}")).short == HIT
+    assert party.send(dial(f"sip:02071838750@{CLOUD_HOST}")).short == PASS
+
+
+def test_a_transfer_is_a_new_call(agent: MakeAgent) -> None:
+    """Refer-To outside a dialog, whoever is asked to make the call."""
+    party = agent(lists('"+1900*"'))
+    for user in ("+19005552000", "19005552000", "*679005552000"):
+        refer = request("REFER", f"sip:+12125550100@{CLOUD_HOST}", OWN, ("Refer-To", f"<sip:{user}@{CLOUD_HOST}>"))
+        assert party.send(refer).short == HIT
+    fine = request("REFER", f"sip:+12125550100@{CLOUD_HOST}", OWN, ("Refer-To", f"<sip:+12125550101@{CLOUD_HOST}>"))
+    assert party.send(fine).short == PASS
+
+
+@pytest.mark.parametrize("start", [place, receive])
+def test_a_transfer_inside_a_call(agent: MakeAgent, start: Callable[[Agent], Call]) -> None:
+    """By the trunk, whoever called; the Request-URI inside a dialog is the far side's Contact, and no matter."""
+    party = agent(lists('"*"', f'"{CALLED}", "+12125550100"'))
+    call = start(party).up()
+    [route] = call.passed.all("Record-Route")
+    back = call.near == CLOUD
+    near, far = call.sent.one("From"), "<sip:callee@x>;tag=far"
+    for to, expected in (("+12125550100", PASS), (PREMIUM, HIT), ("*679005552000", HIT)):
+        refer = request("REFER", f"sip:+19005551111@{CLOUD[0]}", OWN, ("Route", route), to_tag="far")
+        refer = refer.set("Call-ID", call.sent.one("Call-ID")).set("From", far if back else near)
+        refer = refer.set("To", near if back else far).above(("Refer-To", f"<sip:{to}@{CLOUD_HOST}>"))
+        assert party.send(refer).short == expected, to
+
+
+def test_calls_from_the_cloud_are_no_matter(agent: MakeAgent) -> None:
+    assert agent(lists('"*"')).send(inbound(), CLOUD).short == PASS
+
+
+def test_an_emergency_call_is_no_matter_for_a_list(agent: MakeAgent) -> None:
+    party = agent(lists('"*"'))
+    assert party.send(dial("sip:911@cloud.example.net", BETAS), BETA).short == "forward emergency-routed"
+    assert party.send(dial("sip:+1911@cloud.example.net", BETAS), BETA).short == "forward emergency-routed"
+
+
+def test_event(agent: MakeAgent) -> None:
+    event = agent(lists('"+1900*"')).send(dial(PREMIUM)).event
+    assert (event.action, event.rule, event.status, event.peer) == ("answer", "destination", 403, "acme")
+    assert (event.source, event.value) == (ACME, int(PREMIUM))
+
+
+def test_modes() -> None:
+    def hit(party: Agent) -> Decision:
+        return party.send(dial(PREMIUM))
+
+    check_modes("destination", hit, HIT, acme='rules.destination.deny = ["+1900*"]')
+
+
+def test_a_file_and_its_reload(tmp_path: Path) -> None:
+    file = tmp_path / "deny.txt"
+    file.write_text("# premium\n+1 (900)*\n\n+8835100 # satellites\r\n")
+    (tmp_path / "policy.toml").write_text(lists('"file:deny.txt"'))
+    party = Agent(folder=tmp_path)
+    assert {party.send(dial(number)).short for number in (PREMIUM, "+8835100123")} == {HIT}
+    file.write_text("+44*\n")
+    party.publish(compile_tables(load(tmp_path / "policy.toml"), 2))
+    assert party.send(dial(PREMIUM)).short == PASS
+    assert party.send(invite()).short == HIT
+
+
+def told(folder: Path, text: str) -> list[str]:
+    (folder / "policy.toml").write_text(text)
+    with pytest.raises(ConfigError) as error:
+        load(folder / "policy.toml")
+    return [str(problem).replace(f"{folder}/", "") for problem in error.value.problems]
+
+
+def test_broken_lines_are_told_with_file_line_and_hint(tmp_path: Path) -> None:
+    (tmp_path / "deny.txt").write_text("+1900*\n+1900ABC\n1900*\n+0*\n+1900*5\n")
+    hint = '(a line is "+1900*", or "*" for every number)'
+    assert told(tmp_path, lists('"file:deny.txt", "premium"')) == [
+        f"deny.txt: line 2: holds letters, no prefix of a number {hint}",
+        f"deny.txt: line 3: a prefix starts with + and a country code {hint}",
+        f"deny.txt: line 4: no prefix of an E.164 number {hint}",
+        f"deny.txt: line 5: no prefix of an E.164 number {hint}",
+        f"policy.toml: rules.destination.deny[1]: holds letters, no prefix of a number {hint}",
+    ]
+
+
+def test_twenty_bad_lines_are_enough(tmp_path: Path) -> None:
+    (tmp_path / "deny.txt").write_text("letters\n" * 1000)
+    problems = told(tmp_path, lists('"file:deny.txt"'))
+    assert len(problems) == 21 and problems[-1] == "deny.txt: reading stopped after 20 bad lines"
+
+
+def test_a_prefix_in_both_lists_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "allow.txt").write_text("+44*\n+1-900\n")
+    what = "(list it once; the longest prefix of a number decides)"
+    assert told(tmp_path, lists('"+1900*"', '"file:allow.txt"')) == [
+        f"policy.toml: rules.destination.deny[0]: +1900* is also allowed (allow.txt: line 2) {what}"
+    ]
+    at = "policy.toml: trunk[acme].rules.destination"
+    assert told(tmp_path, lists("", acme=own('"*"', '"*"'))) == [
+        f"{at}.deny[0]: * is also allowed ({at}.allow[0]) {what}",
+    ]
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    [line] = told(tmp_path, lists('"file:none.txt"'))
+    assert line.startswith("policy.toml: rules.destination.deny[0]: can't be read: none.txt: No such file")
+
+
+def test_trunks_with_equal_lists_share_a_table(tmp_path: Path) -> None:
+    (tmp_path / "policy.toml").write_text(lists('"+1900*"'))
+    tables = compile_tables(load(tmp_path / "policy.toml"), 1)
+    found = {id(peer.destination) for peer in tables.peers if peer.destination is not None}
+    assert len(found) == 1 and len([peer for peer in tables.peers if peer.destination is not None]) > 1
+
+
+def test_too_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edge_agent.policy.prefixes.MOST", 3)
+    (tmp_path / "deny.txt").write_text("+1\n+2\n+3\n")
+    (tmp_path / "policy.toml").write_text(lists('"file:deny.txt"'))
+    assert len(load(tmp_path / "policy.toml").destinations) > 0
+    (tmp_path / "deny.txt").write_text("+1\n+2\n+3\n+4\n")
+    [line] = told(tmp_path, lists('"file:deny.txt"'))
+    assert "rules.destination.deny: more than 3 prefixes" in line
