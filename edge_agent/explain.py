@@ -28,6 +28,7 @@ DEFAULT_PORT = 5060
 MAX_FILE = 65_535  # a datagram's
 TEXT_LIMIT = 400
 NOT_BUILT = "not built yet"
+OFF = "off for this peer"
 
 
 class BadInput(Exception):
@@ -103,7 +104,7 @@ def _complete(steps: list[Step], peer: str, from_upstream: bool) -> list[Step]:
             continue
         # Of a rule's rows at most one applies to a message.
         if step.applies or step.rule not in traced:
-            traced[step.rule] = step
+            traced[step.rule] = step._replace(note=OFF) if step.mode == "off" and not step.note else step
     return [traced.get(rule.name) or _untold(rule, peer) for rule in RULES]
 
 
