@@ -409,7 +409,9 @@ REASONS: tuple[Reason, ...] = (
         "To names an emergency service, but the call goes elsewhere; it is only recorded",
     ),
     Reason("destination", "destination", 403, "Destination Not Allowed", "the called number is under a denied prefix"),
-    Reason("calling-hours", "calling-hours", 403, "Outside Calling Hours", "it is too early or too late at the callee's"),
+    Reason(
+        "calling-hours", "calling-hours", 403, "Outside Calling Hours", "it is too early or too late at the callee's"
+    ),
 )
 
 BY_NAME: dict[str, int] = {reason.name: number for number, reason in enumerate(REASONS)}

@@ -48,7 +48,7 @@ def resident(daemon: Daemon) -> float:
 
 
 def test_ready_means_serving(daemon: Daemon, acme: Caller) -> None:
-    daemon.configure(more='[events]\nwebhook = "https://example.net/hook"\n[bans]\nkernel = false')
+    daemon.configure(more='hep = "127.0.0.1:9060"\n[bans]\nkernel = false')  # of [events], the last section
     daemon.start()
     acme.invite(FORGED)
     assert acme.answer() == REFUSED
@@ -56,7 +56,7 @@ def test_ready_means_serving(daemon: Daemon, acme: Caller) -> None:
     assert stat.S_IMODE((daemon.folder / "control.sock").stat().st_mode) == 0o660
     assert stat.S_IMODE((daemon.folder / "state" / "dialog.key").stat().st_mode) == 0o600
     assert daemon.lines("started")[0]["trunks"] == 1
-    assert "events.webhook" in daemon.lines("notice")[0]["message"], "run tells the notices of the configuration"
+    assert "events.hep" in daemon.lines("notice")[0]["message"], "run tells the notices of the configuration"
 
 
 def test_status_tells_the_balance_and_peers(daemon: Daemon, acme: Caller) -> None:
