@@ -84,7 +84,7 @@ SANITIZED := build/sanitize/tree
 sanitize: $(VENV)/.tested build
 	@mkdir -p $(SANITIZED)
 	@tar -c --exclude='*.so' --exclude=__pycache__ --exclude='*.egg-info' \
-	    setup.py pyproject.toml README.md LICENSE cext config edge_agent systemd tests | tar -x -C $(SANITIZED)
+	    setup.py pyproject.toml README.md POLICY.md LICENSE cext config edge_agent systemd tests | tar -x -C $(SANITIZED)
 	@cd $(SANITIZED) && EDGE_SANITIZE=1 $(CURDIR)/$(PY) setup.py --quiet build_ext --inplace
 	@cd $(SANITIZED) && LD_PRELOAD="$$(gcc -print-file-name=libasan.so)" PYTHONMALLOC=malloc PYTHONPATH=. \
 	    ASAN_OPTIONS=detect_leaks=0:abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1 \

@@ -82,7 +82,7 @@ store = Store(Path({str(tmp_path / "state" / "bans.db")!r}), print)
 for number in itertools.count():
     store.save(Row(f"203.0.{{number >> 8 & 255}}.{{number & 255}}/32", 0.0, 4e9, "engine", "", "", "", 1, 1, 0, "", 0))
     if number == 20000:
-        time.sleep(0.5)
+        time.sleep(2)
         print("saved", flush=True)
 """
     process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
