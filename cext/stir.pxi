@@ -63,9 +63,14 @@ cdef void stir_unanswered(Screen *s, Peer *trunk) noexcept nogil:
         stir_record(s, RSN_CERTIFICATE_UNAVAILABLE)
 
 
+# Do this trunk's settings look at Identity headers at all?
+cdef inline bint stir_looks(Screen *s, Peer *trunk) noexcept nogil:
+    return trunk.stir != STIR_IGNORE and trunk.mode[s.policy.reason_rule[RSN_IDENTITY_MISSING]] != MODE_OFF
+
+
 # Will this new call's Identity headers be verified, as this trunk's settings say?
 cdef bint stir_verifies(Screen *s, Peer *trunk) noexcept nogil:
-    return (trunk.stir != STIR_IGNORE and trunk.mode[s.policy.reason_rule[RSN_IDENTITY_MISSING]] != MODE_OFF
+    return (stir_looks(s, trunk)
             and s.m.present >> H_IDENTITY & 1 and s.m.method == M_INVITE and s.m.to_tag.len == 0 and s.trace == NULL)
 
 
@@ -83,7 +88,7 @@ cdef void stir_ask(Screen *s) noexcept nogil:
     cdef Peer *trunk = &s.policy.peers[subject]
     cdef bint vouched = s.m.present >> H_IDENTITY & 1
     cdef uint8_t asks = 0
-    if trunk.stir != STIR_IGNORE and trunk.mode[s.policy.reason_rule[RSN_IDENTITY_MISSING]] != MODE_OFF:
+    if stir_looks(s, trunk):
         s.v.verstat = VERSTAT_UNKNOWN
         if vouched:
             asks = ASK_VERIFY
@@ -156,27 +161,12 @@ cdef void stir_tell(Screen *s) noexcept nogil:
 
 # ---- what the wire shows ----
 
-# Where the parameters of a SIP URI's user part end: its '@'. 0: there is none.
-cdef inline uint32_t user_end(const uint8_t *p, Uri *u) noexcept nogil:
-    cdef uint32_t at = u.host.off - (2 if u.flags & URI_V6 else 1)
-    return at if u.user.len and at >= u.user.off + u.user.len and p[at] == b'@' else 0
-
-
-# Cuts each verstat that stands in [start, end), which begins with or behind the number.
-cdef void edit_cut_verstat(Edits *e, const uint8_t *p, uint32_t start, uint32_t end) noexcept nogil:
-    cdef uint32_t at = ea_find(p, start, end, b';'), next_
-    while at < end:
-        next_ = ea_find(p, at + 1, end, b';')
-        if next_ - at >= 8 and ea_same_fold(p + at + 1, b"verstat", 7) and (next_ - at == 8 or p[at + 8] == b'='):
-            edit_add(e, at, next_ - at, NULL, 0)
-        at = next_
-
-
 # The asserted number's URI, or From's, says how it was verified (in place of what its sender wrote there).
 cdef void edit_verstat(Edits *e, Screen *s) noexcept nogil:
     cdef const uint8_t *text = <const uint8_t *>VERSTAT_TEXT[s.v.verstat]
     cdef uint32_t n = <uint32_t>strlen(<const char *>text), at
     cdef Uri *u = &s.m.from_
+    cdef Slice user
     cdef bint bracketed
     cdef int i
     for i in range(s.m.identities):
@@ -188,7 +178,7 @@ cdef void edit_verstat(Edits *e, Screen *s) noexcept nogil:
     at = u.whole.off + u.whole.len
     bracketed = s.p[u.whole.off - 1] == b'<' and s.p[at] == b'>'
     if u.scheme == SCHEME_TEL:
-        edit_cut_verstat(e, s.p, u.user.off + u.user.len, at)
+        verstats_in(e, s.p, u.user.off + u.user.len, at, PART_PARAMS, 0)
         if not bracketed:
             # Without brackets a parameter would be the header's.
             edit_add(e, u.whole.off, 0, <const uint8_t *>b"<", 1)
@@ -196,10 +186,11 @@ cdef void edit_verstat(Edits *e, Screen *s) noexcept nogil:
         if not bracketed:
             edit_add(e, at, 0, <const uint8_t *>b">", 1)
         return
-    at = user_end(s.p, u)
-    if at == 0:
+    user = uri_userinfo(u)
+    if user.len == 0:
         return
-    edit_cut_verstat(e, s.p, u.user.off + u.user.len, at)
+    at = user.off + user.len
+    verstats_in(e, s.p, user.off, at, PART_USER, 0)
     edit_add(e, at, 0, text, n)
     if bracketed and not uri_has_user_phone(s.p, u):
         at = uri_authority(s.p, u).off + uri_authority(s.p, u).len

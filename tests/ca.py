@@ -183,12 +183,12 @@ class Authority:
         return Identity(signed, key, above)
 
 
-def server_tls(folder: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """A web server's side, on localhost and 127.0.0.1, and the client's that trusts it."""
+def server_tls(folder: Path, host: str = "127.0.0.1") -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """A web server's side, on localhost and the address ``host``, and the client's that trusts it."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     now = datetime.datetime.now(datetime.UTC)
-    names = x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    names = x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address(host))])
     day = datetime.timedelta(days=1)
     certificate = (
         x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now - day, now + day)

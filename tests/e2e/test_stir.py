@@ -27,10 +27,9 @@ from edge_agent.numbering.plans import plan
 from edge_agent.stir import message, sign, verify
 from edge_agent.stir.chain import load
 from edge_agent.stir.verify import PASSED
-from tests.ca import Authority, Identity
+from tests.ca import Authority, Identity, server_tls
 from tests.e2e.daemon import Daemon
 from tests.e2e.sipp import Address
-from tests.stir.repository import server_tls
 from tests.stir.test_kamailio import Peer
 
 HOST, PORT = "127.0.0.40", 8443

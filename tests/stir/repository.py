@@ -6,49 +6,20 @@ Its certificate is of an authority of its own; only tests allow loopback and its
 from __future__ import annotations
 
 import asyncio
-import datetime
 import gzip
 import ipaddress
-import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from aiohttp import web
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 
 from edge_agent.stir.fetch import Certificates, Limits
-from tests.ca import Authority
+from tests.ca import Authority, server_tls
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 BOMB = gzip.compress(bytes(50_000_000))
 LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"),)
-
-
-def server_tls(folder: Path, host: str = "127.0.0.1") -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """The server's side, and the client's that trusts it."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.datetime.now(datetime.UTC)
-    names = x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address(host))])
-    day = datetime.timedelta(days=1)
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now - day, now + day)
-        .add_extension(names, critical=False)
-        .add_extension(x509.BasicConstraints(True, None), critical=True)
-        .sign(key, SHA256())
-    )
-    file = folder / "server.pem"
-    file.write_bytes(
-        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + certificate.public_bytes(Encoding.PEM)
-    )
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(file)
-    return server, ssl.create_default_context(cadata=certificate.public_bytes(Encoding.PEM).decode())
 
 
 class Repository:
