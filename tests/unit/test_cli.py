@@ -166,7 +166,7 @@ def test_check_by_somebody_else_excuses_what_it_may_not_read(config: Path, tmp_p
     (state / "dialog.key").write_text("short")
     config.write_text(config.read_text().replace(f'state_dir = "{tmp_path}"', f'state_dir = "{state}"'))
     assert invoke("check", "-c", config).exit_code == 1, "who may read it sees that it is bad"
-    for folder in [tmp_path, *list(tmp_path.parents)[:2]]:
+    for folder in [tmp_path, *list(tmp_path.parents)[:-2]]:
         folder.chmod(0o755)
     state.chmod(0)
     was_root = os.geteuid() == 0
