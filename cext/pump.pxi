@@ -1,6 +1,14 @@
 # pump.pxi: a worker's loop: sockets to batches, batches through the engine, what comes out to the sockets.
 #
-# It decides nothing and keeps nothing but the time that its pauses take.
+# It decides nothing and keeps nothing but the time that its pauses and rests take.
+
+cdef enum:
+    REST_NS = 4000000
+
+cdef struct Rests:          # of the sockets of strangers, by listener; monotonic ns
+    uint64_t last[MAX_LISTENERS]        # when it was read
+    uint64_t until[MAX_LISTENERS]       # it wakes nobody, and is read then; 0: it does
+    uint32_t count          # how many of them rest
 
 # Up to `rounds` batches of one socket.
 cdef void engine_drain(Engine engine, Worker *w, int *fds, uint32_t at, int rounds, Pacing *pacing, Batch batch,
@@ -47,19 +55,70 @@ cdef void engine_go_on(Engine engine, Worker *w, int *fds, OutBatch out) noexcep
         ea_set(&w.using, 0)
 
 
+# Strangers: one batch, then it is looked again who of the others waits; and no pause while some do. A wake costs as
+# much as ten packets, and no stranger waits for more than a refusal: while they keep coming they are read when REST_NS
+# have gone by, however many came. Callers of open trunks come in here too: where one did, nobody waits.
+cdef void engine_strangers(Engine engine, Worker *w, int ep, int *fds, uint32_t at, Pacing *pacing, Rests *rests, Batch batch,
+                           OutBatch out) noexcept nogil:
+    cdef uint32_t listener = at - MAX_LISTENERS
+    cdef epoll_event want
+    cdef uint64_t now, until = 0, received = w.received, strangers = w.strangers
+    cdef bint resting = rests.until[listener] != 0
+    engine_drain(engine, w, fds, at, 1, pacing, batch, out)
+    received = w.received - received
+    now = ea_now()
+    if received and received == w.strangers - strangers and (resting or now - rests.last[listener] < REST_NS):
+        until = now if received == batch.slots else now + REST_NS
+    rests.last[listener] = now
+    rests.until[listener] = until
+    if resting == (until != 0):
+        return
+    rests.count += 1 if until else -1
+    want.events = 0 if until else EPOLLIN
+    want.data.u64 = at
+    epoll_ctl(ep, EPOLL_CTL_MOD, fds[at], &want)
+
+
+# How long the worker may sleep, in ms: until the next rest ends.
+cdef int rests_left(Rests *rests) noexcept nogil:
+    cdef uint64_t now, first = ~<uint64_t>0
+    cdef int i
+    if EA_LIKELY(rests.count == 0):
+        return 1000
+    now = ea_now()
+    for i in range(MAX_LISTENERS):
+        if rests.until[i] and rests.until[i] < first:
+            first = rests.until[i]
+    return <int>((first - now + 999999) // 1000000) if first > now else 0
+
+
+# Reads the sockets whose rest has ended.
+cdef void engine_rested(Engine engine, Worker *w, int ep, int *fds, Rests *rests, Batch batch, OutBatch out) noexcept nogil:
+    cdef uint64_t now
+    cdef uint32_t i
+    if EA_LIKELY(rests.count == 0):
+        return
+    now = ea_now()
+    for i in range(MAX_LISTENERS):
+        if rests.until[i] and rests.until[i] <= now:
+            engine_strangers(engine, w, ep, fds, MAX_LISTENERS + i, NULL, rests, batch, out)
+
+
 cdef void engine_pump(Engine engine, int worker, int ep, int *fds, Batch batch, OutBatch out) noexcept nogil:
     cdef Worker *w = &engine.workers[worker]
     cdef epoll_event ready[MAX_LISTENERS]
     cdef Pacing pacing[2 * MAX_LISTENERS]
+    cdef Rests rests
     cdef int n, i
     cdef uint32_t at
     cdef uint64_t beat
     cdef bint known
     memset(pacing, 0, sizeof(pacing))
+    memset(&rests, 0, sizeof(rests))
     w.train_limit = TRAIN_BYTES
     ea_exact_sleeps()
     while not ea_get(&engine.stopping):
-        n = epoll_wait(ep, ready, MAX_LISTENERS, 1000)
+        n = epoll_wait(ep, ready, MAX_LISTENERS, rests_left(&rests))
         ea_count(&w.heartbeat, 1)
         if w.heartbeat & 0xffff == 0:
             w.train_limit = TRAIN_BYTES     # routes change: what a path refused may go now
@@ -74,8 +133,8 @@ cdef void engine_pump(Engine engine, int worker, int ep, int *fds, Batch batch, 
             elif at == 2 * MAX_LISTENERS + 1:
                 read(w.wake, &beat, 8)
         engine_go_on(engine, w, fds, out)
+        engine_rested(engine, w, ep, fds, &rests, batch, out)
         for i in range(n):
             at = <uint32_t>ready[i].data.u64
             if MAX_LISTENERS <= at < 2 * MAX_LISTENERS:
-                # Strangers: one batch, then it is looked again who of the others waits; and no pause while some do.
-                engine_drain(engine, w, fds, at, 1, NULL if known else &pacing[at], batch, out)
+                engine_strangers(engine, w, ep, fds, at, NULL if known else &pacing[at], &rests, batch, out)
