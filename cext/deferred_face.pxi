@@ -78,7 +78,7 @@ cdef deferred_read(Engine engine, Policy policy, uint64_t ticket):
             date = row_text(p, &m.row[i])
     upstream = peers[image.peers[peer].upstream].name if image.peers[peer].kind == PEER_TRUNK else ""
     return Deferred(ticket, copy.time, peers[peer].name, peers[subject].name, upstream, (copy.asks & ASK_VERIFY) != 0,
-                   (copy.asks & ASK_SIGN) != 0, copy.owned != 0, number_or_none(stir_caller(p, m, plan)),
+                   (copy.asks & ASK_SIGN) != 0, copy.owned != 0, number_or_none(stir_caller(image, &image.peers[peer], p, m)),
                    number_or_none(uri_canonical(p, &m.to, plan)), number_or_none(uri_canonical(p, &m.uri, plan)), date,
                    identities, bytes_of(p, m.call_id).decode("utf-8", "replace"))
 

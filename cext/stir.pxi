@@ -17,23 +17,36 @@ STIR_CAUSES[:] = [RSN_PASSPORT_STALE, RSN_IDENTITY_MISSING, RSN_CERTIFICATE_UNAV
                   RSN_IDENTITY_SYNTAX]
 
 
-# Whose number an Identity header vouches for (ATIS-1000074 §5.2.1): the asserted one, tel before sip, else From's.
-cdef uint64_t stir_caller(const uint8_t *p, SipMsg *m, Plan *plan) noexcept nogil:
+# Whose number an Identity header vouches for (ATIS-1000074 §5.2.1): the asserted one, tel before sip, else From's. An
+# assertion counts where its sender has the right to it (RFC 3325 §5, §8), or as a number that the agent itself knows to be
+# the trunk's: what the called side is told to believe is what was compared.
+cdef Uri *stir_uri(PolicyImage *policy, Peer *peer, const uint8_t *p, SipMsg *m) noexcept nogil:
+    cdef Plan *plan = &policy.plans[peer.plan]
+    cdef Uri *found = &m.from_
     cdef Identity *it
-    cdef uint64_t number, found = 0
+    cdef uint64_t number
     cdef int i
     for i in range(m.identities):
         it = &m.identity[i]
-        if it.header == H_P_ASSERTED_IDENTITY and it.uri.number and (found == 0 or it.uri.scheme == SCHEME_TEL):
-            number = uri_canonical(p, &it.uri, plan)
-            if number:
-                found = number
-    return found or uri_canonical(p, &m.from_, plan)
+        if it.header != H_P_ASSERTED_IDENTITY or it.uri.number == 0:
+            continue
+        if found != &m.from_ and it.uri.scheme != SCHEME_TEL:
+            continue
+        number = uri_canonical(p, &it.uri, plan)
+        if number and (peer.asserts & ASSERT_PAI or (peer.kind == PEER_TRUNK and (
+                peer_owns(policy, peer, number) or peer_pilot(policy, peer, number)
+                or number == uri_canonical(p, &m.from_, plan)))):
+            found = &it.uri
+    return found
+
+
+cdef uint64_t stir_caller(PolicyImage *policy, Peer *peer, const uint8_t *p, SipMsg *m) noexcept nogil:
+    return uri_canonical(p, stir_uri(policy, peer, p, m), &policy.plans[peer.plan])
 
 
 # Is the number that an Identity header of ours would vouch for the trunk's own?
 cdef bint stir_owned(Screen *s) noexcept nogil:
-    cdef uint64_t caller = stir_caller(s.p, s.m, &s.policy.plans[s.peer.plan])
+    cdef uint64_t caller = stir_caller(s.policy, s.peer, s.p, s.m)
     return caller != 0 and peer_owns(s.policy, s.peer, caller)
 
 
@@ -161,18 +174,13 @@ cdef void stir_tell(Screen *s) noexcept nogil:
 
 # ---- what the wire shows ----
 
-# The asserted number's URI, or From's, says how it was verified (in place of what its sender wrote there).
+# The URI of the number that was compared says how it was verified (in place of what its sender wrote there).
 cdef void edit_verstat(Edits *e, Screen *s) noexcept nogil:
     cdef const uint8_t *text = <const uint8_t *>VERSTAT_TEXT[s.v.verstat]
     cdef uint32_t n = <uint32_t>strlen(<const char *>text), at
-    cdef Uri *u = &s.m.from_
+    cdef Uri *u = stir_uri(s.policy, s.peer, s.p, s.m)
     cdef Slice user
     cdef bint bracketed
-    cdef int i
-    for i in range(s.m.identities):
-        if s.m.identity[i].header == H_P_ASSERTED_IDENTITY and s.m.identity[i].uri.number:
-            u = &s.m.identity[i].uri
-            break
     if u.number == 0:
         return
     at = u.whole.off + u.whole.len
