@@ -316,6 +316,9 @@ cdef bint act_forward(Screen *s, OutBatch out) noexcept nogil:
     edits_init(&e)
     if EA_UNLIKELY(marking_any(s.m)):
         cut = marking_edits(&e, s)
+        if EA_UNLIKELY(privacy_hides(s)):
+            s.hidden = 1
+            cut |= <uint64_t>1 << H_P_ASSERTED_IDENTITY
     if s.v.route.flags & ROUTE_RESPONSE:
         edit_response(&e, s)
     else:

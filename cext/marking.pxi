@@ -115,7 +115,7 @@ cdef uint32_t verstats_of(Edits *e, Screen *s, Uri *u, uint32_t end, uint32_t co
     return verstats_in(e, s.p, behind, end, PART_BEHIND, count)
 
 
-# How many verstat parameters stand in From and the other callers' headers; with `e` they are edited out.
+# How many verstat parameters stand in a request's From and the other callers' headers; with `e` they are edited out.
 cdef uint32_t marking_verstats(Edits *e, Screen *s) noexcept nogil:
     cdef Identity *it
     cdef Row *row
@@ -123,7 +123,8 @@ cdef uint32_t marking_verstats(Edits *e, Screen *s) noexcept nogil:
     cdef int i
     for i in range(s.m.rows):
         row = &s.m.row[i]
-        if row.id == H_FROM:
+        # A response has the From of its request.
+        if row.id == H_FROM and s.m.kind == KIND_REQUEST:
             count = verstats_of(e, s, &s.m.from_, row.value + row.value_len, count)
     for i in range(s.m.identities):
         it = &s.m.identity[i]
@@ -154,9 +155,9 @@ cdef void marking_edit_value(Edits *e, Screen *s, Identity *it) noexcept nogil:
 cdef uint64_t marking_edits(Edits *e, Screen *s) noexcept nogil:
     cdef Marking *k
     cdef int i
-    if s.m.kind != KIND_REQUEST or s.peer.mode[s.policy.reason_rule[RSN_MARKING_VERSTAT]] != MODE_ENFORCE:
+    if s.peer.mode[s.policy.reason_rule[RSN_MARKING_VERSTAT]] != MODE_ENFORCE:
         return 0
-    k = markings_of(s)
+    k = markings_of(s) if s.m.kind == KIND_REQUEST else &s.marking     # see marking_response
     for i in range(s.m.identities):
         if k.values >> i & 1:
             marking_edit_value(e, s, &s.m.identity[i])

@@ -108,6 +108,7 @@ cdef struct Screen:
     uint8_t again           # AGAIN_
     uint8_t told            # what is held may be answered
     uint8_t callback        # CALLBACK_
+    uint8_t hidden          # 1: P-Asserted-Identity goes no further, see privacy.pxi
     uint16_t held           # RSN_ of an open trunk's caller who is denied, banned or over his rate, or of a peer banned by force
     Peer *subject           # whom a finding on a response is about, NULL: who sent the message
     uint8_t uri_names       # NAME_ of the Request-URI: an own name, one of the peer it goes to

@@ -416,6 +416,8 @@ cdef void screen_message(Screen *s) noexcept nogil:
         if reason == 0:
             distance_learn(s)
             stir_tell(s)
+            if EA_UNLIKELY(marking_any(s.m)):
+                marking_response(s)
     elif s.m.core:
         lane_of_broken(s)
         decide(s, ACT_DROP if s.m.kind != KIND_REQUEST or s.m.method == M_ACK else ACT_ANSWER, s.m.reason)

@@ -181,6 +181,11 @@ cdef void edit_verstat(Edits *e, Screen *s) noexcept nogil:
     cdef Uri *u = stir_uri(s.policy, s.peer, s.p, s.m)
     cdef Slice user
     cdef bint bracketed
+    if s.hidden and u != &s.m.from_:
+        # The number that was compared isn't shown: what is, is told of only where it is the same.
+        if uri_canonical(s.p, &s.m.from_, &s.policy.plans[s.peer.plan]) != stir_caller(s.policy, s.peer, s.p, s.m):
+            return
+        u = &s.m.from_
     if u.number == 0:
         return
     at = u.whole.off + u.whole.len

@@ -9,8 +9,8 @@
 # on as the P-Asserted-Identity that we make of it (RFC 3325 §5).
 #
 # In the emergency lane nothing is refused, and what says who calls, or that it is
-# an emergency, stays. Responses are not looked at. Facts only: what becomes of them
-# is for the rule's mode.
+# an emergency, stays. Of responses nothing is refused either: they are of calls that
+# passed. Facts only: what becomes of them is for the rule's mode.
 
 cdef enum:
     MARKING_CUTS = 8        # verstat parameters taken out of one message; one with more is refused
@@ -226,6 +226,53 @@ cdef void marking_in_lane(Screen *s) noexcept nogil:
     if s.peer.mode[rule] == MODE_OFF:
         return
     k = markings_of(s)
+    if k.reason:
+        ea_first(&s.v.finding, k.reason)
+        s.v.monitored |= <uint64_t>1 << rule
+
+
+# Who answered, as a response has it: of one who may not assert identities only numbers of the trunk's own go on.
+cdef void marking_answered(Screen *s, Marking *k) noexcept nogil:
+    cdef uint64_t number
+    cdef Uri *u
+    cdef int i, values = 0, out = 0
+    for i in range(s.m.identities):
+        if s.m.identity[i].header != H_P_ASSERTED_IDENTITY:
+            continue
+        values += 1
+        u = &s.m.identity[i].uri
+        number = uri_canonical(s.p, u, &s.policy.plans[s.peer.plan]) if s.dir == DIR_TRUNK else 0
+        if number == 0 or not (peer_owns(s.policy, s.peer, number) or peer_pilot(s.policy, s.peer, number)):
+            out += 1
+            k.values |= <uint16_t>(1 << i)
+    if out:
+        ea_first(&k.reason, RSN_MARKING_ASSERTED)
+    if out == values:
+        marking_cut(k, H_P_ASSERTED_IDENTITY, RSN_MARKING_ASSERTED)
+        k.values = 0
+
+
+# A response that goes on: what its sender may not assert is taken out and recorded (RFC 3325 §5: of messages, not only
+# of requests). Those of the emergency lane's calls are let be; a PSAP says who it is as it likes.
+cdef void marking_response(Screen *s) noexcept nogil:
+    cdef Marking *k = &s.marking
+    cdef int rule = s.policy.reason_rule[RSN_MARKING_VERSTAT]
+    cdef uint64_t present = s.m.present
+    cdef uint8_t asserts = s.peer.asserts
+    if s.peer.mode[rule] == MODE_OFF or s.v.route.flags & ROUTE_EMERGENCY:
+        return
+    if present >> H_X_EDGE & 1:
+        marking_cut(k, H_X_EDGE, RSN_MARKING_INTERNAL)
+    if present >> H_P_ASSERTED_IDENTITY & 1 and not asserts & ASSERT_PAI:
+        marking_answered(s, k)
+    if s.m.marked and not asserts & ASSERT_VERSTAT:
+        k.verstats = <uint16_t>marking_verstats(NULL, s)
+        if k.verstats:
+            ea_first(&k.reason, RSN_MARKING_VERSTAT)
+    if present >> H_P_CHARGE_INFO & 1 and not asserts & ASSERT_CHARGE:
+        marking_cut(k, H_P_CHARGE_INFO, RSN_MARKING_CHARGE)
+    if present >> H_P_PREFERRED_IDENTITY & 1:
+        k.cut |= <uint64_t>1 << H_P_PREFERRED_IDENTITY
     if k.reason:
         ea_first(&s.v.finding, k.reason)
         s.v.monitored |= <uint64_t>1 << rule

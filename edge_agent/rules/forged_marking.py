@@ -3,7 +3,7 @@
 What a trunk or an upstream may assert, its key ``asserts`` says. All else is
 taken out as the message goes on, and the call passes; a Resource-Priority that
 must be authorised is refused, as RFC 4412 has it. In monitor mode a message goes
-on as it came. Markings in responses are not looked at.
+on as it came. Responses are never refused, only cleaned.
 """
 
 from difflib import get_close_matches
