@@ -111,6 +111,7 @@ cdef bint deferred_put(Screen *s, uint16_t subject, uint8_t asks, bint owned) no
     d.owned = owned
     d.unproven = s.unproven
     d.repeated = s.v.repeated != 0
+    d.again = call_again(s)
     d.dated = s.m.present >> H_DATE & 1
     d.value = s.v.value
     d.limit = s.v.limit

@@ -162,6 +162,7 @@ cdef struct Peer:
     uint32_t pilot_count
     uint32_t diversions     # of one call, at most
     Limit forwards          # forwarded calls that pass on trust
+    Limit unvouched         # stir-attestation: calls that no PASSporT vouches for; step 0: any number
     uint8_t emergency_urn   # an upstream that takes emergency calls by their service URN
     Slice location          # a trunk's default one, a URI; empty: none
     PrefixTable *destination        # of a trunk with a deny list, NULL: none

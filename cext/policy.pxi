@@ -123,6 +123,8 @@ cdef class Policy:
             p.distance = peer.distance
             p.open = peer.open
             p.forwards = limit_of(peer.forwards)
+            if peer.unvouched is not None:
+                p.unvouched = limit_of(peer.unvouched)
             p.diversions = peer.diversions
             p.asserts = sum(1 << ASSERTS.index(name) for name in set(peer.asserts))
             p.domain = self.put_text(peer.domain)

@@ -115,6 +115,7 @@ cdef struct DeferSlot:      # an INVITE that waits, see deferred.pxi; its bytes 
     uint8_t dated           # it has a Date
     uint16_t unproven       # RSN_ that holds unless the verification passes
     uint8_t repeated        # a copy of a call that went on: only to be signed
+    uint8_t again           # a resubmission after a challenge: counted when it came first
     uint64_t value          # of the first finding that was recorded
     uint64_t limit
     uint64_t monitored      # bit rule: recorded when it came, then by the answer too
@@ -153,7 +154,8 @@ cdef struct PeerCells:      # a peer's own limits: indexed, never hashed; theore
     uint64_t oc_seq         # of that
     uint64_t forwards       # forwarded calls that passed on trust
     uint64_t callbacks      # windows for calling back
-    uint64_t spare[2]
+    uint64_t unvouched      # new calls of a trunk or to it that no PASSporT vouches for
+    uint64_t spare[1]
     uint64_t calls[LEASE_KINDS]     # leases of each kind; three cache lines. A new owner of the slot zeroes what stands before
 
 cdef struct OpenCells:      # an open trunk's limits for its callers; theoretical arrival times in ns

@@ -95,6 +95,36 @@ cdef void stir_unproven(Screen *s, int reason) noexcept nogil:
         screen_finding(s, s.policy.reason_rule[reason], reason)
 
 
+# stir-attestation: nothing vouches for a call that is to go on, and its trunk may have only so many of those: such without
+# an Identity header, and such whose headers come to nothing, by one budget. True when that decides.
+cdef bint stir_unvouched(Screen *s, Peer *trunk, bint again) noexcept nogil:
+    cdef uint64_t *cell = &s.state.peers[trunk.slot].unvouched
+    cdef uint64_t used
+    cdef int rule = s.policy.reason_rule[RSN_ATTESTATION_RATE]
+    if again or s.trace != NULL or rate_take_own(cell, s.now, &trunk.unvouched):
+        return False
+    used = ea_get_relaxed(cell)
+    limit_found(s, used - s.now if used > s.now else 0, &trunk.unvouched)
+    if trunk.mode[rule] == MODE_ENFORCE:
+        decide(s, ACT_ANSWER, RSN_ATTESTATION_RATE)
+    elif s.v.monitored == 0:
+        s.v.finding = RSN_ATTESTATION_RATE
+    if s.v.action == ACT_ANSWER or s.v.monitored == 0:
+        s.v.value = s.found
+        s.v.limit = s.limit
+    if s.v.action != ACT_ANSWER:
+        s.v.monitored |= <uint64_t>1 << rule
+    return s.v.action == ACT_ANSWER
+
+
+# The verification of a call's headers has come to what the verdict says, and nothing else refuses it: what is left open
+# because of them is settled.
+cdef void stir_settle(Screen *s, Peer *trunk, int unproven, bint again) noexcept nogil:
+    stir_unproven(s, unproven)
+    if s.v.action != ACT_ANSWER and trunk.unvouched.step and s.v.verstat != VERSTAT_PASSED:
+        stir_unvouched(s, trunk, again)
+
+
 # A new call that goes on, if nothing is asked: is it to be verified, or to be signed? Then it waits.
 cdef void stir_ask(Screen *s) noexcept nogil:
     cdef uint16_t subject = s.peer_index if s.dir == DIR_TRUNK else s.v.route.peer
@@ -107,6 +137,8 @@ cdef void stir_ask(Screen *s) noexcept nogil:
             asks = ASK_VERIFY
         elif trunk.stir == STIR_REQUIRE and stir_finding(s, trunk, RSN_IDENTITY_MISSING):
             return
+        elif EA_UNLIKELY(trunk.unvouched.step != 0) and stir_unvouched(s, trunk, call_again(s)):
+            return
     if s.dir == DIR_TRUNK and not vouched and s.policy.peers[s.v.route.peer].sign:
         asks |= ASK_SIGN
     if asks == 0 or s.trace != NULL:
@@ -114,7 +146,7 @@ cdef void stir_ask(Screen *s) noexcept nogil:
     if asks & ASK_VERIFY and s.m.length > DEFER_BYTES:
         s.v.verstat = VERSTAT_FAILED
         if not stir_finding(s, trunk, RSN_IDENTITY_SIZE):
-            stir_unproven(s, s.unproven)
+            stir_settle(s, trunk, s.unproven, call_again(s))
     elif deferred_put(s, subject, asks, asks & ASK_SIGN and stir_owned(s)):
         s.v.action = ACT_DEFER
     else:
@@ -122,7 +154,7 @@ cdef void stir_ask(Screen *s) noexcept nogil:
         if asks & ASK_VERIFY:
             stir_unanswered(s, trunk)
             if s.v.action == ACT_FORWARD:
-                stir_unproven(s, s.unproven)
+                stir_settle(s, trunk, s.unproven, call_again(s))
 
 
 # What was answered, put into the verdict. The call is about to go on, or is refused.
@@ -141,7 +173,11 @@ cdef void stir_answered(Screen *s, DeferSlot *d, bint decided) noexcept nogil:
         s.state.deferred.full += 1
         if subject != NO_PEER:
             stir_unanswered(s, &s.policy.peers[subject])
-    if s.v.action == ACT_NONE:
+    if s.v.action != ACT_NONE:
+        return
+    if subject != NO_PEER and d.asks & ASK_VERIFY:
+        stir_settle(s, &s.policy.peers[subject], d.unproven, d.again)
+    else:
         stir_unproven(s, d.unproven)
 
 

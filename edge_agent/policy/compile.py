@@ -22,6 +22,7 @@ from edge_agent.policy.load import Loaded
 from edge_agent.policy.owners import owners_of
 from edge_agent.policy.regions import Regions
 from edge_agent.policy.settings import Settings, Trunk, Upstream
+from edge_agent.policy.unvouched import unvouched_rate
 from edge_agent.policy.values import Address
 from edge_agent.reasons import REASONS
 from edge_agent.rules import BY_NAME, RULES, Mode, RateSettings, RuleSettings
@@ -100,6 +101,8 @@ class PeerRow(NamedTuple):
     diversions: int
     forwards: Rate
     """Forwarded calls that pass on the trunk's word."""
+    unvouched: Rate | None
+    """Calls that no PASSporT vouches for; None: any number."""
     emergency_redirect: bool
     emergency_urn: bool
     location: str
@@ -356,6 +359,7 @@ def _upstream(settings: Settings, upstream: Upstream, regions: Regions) -> PeerR
         pilots=(),
         diversions=0,
         forwards=(1.0, 1),
+        unvouched=None,
         emergency_redirect=False,
         emergency_urn=upstream.emergency_uri == "urn",
         location="",
@@ -404,6 +408,7 @@ def _trunk(
         pilots=loaded.pilots.get(trunk.name, ()),
         diversions=_of(loaded.settings, "caller-consistent", CallerConsistentSettings, trunk).diversions,
         forwards=(max(share * trunk.calls_per_second, 0.001), max(1, round(share * trunk.burst))),
+        unvouched=unvouched_rate(loaded.settings, trunk),
         emergency_redirect=trunk.emergency == "redirect",
         emergency_urn=False,
         location=trunk.emergency_location,

@@ -1,7 +1,8 @@
 """stir-attestation: is the attested level enough, and how many calls come with it? It never takes the level for a verdict.
 
-Without a setting it finds nothing. What doesn't verify counts as unsigned, and
-a token without a level (a plain PASSporT) as C.
+Without a setting it finds nothing. What doesn't verify counts as unsigned, as do
+calls without Identity, and a token without a level (a plain PASSporT) as C. A trunk
+whose headers are ignored has no levels, so no rates of them.
 """
 
 from typing import Literal

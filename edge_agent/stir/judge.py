@@ -59,7 +59,7 @@ class Subject:
     replay: Mode = Mode.MONITOR
     least: str = "none"
     rates: Mapping[str, Rate] = field(default_factory=dict)
-    """By level, those that have one."""
+    """By level, those that have one. Of "unsigned" the engine counts: most of those calls never come here."""
     signer_rate: Rate | None = None
     calls: int = 3
 
@@ -70,7 +70,6 @@ def subject(settings: Settings, trunk: Trunk) -> Subject:
     replay = settings.rule_settings("stir-replay", trunk)
     assert isinstance(level, StirAttestationSettings) and isinstance(replay, StirReplaySettings)
     rates = {
-        UNSIGNED: (level.unsigned_per_second, level.unsigned_burst),
         "C": (level.c_per_second, level.c_burst),
         "B": (level.b_per_second, level.b_burst),
         "A": (level.a_per_second, level.a_burst),
