@@ -167,6 +167,7 @@ cdef uint8_t *put_own_headers(uint8_t *to, Screen *s) noexcept nogil:
             cookie.from_upstream = s.dir == DIR_UPSTREAM
             cookie.peer_id = peer.id if cookie.from_upstream else s.peer.id
             cookie.emergency = (r.flags & ROUTE_EMERGENCY) != 0
+            cookie.vouched = s.v.vouched
             cookie.originator = s.packet.source
             if s.m.method == M_INVITE:
                 cookie.lease = lease_called(s)

@@ -110,6 +110,7 @@ cdef bint deferred_put(Screen *s, uint16_t subject, uint8_t asks, bint owned) no
     d.asks = asks
     d.owned = owned
     d.unproven = s.unproven
+    d.pending = s.pending
     d.repeated = s.v.repeated != 0
     d.again = call_again(s)
     d.dated = s.m.present >> H_DATE & 1
@@ -119,7 +120,8 @@ cdef bint deferred_put(Screen *s, uint16_t subject, uint8_t asks, bint owned) no
     d.finding = s.v.finding
     d.cancelled = 0
     d.reason = 0
-    d.verstat = d.told = d.attest = 0
+    d.verstat = d.told = d.attest = d.callback = 0
+    d.values_len = 0
     d.text_len = 0
     s.v.route.target = <uint16_t>index      # for the transaction cache: where CANCEL finds it
     ea_set(&d.word, deferred_next(d.word, DEFER_WAITING))

@@ -93,13 +93,25 @@ cdef str row_text(const uint8_t *p, Row *row):
     return _FOLD.sub(" ", raw)
 
 
-cdef bint deferred_resolve(Engine engine, uint64_t ticket, int reason, int verstat, str attest, monitored, bytes text) except -1:
+# The values of an answer, each with its length before it; those that find no room aren't vouched for.
+cdef bytes deferred_values(priority):
+    values = bytearray()
+    for value in priority:
+        one = value.encode("ascii", "replace").lower()
+        if 0 < len(one) < 256 and len(values) + 1 + len(one) <= DEFER_VALUES:
+            values += bytes([len(one)]) + one
+    return bytes(values)
+
+
+cdef bint deferred_resolve(Engine engine, uint64_t ticket, int reason, int verstat, str attest, monitored, bytes text,
+                           priority=(), bint callback=False) except -1:
     cdef DeferTable *t = &engine.state.deferred
     cdef Policy policy = engine.published()
     cdef DeferSlot *d
     cdef uint64_t word
     cdef const uint8_t *raw
     cdef int rule
+    cdef bytes values = deferred_values(priority)
     if not 0 <= reason < RSN_COUNT or not VERSTAT_NONE <= verstat <= VERSTAT_UNKNOWN or attest not in ("", "A", "B", "C"):
         raise ValueError((reason, verstat, attest))
     if ticket & 0xffff >= t.count or any(not 0 < one < RSN_COUNT for one in monitored):
@@ -113,6 +125,9 @@ cdef bint deferred_resolve(Engine engine, uint64_t ticket, int reason, int verst
     d.reason = <uint16_t>reason
     d.verstat = <uint8_t>verstat
     d.attest = <uint8_t>(ord(attest) if attest else 0)
+    d.callback = callback
+    d.values_len = <uint16_t>len(values)
+    memcpy(d.values, <const char *>values, len(values))
     for one in monitored:
         if d.monitored == 0:
             d.finding = one

@@ -306,9 +306,10 @@ cdef class Engine:
         """How many one peer may have waiting."""
         return self.state.deferred.share
 
-    def resolve(self, ticket: int, reason: int = 0, verstat: int = 0, attest: str = "", monitored=(), text: bytes = b"") -> bool:
+    def resolve(self, ticket: int, reason: int = 0, verstat: int = 0, attest: str = "", monitored=(), text: bytes = b"",
+                priority=(), callback: bool = False) -> bool:
         """Answers for an INVITE that waits. False: it waits no more."""
-        return deferred_resolve(self, ticket, reason, verstat, attest, monitored, text)
+        return deferred_resolve(self, ticket, reason, verstat, attest, monitored, text, priority, callback)
 
     def resume(self, now: int, OutBatch out not None, worker: int = 0) -> int:
         """Lets those go on that are answered, cancelled or too late; how many. At most a full `out`; a pump does it itself."""

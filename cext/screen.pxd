@@ -38,6 +38,7 @@ cdef struct Cookie:         # proof of a dialog, see cookie.pxi
     uint32_t lease
     uint8_t key
     uint8_t from_upstream   # 1: the upstream sent the INVITE
+    uint8_t vouched         # VOUCH_ of its originator
     uint8_t emergency
     EaAddr originator       # where the INVITE came from
 
@@ -56,6 +57,7 @@ cdef struct Marking:        # markings that this peer may not assert, worked out
     uint16_t reason         # RSN_ of the first that is taken out, 0: none
     uint16_t values         # bit k: identity[k] alone is taken out of its list
     uint16_t verstats       # parameters to take out
+    uint8_t open            # VOUCH_: markings among them that a PASSporT may vouch for
     uint64_t cut            # bit H_: no row of this header goes on
 
 cdef struct Parties:        # keys of caller-rate and callee-rate; 0: no number to count by
@@ -118,5 +120,6 @@ cdef struct Screen:
     Caller caller
     Parties parties
     Marking marking
+    uint8_t pending         # VOUCH_: markings that stay if a PASSporT vouches for them; asked when the call is verified
     uint16_t unproven       # RSN_ that holds unless a PASSporT vouches for the caller, 0: none; asked when the call is verified
     Verdict v

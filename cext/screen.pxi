@@ -155,6 +155,7 @@ cdef void screen_options(Screen *s) noexcept nogil:
 # What follows an INVITE has its Request-URI and Routes (RFC 3261 §9.1, §17.1.1.3), so they pass where those did.
 cdef bint screen_follows(Screen *s, Verdict *was) noexcept nogil:
     s.v.verstat = was.verstat       # every edit made to an INVITE is made to these too
+    s.v.vouched = was.vouched
     return (was.route.flags & ROUTE_EMERGENCY) != 0 or op_target(s) == 0
 
 
@@ -357,6 +358,7 @@ cdef void screen_repeat(Screen *s, Verdict *was) noexcept nogil:
             return
         s.v.route.flags |= was.route.flags & (ROUTE_RECORD | ROUTE_EMERGENCY)
         s.v.verstat = was.verstat
+        s.v.vouched = was.vouched
 
 
 cdef void screen_request(Screen *s) noexcept nogil:

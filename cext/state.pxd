@@ -28,6 +28,7 @@ cdef enum:
     DEFER_BYTES = 16384     # of an INVITE that waits; a longer one can't
     DEFER_MOST = 4096       # slots: the transaction cache keeps their number in 12 bits
     DEFER_TEXT = 4096       # header lines that are put into it
+    DEFER_VALUES = 512      # bytes of Resource-Priority values that a PASSporT vouches for
 
 cdef struct CellTable:      # GCRA cells and marks: 24 bits of tag, 40 bits of time
     uint64_t *cell
@@ -114,6 +115,7 @@ cdef struct DeferSlot:      # an INVITE that waits, see deferred.pxi; its bytes 
     uint8_t owned           # the trunk owns the number that is signed for
     uint8_t dated           # it has a Date
     uint16_t unproven       # RSN_ that holds unless the verification passes
+    uint8_t pending         # VOUCH_ that are asked about
     uint8_t repeated        # a copy of a call that went on: only to be signed
     uint8_t again           # a resubmission after a challenge: counted when it came first
     uint64_t value          # of the first finding that was recorded
@@ -125,6 +127,9 @@ cdef struct DeferSlot:      # an INVITE that waits, see deferred.pxi; its bytes 
     uint8_t verstat         # VERSTAT_
     uint8_t told            # RSN_ that replies tell of, 0: none
     uint8_t attest          # "A", "B", "C" or 0
+    uint8_t callback        # 1: the call comes back from a PSAP (RFC 9027)
+    uint16_t values_len
+    uint8_t values[DEFER_VALUES]    # length byte and text, in small letters
     uint16_t text_len
     uint8_t text[DEFER_TEXT]    # header lines to put in
 

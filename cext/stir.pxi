@@ -119,7 +119,11 @@ cdef bint stir_unvouched(Screen *s, Peer *trunk, bint again) noexcept nogil:
 
 # The verification of a call's headers has come to what the verdict says, and nothing else refuses it: what is left open
 # because of them is settled.
-cdef void stir_settle(Screen *s, Peer *trunk, int unproven, bint again) noexcept nogil:
+cdef void stir_settle(Screen *s, Peer *trunk, int pending, int vouched, int unproven, bint again) noexcept nogil:
+    if EA_UNLIKELY(pending != 0):
+        marking_settle(s, pending, vouched)
+        if s.v.action == ACT_ANSWER:
+            return
     stir_unproven(s, unproven)
     if s.v.action != ACT_ANSWER and trunk.unvouched.step and s.v.verstat != VERSTAT_PASSED:
         stir_unvouched(s, trunk, again)
@@ -141,12 +145,16 @@ cdef void stir_ask(Screen *s) noexcept nogil:
             return
     if s.dir == DIR_TRUNK and not vouched and s.policy.peers[s.v.route.peer].sign:
         asks |= ASK_SIGN
+    if EA_UNLIKELY(s.pending != 0) and not asks & ASK_VERIFY:
+        marking_settle(s, s.pending, 0)
+        if s.v.action == ACT_ANSWER:
+            return
     if asks == 0 or s.trace != NULL:
         return
     if asks & ASK_VERIFY and s.m.length > DEFER_BYTES:
         s.v.verstat = VERSTAT_FAILED
         if not stir_finding(s, trunk, RSN_IDENTITY_SIZE):
-            stir_settle(s, trunk, s.unproven, call_again(s))
+            stir_settle(s, trunk, s.pending, 0, s.unproven, call_again(s))
     elif deferred_put(s, subject, asks, asks & ASK_SIGN and stir_owned(s)):
         s.v.action = ACT_DEFER
     else:
@@ -154,7 +162,7 @@ cdef void stir_ask(Screen *s) noexcept nogil:
         if asks & ASK_VERIFY:
             stir_unanswered(s, trunk)
             if s.v.action == ACT_FORWARD:
-                stir_settle(s, trunk, s.unproven, call_again(s))
+                stir_settle(s, trunk, s.pending, 0, s.unproven, call_again(s))
 
 
 # What was answered, put into the verdict. The call is about to go on, or is refused.
@@ -176,9 +184,13 @@ cdef void stir_answered(Screen *s, DeferSlot *d, bint decided) noexcept nogil:
     if s.v.action != ACT_NONE:
         return
     if subject != NO_PEER and d.asks & ASK_VERIFY:
-        stir_settle(s, &s.policy.peers[subject], d.unproven, d.again)
+        stir_settle(s, &s.policy.peers[subject], d.pending, marking_answer(s, d) if decided and d.pending else 0, d.unproven,
+                    d.again)
     else:
-        stir_unproven(s, d.unproven)
+        if EA_UNLIKELY(d.pending != 0):
+            marking_settle(s, d.pending, 0)
+        if s.v.action == ACT_NONE:
+            stir_unproven(s, d.unproven)
 
 
 cdef uint64_t stir_hash(State *state, const uint8_t *p, SipMsg *m, int status) noexcept nogil:

@@ -24,17 +24,18 @@ cdef extern from *:
     uint64_t TXN_LIFE
 
 
-# action 2 | reason 10 | status 10 | target 12 | peer slot 12 | flags 8 | copies 6 | verstat 2 | signed 1, from bit 0 up. Of a call
+# action 2 | reason 8 | vouched 2 | status 10 | target 12 | peer slot 12 | flags 8 | copies 6 | verstat 2 | signed 1, from bit 0 up. Of a call
 # that waits (ACT_DEFER) the action is none, and the target its slot in deferred.pxi.
 cdef inline uint64_t txn_pack(Verdict *v, uint16_t slot) noexcept nogil:
-    return (<uint64_t>(v.action & 3) | <uint64_t>v.reason << 2 | <uint64_t>v.status << 12 | <uint64_t>(v.route.target & 4095) << 22
+    return (<uint64_t>(v.action & 3) | <uint64_t>(v.reason & 255) << 2 | <uint64_t>v.vouched << 10 | <uint64_t>v.status << 12 | <uint64_t>(v.route.target & 4095) << 22
             | <uint64_t>slot << 34 | <uint64_t>(v.route.flags & 255) << 46 | <uint64_t>v.verstat << 60
             | <uint64_t>v.signed_ << 62 | <uint64_t>1 << 63)
 
 
 cdef inline void txn_unpack(uint64_t packed, Verdict *v) noexcept nogil:
     v.action = <uint8_t>(packed & 3)
-    v.reason = <uint16_t>(packed >> 2 & 1023)
+    v.reason = <uint16_t>(packed >> 2 & 255)
+    v.vouched = <uint8_t>(packed >> 10 & 3)
     v.status = <uint16_t>(packed >> 12 & 1023)
     v.route.target = <uint16_t>(packed >> 22 & 4095)
     v.route.flags = <uint32_t>(packed >> 46 & 255)

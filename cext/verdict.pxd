@@ -18,6 +18,10 @@ cdef enum:                  # what the called side is told of the caller's numbe
     VERSTAT_FAILED
     VERSTAT_UNKNOWN         # no validation took place
 
+cdef enum:                  # what a good rph token vouches for (RFC 8443, RFC 9027), bits
+    VOUCH_PRIORITY = 1      # all values of Resource-Priority
+    VOUCH_CALLBACK = 2      # Priority: psap-callback
+
 cdef enum:                  # what forwarding does besides adding its Via
     ROUTE_RECORD = 1        # INVITE and the like: add the dialog cookie
     ROUTE_URI_HOST = 2      # the Request-URI named us: put the peer's domain or contact there
@@ -41,6 +45,7 @@ cdef struct Verdict:
     uint8_t action          # ACT_
     uint8_t rule            # index in the policy's rules; 255: none
     uint8_t verstat         # VERSTAT_, of a request that goes on
+    uint8_t vouched         # VOUCH_: markings that a PASSporT vouches for, and that stay
     uint8_t signed_         # it got an Identity header, and its copies get one too
     uint8_t told            # RSN_ of the failed verification that the replies tell of, 0: none
     uint16_t reason         # RSN_

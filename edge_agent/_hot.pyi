@@ -413,6 +413,8 @@ class Engine:
         attest: str = "",
         monitored: Sequence[int] = (),
         text: bytes = b"",
+        priority: Sequence[str] = (),
+        callback: bool = False,
     ) -> bool:
         """Answers for an INVITE that was taken; its worker goes on with it at once. False: it waits no more.
 
@@ -420,7 +422,8 @@ class Engine:
         is told, 0 nothing, 1 passed, 2 failed, 3 no validation. ``monitored``: ids of what was
         found and only is recorded; the first of the rule stir-signature is told on its replies as
         Reason: STIR. ``attest``: "A", "B", "C" or "". ``text``: value of an Identity header to put in;
-        a Date goes with it where there is none. ValueError for what is none of these.
+        a Date goes with it where there is none. ``priority``: Resource-Priority values that a PASSporT
+        vouches for, and ``callback``: it says that a PSAP calls back; such markings stay. ValueError for what is none of these.
         """
 
     def resume(self, now: int, out: OutBatch, worker: int = 0) -> int:

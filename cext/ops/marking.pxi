@@ -109,8 +109,16 @@ cdef void marking_resource(Screen *s, Marking *k) noexcept nogil:
     if known or bad:
         k.cut |= <uint64_t>1 << H_RESOURCE_PRIORITY
         k.refuse = RSN_MARKING_RESOURCE if known else RSN_MARKING_REPEATED
+        k.open |= 0 if bad else VOUCH_PRIORITY
     elif marking_required(s):
         k.refuse = RSN_MARKING_UNKNOWN
+
+
+# What a PASSporT vouched for when the call came: it holds for what its originator says in the dialog, too.
+cdef inline int marking_vouched(Screen *s) noexcept nogil:
+    if s.cookie_state == COOKIE_GOOD and (s.cookie.from_upstream == 0) == (s.dir == DIR_TRUNK):
+        return s.v.vouched | s.cookie.vouched
+    return s.v.vouched
 
 
 # Priority: emergency and psap-callback mean preference (RFC 7090 §4); an emergency call may say that it is one.
@@ -127,9 +135,11 @@ cdef void marking_urgent(Screen *s, Marking *k, bint lane) noexcept nogil:
         if i < n and s.p[i] == b'"':
             i += 1
         n = ea_run(s.p, i, n, CLS_TOKEN) - i
-        if (n == 9 and not lane and ea_same_fold(s.p + i, b"emergency", 9)) or (
-                n == 13 and ea_same_fold(s.p + i, b"psap-callback", 13)):
+        if n == 9 and not lane and ea_same_fold(s.p + i, b"emergency", 9):
             marking_cut(k, H_PRIORITY, RSN_MARKING_PRIORITY)
+        elif n == 13 and ea_same_fold(s.p + i, b"psap-callback", 13) and not marking_vouched(s) & VOUCH_CALLBACK:
+            marking_cut(k, H_PRIORITY, RSN_MARKING_PRIORITY)
+            k.open |= VOUCH_CALLBACK
 
 
 # Is this a number that the agent found to be the caller's own?
@@ -180,7 +190,7 @@ cdef Marking *marking_facts(Screen *s) noexcept nogil:
     cdef bint lane = s.cookie.emergency if s.cookie_state == COOKIE_GOOD else s.lane != LANE_NONE
     cdef uint8_t asserts = s.peer.asserts
     k.known = True
-    if present >> H_RESOURCE_PRIORITY & 1 and not asserts & ASSERT_RESOURCE:
+    if present >> H_RESOURCE_PRIORITY & 1 and not asserts & ASSERT_RESOURCE and not marking_vouched(s) & VOUCH_PRIORITY:
         marking_resource(s, k)
     if present >> H_X_EDGE & 1:
         marking_cut(k, H_X_EDGE, RSN_MARKING_INTERNAL)
@@ -215,8 +225,79 @@ cdef int op_forged_marking(Screen *s) noexcept nogil:
     if not marking_any(s.m):
         return 0
     k = markings_of(s)
+    if EA_UNLIKELY(k.open != 0) and marking_waits(s):
+        s.pending = k.open
+        k = marking_anew(s, s.pending)
+        s.v.vouched = 0
     s.found = k.verstats
     return k.refuse if k.refuse else k.reason
+
+
+# The facts as they are when these markings are vouched for.
+cdef Marking *marking_anew(Screen *s, int vouched) noexcept nogil:
+    memset(&s.marking, 0, sizeof(Marking))
+    s.v.vouched = <uint8_t>vouched
+    return marking_facts(s)
+
+
+# Will this new call's Identity headers be verified, so that it is too early to say that nothing vouches for a marking?
+cdef bint marking_waits(Screen *s) noexcept nogil:
+    cdef uint16_t trunk = s.peer_index
+    if not s.m.present >> H_IDENTITY & 1:
+        return False
+    if s.dir == DIR_UPSTREAM:
+        trunk = number_owner(s.policy, uri_canonical(s.p, &s.m.uri, &s.policy.plans[s.peer.plan]))
+    return trunk != NO_PEER and stir_verifies(s, &s.policy.peers[trunk])
+
+
+# Is this Resource-Priority value, [i, end), among those of the answer?
+cdef bint value_vouched(const uint8_t *p, uint32_t i, uint32_t end, DeferSlot *d) noexcept nogil:
+    cdef uint32_t k = 0, n
+    while k < d.values_len:
+        n = d.values[k]
+        if k + 1 + n > d.values_len:
+            return False
+        if n == end - i and ea_same_fold(p + i, <const char *>d.values + k + 1, n):
+            return True
+        k += 1 + n
+    return False
+
+
+# Which of the markings that wait are vouched for: of Resource-Priority every value that must be authorised.
+cdef int marking_answer(Screen *s, DeferSlot *d) noexcept nogil:
+    cdef int vouched = VOUCH_CALLBACK if d.callback else 0, r
+    cdef uint32_t i, end, comma, stop
+    cdef Row *row
+    for r in range(s.m.rows):
+        row = &s.m.row[r]
+        if row.id != H_RESOURCE_PRIORITY:
+            continue
+        i = row.value
+        end = row.value + row.value_len
+        while i < end:
+            comma = ea_find(s.p, i, end, b',')
+            i = <uint32_t>parse_blanks(s.p, i, comma)
+            stop = comma
+            while stop > i and EA_IS(s.p[stop - 1], CLS_LWS):
+                stop -= 1
+            if namespace_known(s.p, namespace_of(s.p, i, stop)) and not value_vouched(s.p, i, stop, d):
+                return vouched & d.pending
+            i = comma + 1
+    return (vouched | VOUCH_PRIORITY) & d.pending
+
+
+# What vouches for the markings that waited is known now: the rest of them is treated as those that nobody could
+# vouch for. Facts and verdict are made anew.
+cdef void marking_settle(Screen *s, int pending, int vouched) noexcept nogil:
+    cdef int rule = s.policy.reason_rule[RSN_MARKING_VERSTAT]
+    cdef Marking *k = marking_anew(s, vouched)
+    if pending == vouched or s.peer.mode[rule] == MODE_OFF:
+        return
+    s.found = s.limit = 0
+    if k.refuse:
+        screen_finding(s, rule, k.refuse)
+    elif k.cut >> H_PRIORITY & 1:
+        screen_finding(s, rule, RSN_MARKING_PRIORITY)
 
 
 # An emergency call is routed whatever it claims; what was taken out is recorded beside that.

@@ -2,7 +2,8 @@
 
 What a trunk or an upstream may assert, its key ``asserts`` says. All else is
 taken out as the message goes on, and the call passes; a Resource-Priority that
-must be authorised is refused, as RFC 4412 has it. In monitor mode a message goes
+must be authorised is refused, as RFC 4412 has it. Where calls are verified, a good
+rph token of the call is that authorisation, and sph that of psap-callback. In monitor mode a message goes
 on as it came. Responses are never refused, only cleaned.
 """
 

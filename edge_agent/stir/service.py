@@ -58,7 +58,15 @@ class Engine(Protocol):
     def deferred_share(self) -> int: ...
     def deferred(self, limit: int = 64) -> Sequence[Deferred]: ...
     def resolve(
-        self, ticket: int, reason: int, verstat: int, attest: str, monitored: Sequence[int], text: bytes
+        self,
+        ticket: int,
+        reason: int,
+        verstat: int,
+        attest: str,
+        monitored: Sequence[int],
+        text: bytes,
+        priority: Sequence[str] = (),
+        callback: bool = False,
     ) -> bool: ...
 
 
@@ -237,7 +245,10 @@ class Service:
         self.results["passed" if result.verstat == PASSED else result.reason.name] += 1
         if result.reason.name == "certificate-unavailable":
             self.counts["unavailable"] += 1
-            return unavailable(who, rules.reject_unavailable)
+            # A priority may be vouched for all the same, by another certificate.
+            return unavailable(who, rules.reject_unavailable)._replace(
+                priority=result.priority, callback=result.callback
+            )
         return self._judge.decide(who, result, deferred.call_id, now, self._clock())
 
     def _waits(self, deferred: Deferred, missing: Sequence[str]) -> bool:
@@ -287,7 +298,14 @@ class Service:
 
     def _resolve(self, deferred: Deferred, decision: Decision, text: bytes) -> None:
         if not self._engine.resolve(
-            deferred.ticket, decision.reason, decision.verstat, decision.attest, decision.monitored, text
+            deferred.ticket,
+            decision.reason,
+            decision.verstat,
+            decision.attest,
+            decision.monitored,
+            text,
+            decision.priority,
+            decision.callback,
         ):
             self.counts["gone"] += 1
 

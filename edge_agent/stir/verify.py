@@ -89,7 +89,7 @@ def verify(values: Sequence[str], call: Call, now: float, credentials: Credentia
     for check in callers:
         check.fault = check.fault or _reaches(check, diversions, call)
     headers = tuple(check.result() for check in checks)
-    priority, callback = _priority(known)
+    priority, callback = _priority(known, call)
     if best := next((check for check in sorted(callers, key=_order) if check.fault is None), None):
         token = best.passport
         assert token is not None
@@ -261,12 +261,16 @@ def _follows(each: _Header, before: Passport, first: Passport) -> bool:
     )
 
 
-def _priority(known: Sequence[_Header]) -> tuple[tuple[str, ...], bool]:
+def _priority(known: Sequence[_Header], call: Call) -> tuple[tuple[str, ...], bool]:
+    """What the rph tokens of this very call vouch for: one that was signed for another caller or number says nothing of it."""
     values: list[str] = []
     callback = False
     for check in known:
         if check.kind != "rph" or check.fault is not None or check.passport is None:
             continue
-        values += check.passport.claims["rph"]["auth"]
-        callback = callback or "sph" in check.passport.claims
+        token = check.passport
+        if token.orig.numbers != (call.caller,) or not {call.to, call.called} & set(token.dest.numbers):
+            continue
+        values += token.claims["rph"]["auth"]
+        callback = callback or "sph" in token.claims
     return tuple(dict.fromkeys(values)), callback

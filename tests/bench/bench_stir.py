@@ -88,7 +88,15 @@ class Calls:
         return taken
 
     def resolve(
-        self, ticket: int, reason: int, verstat: int, attest: str, monitored: Sequence[int], text: bytes
+        self,
+        ticket: int,
+        reason: int,
+        verstat: int,
+        attest: str,
+        monitored: Sequence[int],
+        text: bytes,
+        priority: Sequence[str] = (),
+        callback: bool = False,
     ) -> bool:
         self.passed += verstat == 1 and not monitored
         return True

@@ -55,12 +55,13 @@ def test_evasion_a_header_that_comes_to_nothing(header: str) -> None:
     with signing(rules=rules()) as at:
         at.vouch.service._ask = lambda url: None
         dead = at.token("shaken").replace("1234.pem", "5678.pem")
-        value = {
+        values: dict[str, Callable[[], str]] = {
             "nonsense": lambda: "nonsense",
             "stale": lambda: at.token("shaken", age=100),
             "dead": lambda: dead,
             "other kind": lambda: at.token("shaken").replace("ppt=shaken", "ppt=msgi"),
-        }[header]
+        }
+        value = values[header]
         assert at.send(invite(OWN), ACME, value()).short == PASS
         assert times(1, at.agent) == [PASS]
         assert at.send(invite(OWN), ACME, value()).short == RATE

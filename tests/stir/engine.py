@@ -67,7 +67,15 @@ class FakeEngine:
         return taken
 
     def resolve(
-        self, ticket: int, reason: int, verstat: int, attest: str, monitored: Sequence[int], text: bytes
+        self,
+        ticket: int,
+        reason: int,
+        verstat: int,
+        attest: str,
+        monitored: Sequence[int],
+        text: bytes,
+        priority: Sequence[str] = (),
+        callback: bool = False,
     ) -> bool:
         with self._changed:
             assert ticket not in self.told, "resolved twice"
