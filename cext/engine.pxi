@@ -75,6 +75,7 @@ cdef class Engine:
         for i in range(workers):
             self.workers[i].verdicts = <uint64_t *>ea_table_alloc((MAX_PEERS + 1) * REASONS * ACT_COUNT * 8)
             self.workers[i].monitored = <uint64_t *>ea_table_alloc((MAX_PEERS + 1) * MAX_RULES * 8)
+            self.workers[i].findings = <uint64_t *>ea_table_alloc((MAX_PEERS + 1) * FINDINGS_BYTES)
             self.workers[i].ring = <EventRecord *>ea_table_alloc(RING * sizeof(EventRecord))
             self.workers[i].strikes = <StrikeRecord *>ea_table_alloc(STRIKES * sizeof(StrikeRecord))
             self.workers[i].index = <uint16_t>i
@@ -82,7 +83,7 @@ cdef class Engine:
             self.workers[i].deferred_ring = <uint64_t *>ea_table_alloc(self.state.deferred.ring * 8)
             self.workers[i].again = <SipMsg *>ea_table_alloc(sizeof(SipMsg))
             self.workers[i].alerts = <Alert *>ea_table_alloc(ALERTS * sizeof(Alert))
-            if not (self.workers[i].verdicts and self.workers[i].monitored and self.workers[i].ring
+            if not (self.workers[i].verdicts and self.workers[i].monitored and self.workers[i].findings and self.workers[i].ring
                     and self.workers[i].strikes and self.workers[i].deferred_ring and self.workers[i].again
                     and self.workers[i].alerts):
                 raise MemoryError("the counters don't fit")
@@ -121,6 +122,7 @@ cdef class Engine:
         for i in range(self.worker_count):
             munmap(self.workers[i].verdicts, (MAX_PEERS + 1) * REASONS * ACT_COUNT * 8)
             munmap(self.workers[i].monitored, (MAX_PEERS + 1) * MAX_RULES * 8)
+            munmap(self.workers[i].findings, (MAX_PEERS + 1) * FINDINGS_BYTES)
             munmap(self.workers[i].ring, RING * sizeof(EventRecord))
             munmap(self.workers[i].strikes, STRIKES * sizeof(StrikeRecord))
             munmap(self.workers[i].deferred_ring, self.state.deferred.ring * 8)
@@ -138,6 +140,7 @@ cdef class Engine:
         munmap(self.state.callers.cell, self.state.callers.bytes)
         munmap(self.state.marks.cell, self.state.marks.bytes)
         munmap(self.state.leases.bucket, self.state.leases.bytes)
+        munmap(self.state.leases.story, self.state.leases.story_bytes)
         munmap(self.state.transactions.entry, self.state.transactions.bytes)
         deferred_done(&self.state.deferred)
         close(self.deferred_fd)
@@ -189,6 +192,7 @@ cdef class Engine:
             for k in range(self.worker_count):
                 memset(&self.workers[k].verdicts[slot * REASONS * ACT_COUNT], 0, REASONS * ACT_COUNT * 8)
                 memset(&self.workers[k].monitored[slot * MAX_RULES], 0, MAX_RULES * 8)
+                memset(findings_of(&self.workers[k], slot, 0, False), 0, FINDINGS_BYTES)
             # Its number of calls goes with their leases, so that each is taken off once.
             leases_purge(&self.state, <uint16_t>slot, peer_id(name))
             self.reused.append((slot, peer_id(name)))
@@ -381,6 +385,10 @@ cdef class Engine:
         total["overload"] = [self.workers[k].load.level for k in range(self.worker_count)]
         total["heartbeats"] = [self.workers[k].heartbeat for k in range(self.worker_count)]
         return total
+
+    def findings(self) -> dict:
+        """Calls that went on, and how many were answered, by peer, direction and the rule that found something."""
+        return findings_read(self)
 
     def events(self, limit: int = 1000) -> list:
         """Takes up to `limit` events out of the rings: emergency calls first, oldest first per worker."""

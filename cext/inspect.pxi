@@ -259,7 +259,7 @@ cdef dict engine_tables(Engine engine):
                   "bytes": engine.state.marks.bytes},
         "leases": {"entries": leases_live(&engine.state.leases, now),
                    "evictions": engine.state.leases.full + engine.state.leases.contended,
-                   "bytes": engine.state.leases.bytes},
+                   "bytes": engine.state.leases.bytes + engine.state.leases.story_bytes},
         "deferred": {"entries": deferred_live(&engine.state.deferred), "evictions": engine.state.deferred.full,
                      "bytes": engine.state.deferred.bytes},
         "callers": {"entries": cells_live(&engine.state.callers, now), "evictions": engine.state.callers.full,
@@ -283,4 +283,25 @@ cdef dict engine_calls(Engine engine, uint64_t now):
             found[policy.tables.peers[i].name] = {
                 "out": calls[LEASE_OUT], "in": calls[LEASE_IN], "emergency": calls[LEASE_EMERGENCY],
                 "limit": p.concurrent}
+    return found
+
+
+cdef dict findings_read(Engine engine):
+    cdef uint64_t *count
+    cdef int k, kind, answered, rule
+    rules = engine.policy.tables.rules if engine.policy is not None else ()
+    found = {}
+    for slot, peer in enumerate(engine.slot_names):
+        if not peer:
+            continue
+        for kind in range(FINDING_KINDS):
+            for rule in (*range(len(rules)), ALL_CALLS):
+                counts = [0, 0]
+                for k in range(engine.worker_count):
+                    for answered in range(2):
+                        count = findings_of(&engine.workers[k], slot, kind, answered)
+                        counts[answered] += ea_get_relaxed(&count[rule])
+                if counts[0]:
+                    name = "" if rule == ALL_CALLS else rules[rule]
+                    found[peer, "to" if kind == LEASE_IN else "from", name] = (counts[0], counts[1])
     return found

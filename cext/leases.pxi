@@ -193,6 +193,8 @@ cdef int lease_take(Screen *s, Peer *trunk, int kind, uint64_t limit) noexcept n
         e.kind = <uint8_t>kind
         e.live = 1
         ea_set_relaxed(&b.key[at], s.call_key)
+        lease_story(t, e).found = s.v.monitored
+        findings_count(s.worker, e, s.v.monitored, False)
     e = &b.lease[at]
     i = lease_room(e.transaction, tag)
     if i >= 0:
@@ -233,6 +235,7 @@ cdef bint lease_answered(Screen *s, Peer *trunk, bint into, uint32_t tag) noexce
     cdef LeaseBucket *b
     cdef Lease *e = NULL
     cdef Lease *one
+    cdef LeaseStory *story
     cdef uint64_t key
     cdef uint32_t far
     cdef int i, at = -1, k
@@ -266,6 +269,10 @@ cdef bint lease_answered(Screen *s, Peer *trunk, bint into, uint32_t tag) noexce
                 t.full += 1         # a fifth far side at once: it goes uncounted
             else:
                 e.far[k] = far
+                story = lease_story(t, e)
+                if not story.found & STORY_ANSWERED:
+                    findings_count(s.worker, e, story.found, True)
+                    story.found |= STORY_ANSWERED
                 if not e.live:
                     e.live = 1
                     calls_add(lease_count(s.state, e), LEASE_NO_LIMIT)

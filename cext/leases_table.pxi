@@ -32,12 +32,19 @@ cdef extern from *:
     uint64_t LEASE_EARLY, LEASE_UP, LEASE_ENDED, LEASE_TURN, LEASE_NO_LIMIT
 
 
+STORY_SHARE = sizeof(LeaseStory) / <double>sizeof(Lease)
+
+
 cdef inline LeaseBucket *lease_bucket(LeaseTable *t, uint64_t key) noexcept nogil:
     return t.bucket + (key >> 20 & t.mask)
 
 
 cdef inline void lease_prefetch(LeaseTable *t, uint64_t key) noexcept nogil:
     EA_PREFETCH(lease_bucket(t, key))
+
+
+cdef inline LeaseStory *lease_story(LeaseTable *t, Lease *e) noexcept nogil:
+    return &t.story[(<uint8_t *>e - <uint8_t *>t.bucket) >> 6]
 
 
 cdef bint lease_lock(LeaseTable *t, LeaseBucket *b) noexcept nogil:
@@ -164,7 +171,9 @@ cdef bint leases_init(LeaseTable *t, uint64_t bytes) noexcept nogil:
     t.mask = buckets - 1
     t.bytes = buckets * sizeof(LeaseBucket)
     t.bucket = <LeaseBucket *>ea_table_alloc(t.bytes)
-    return t.bucket != NULL
+    t.story_bytes = t.bytes / sizeof(Lease) * sizeof(LeaseStory)
+    t.story = <LeaseStory *>ea_table_alloc(t.story_bytes)
+    return t.bucket != NULL and t.story != NULL
 
 
 cdef uint64_t leases_live(LeaseTable *t, uint64_t now) noexcept nogil:

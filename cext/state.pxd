@@ -83,6 +83,9 @@ cdef struct Lease:          # 64 bytes: one leg of a call, see leases.pxi; writt
     uint8_t live            # 1: counted there; 0: ended, kept for its late copies
     uint32_t spare[3]
 
+cdef struct LeaseStory:     # what is remembered of a call beside its lease, see findings.pxi; under the same lock
+    uint64_t found          # bit of each rule that found something and let it go on; STORY_ANSWERED
+
 cdef struct LeaseBucket:    # eight cache lines; the first tells which of the others matter
     uint64_t lock
     uint64_t key[LEASE_WAYS]            # hash of Call-ID and originating tag, 0: empty
@@ -90,8 +93,10 @@ cdef struct LeaseBucket:    # eight cache lines; the first tells which of the ot
 
 cdef struct LeaseTable:
     LeaseBucket *bucket
+    LeaseStory *story       # for each cache line of the buckets
     uint64_t mask           # buckets - 1
-    uint64_t bytes
+    uint64_t bytes          # of the buckets
+    uint64_t story_bytes
     uint64_t full           # calls that found no room and went uncounted
     uint64_t contended      # changes that found no lock in time
     uint64_t swept          # time of the last slice
@@ -238,6 +243,7 @@ cdef struct Worker:
     Load load
     uint64_t *verdicts      # [slot][reason][action]
     uint64_t *monitored     # [slot][rule]
+    uint64_t *findings      # [slot][kind of lease][answered][rule], see findings.pxi
     EventRecord *ring
     Alert *alerts
     uint64_t alert_head     # written by the worker

@@ -57,6 +57,9 @@ def derive(secret: bytes, purpose: str) -> bytes:
 def peer_id(name: str) -> int:
     """The 32-bit id that branches and cookies carry for a trunk or upstream; the same on every node, never 0."""
 
+STORY_SHARE: float
+"""What a call's story takes beside its lease."""
+
 class Event(NamedTuple):
     """A refused or monitored message, as the ring holds it. Texts are cut to a fixed length, raw otherwise."""
 
@@ -449,6 +452,13 @@ class Engine:
         ``methods``: {method: n}; ``overload``: the level (0 to 2) of
         each worker; ``heartbeats``: one number per worker, which moves at
         least once a second while its pump turns.
+        """
+
+    def findings(self) -> dict[tuple[str, str, str], tuple[int, int]]:
+        """Calls that went on, and of those the answered ones, since the start, by (peer, direction, rule).
+
+        ``direction``: "from" the trunk or "to" it; ``rule``: one in monitor mode that found
+        something in those calls, "" for all calls. Emergency calls aren't among them.
         """
 
     def events(self, limit: int = 1000) -> list[Event]:

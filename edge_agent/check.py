@@ -14,6 +14,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from edge_agent import _hot
 from edge_agent.errors import ConfigError, Problem
 from edge_agent.keys import KeyFileError, dialog_secret
 from edge_agent.policy.compile import compile_policy
@@ -60,7 +61,7 @@ def _facts(loaded: Loaded) -> dict[str, Any]:
         "transactions": settings.tables.transactions_mib,
         "callers": settings.tables.callers_mib,
         "marks": settings.tables.leases_mib / 2,
-        "leases": settings.tables.leases_mib / 2,
+        "leases": settings.tables.leases_mib / 2 * (1 + _hot.STORY_SHARE),
     }
     # A file that several trunks name is in memory once.
     sets = {id(numbers): numbers for owned in loaded.numbers.values() for numbers in owned}

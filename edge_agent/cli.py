@@ -231,12 +231,26 @@ def _socket_of(config: Path | None) -> Path:
 @click.option(
     "--clauses", is_flag=True, help="Instead, each clause of the acceptable-use policy with the rules that hold it."
 )
+@click.option(
+    "--report", is_flag=True, help="Instead, what rules in monitor mode would have refused, asked of the running agent."
+)
+@daemon_options
 @json_option
-def rules(name: str | None, clauses: bool, as_json: bool) -> None:
+def rules(
+    name: str | None, clauses: bool, report: bool, config: Path | None, socket: Path | None, as_json: bool
+) -> None:
     """List the rules in screening order, or tell all about one."""
     from edge_agent import reference
     from edge_agent.show import complain, console, print_json
 
+    if report:
+        if name is not None or clauses:
+            raise click.UsageError("--report tells of all rules that found something, and of nothing else")
+        from edge_agent.findings_view import render
+
+        _, reply = _ask(config, socket, "GET", "/api/findings")
+        print_json(reply) if as_json else console().print(render(reply))
+        return
     if clauses:
         if name is not None:
             raise click.UsageError("--clauses tells of all rules")

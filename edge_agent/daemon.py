@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 import uvloop
 
-from edge_agent import __version__, _hot
+from edge_agent import __version__, _hot, findings
 from edge_agent.admin import server, status
 from edge_agent.bans.guard import Guard
 from edge_agent.errors import ConfigError
@@ -117,12 +117,13 @@ class Daemon:
         self._steering = self._publish(self._loaded, self._generation)
 
         self._started = time.monotonic()
-        self._loaded_at = timestamp(time.time_ns())
+        self._started_at = self._loaded_at = timestamp(time.time_ns())
         self._failed_reload: list[str] = []
         journal = settings.events.log == "journal" and stream_is_journal(STDERR)
         self._log, self._lines = open_log(STDERR, priorities=journal)
         self._webhook: Webhook | None = None
         self._verdicts = VerdictLog(self._log, agent=settings.agent.name, notify=self._notify)
+        self._examples = findings.Examples()
         self._notifier = Notifier()
         self._bans = Guard(self._engine, self._loaded, self._log)
         self._stir = Stir(self._engine, self._loaded, self._log)
@@ -142,7 +143,7 @@ class Daemon:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         loop.add_signal_handler(signal.SIGHUP, self._hang_up)
-        admin = server.Server(self._admin_socket, self._status, self.reload, self._bans.keeper, self._stir)
+        admin = server.Server(self._admin_socket, self._status, self.reload, self._bans.keeper, self._stir, self._found)
         await admin.start()
         self._tell_notices(self._loaded)
         self._tell_receive_buffer()
@@ -207,15 +208,20 @@ class Daemon:
         next_sum = clock() + SUM_SECONDS
         while True:
             await asyncio.sleep(TICK_SECONDS)
-            self._verdicts.write(self._engine.events())
+            self._write_events()
             if clock() >= next_sum:
                 next_sum = clock() + SUM_SECONDS
                 self._sum_up()
 
     def _sum_up(self) -> None:
         counters = self._engine.counters()
-        self._verdicts.write(self._engine.events())
+        self._write_events()
         self._verdicts.sum_up(counters)
+
+    def _write_events(self) -> None:
+        events = self._engine.events()
+        self._verdicts.write(events)
+        self._examples.add(events)
 
     def _notify(self, notification: dict[str, Any]) -> None:
         if self._webhook is not None:
@@ -372,6 +378,9 @@ class Daemon:
         where = ", ".join(str(at.address) for at in self._loaded.settings.listen)
         failed = "; the last reload failed" if self._failed_reload else ""
         return f"Screening on {where}, policy {self._generation}{failed}"
+
+    def _found(self) -> dict[str, Any]:
+        return findings.report(self._engine.findings(), self._examples, self._started_at)
 
     def _status(self) -> dict[str, Any]:
         settings = self._loaded.settings

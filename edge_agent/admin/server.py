@@ -88,6 +88,7 @@ class Server:
         reload: Reload,
         bans: Bans | None = None,
         certificates: Certificates | None = None,
+        findings: Status | None = None,
     ) -> None:
         self._sock = sock
         # Our own address: the file may by then be another daemon's.
@@ -95,6 +96,8 @@ class Server:
         self._inode = self._path.stat().st_ino
         application = web.Application()
         application.add_routes([web.get("/api/status", self._status), web.post("/api/reload", self._reload)])
+        if findings is not None:
+            application.add_routes([_findings_route(findings)])
         if bans is not None:
             application.add_routes(_ban_routes(bans))
         if certificates is not None:
@@ -119,6 +122,13 @@ class Server:
     async def _reload(self, request: web.Request) -> web.Response:
         result = await self._load()
         return web.json_response(result, status=200 if result["ok"] else 422)
+
+
+def _findings_route(findings: Status) -> web.RouteDef:
+    async def tell(request: web.Request) -> web.Response:
+        return web.json_response(findings())
+
+    return web.get("/api/findings", tell)
 
 
 def _ban_routes(bans: Bans) -> list[web.RouteDef]:

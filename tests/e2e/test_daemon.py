@@ -327,6 +327,21 @@ def test_a_verdict_is_one_line(daemon: Daemon, acme: Caller) -> None:
     assert daemon.text().strip("\n").replace("\n", "").isprintable()
 
 
+def test_what_monitored_rules_found_is_reported(daemon: Daemon, acme: Caller) -> None:
+    daemon.configure(more='[rules.caller-owned]\nmode = "monitor"')
+    daemon.start()
+    for _ in range(3):
+        acme.invite(FORGED)
+    daemon.until(lambda: daemon.lines("verdict"))
+    report = json.loads(daemon.command("rules", "--report", "--json").stdout)
+    [row] = report["rules"]
+    assert (row["peer"], row["direction"], row["rule"]) == ("acme", "from", "caller-owned")
+    assert (row["calls"], row["of_calls"], row["answered"], row["examples"]) == (3, 1.0, 0, [FORGED])
+    assert FORGED in daemon.command("rules", "--report").stdout
+    refused = daemon.command("rules", "caller-owned", "--report")
+    assert refused.returncode == 2 and "--report" in refused.stderr
+
+
 def test_a_flood_is_capped_and_summed(daemon: Daemon, acme: Caller) -> None:
     daemon.start()
     sent = 500
