@@ -24,6 +24,7 @@ LONGEST = 500
 LONG: dict[str, str] = {
     "cext/hot.h": "all that is C in the engine; two headers would only be read side by side",
     "cext/header_names.pxi": "written by gen.py: one line per header name",
+    "edge_agent/_hot.pyi": "the face of one extension module: a stub has one file",
 }
 # Parts of the engine with functions for Python: made, published, read out, never on the path of a message.
 FACES = {
