@@ -99,6 +99,7 @@ class Decisions:
 
     def _forget(self) -> None:
         self._now += FORGET
+        self._engine.calls(self._now)  # collects the calls that rang too long, as a pump has done by then
 
 
 def parse(batch: Batch) -> None:

@@ -85,6 +85,7 @@ contact = ["{trunk}:5070"]
 caller_ids = ["file:owned.txt"]
 calls_per_second = 1000000
 burst = 1000000
+concurrent_calls = 1000000
 
 # One customer who calls one number, as in a comparison of whole daemons.
 [rules.caller-rate]
