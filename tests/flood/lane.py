@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from tests.flood.lab import BRAVO, Lab, Report, Trial
+from contextlib import ExitStack
+
+from tests.e2e.sipp import SHORT_TRACE, Address, Result, Sipp
+from tests.flood.lab import AGENT, BRAVO, Lab, Options, Program, Report, Scene, Trial
 
 PSAP = "127.0.0.21:5090"
 UPSTREAM = f"""
@@ -19,20 +22,29 @@ CALLS, LATEST_MS = 100, 50
 RATE, BURST = 10, 100  # of the lane, as shipped
 
 
-def emergency_in_flood(lab: Lab, trial: Trial) -> None:
-    """Authorised 911 in a flood of 20,000 packets a second, emergency-looking ones of others and of strangers among them, while
-    its trunk is over every limit: 100 of 100 pass, none later than 50 ms."""
+def address(text: str) -> Address:
+    host, _, port = text.partition(":")
+    return Address(host, int(port))
+
+
+def _floods(scene: Scene, lab: Lab) -> list[Program]:
+    """20,000 packets a second: emergency-looking ones of strangers and of a trunk without the right, and the own trunk's calls."""
     rate = lab.flood_rate * 0.4
+    own: Options = {"source": "127.0.0.11:6001", "from_": "random:+13122200000..+13122999999"}
+    return [
+        scene.flood(network="198.18.0.0/15", to="911", rate=rate / 2, seconds=lab.seconds),
+        scene.flood(source="127.0.0.10:6001", to="911", rate=rate / 4, seconds=lab.seconds),
+        scene.flood(**own, rate=rate / 4, seconds=lab.seconds),
+    ]
+
+
+def emergency_in_flood(lab: Lab, trial: Trial) -> None:
+    """Authorised 911 in a flood, while its trunk is over every limit: 100 of 100 pass, none later than 50 ms."""
     with lab.scene(bravo=BRAVO_ROUTES, more=UPSTREAM) as scene:
         called: list[Report] = []
 
         def attack() -> list[Report]:
-            floods = [
-                scene.flood(network="198.18.0.0/15", to="911", rate=rate / 2, seconds=lab.seconds),
-                scene.flood(source="127.0.0.10:6001", to="911", rate=rate / 4, seconds=lab.seconds),
-                scene.flood(source="127.0.0.11:6001", from_="random:+13122200000..+13122999999", rate=rate / 4,
-                            seconds=lab.seconds),
-            ]  # fmt: skip
+            floods = _floods(scene, lab)
             # The lane refills by ten a second: a hundred calls in the whole time are within it.
             seconds = max(lab.seconds - 0.5, 1)
             help_ = scene.good(seconds, rate=CALLS / seconds, trunk=BRAVO, cloud=PSAP, to="911", from_=OWN)
@@ -55,6 +67,38 @@ def emergency_in_flood(lab: Lab, trial: Trial) -> None:
     trial.at_least("refused to acme", lab.seconds, outcome.grown(peer="acme", reason="emergency-not-authorised"))
     trial.at_least("bravo's other calls over its limit", lab.seconds, outcome.grown(peer="bravo", reason="trunk-rate"))
     trial.equal("their events lost", 0, outcome.after.status["dropped"]["alerts"])
+
+
+def emergency_sipp_in_flood(lab: Lab, trial: Trial) -> None:
+    """The same with SIPp as the trunk's PBX and as the PSAP: 100 of 100 whole calls, each answered within 50 ms."""
+    agent, psap, pbx = (address(where) for where in (AGENT, PSAP, BRAVO))
+    with lab.scene(bravo=BRAVO_ROUTES, more=UPSTREAM) as scene, ExitStack() as stack:
+        callers = scene.folder / "callers.csv"
+        callers.write_text("SEQUENTIAL\n" + "".join(f"+1312220{number:04d};911\n" for number in range(CALLS)))
+        uas = Sipp(scene.folder / "psap", "uas_call", psap, calls=CALLS, keys={"contact": f"psap@{psap}"}, seconds=60)
+        times: list[float] = []
+
+        def attack() -> list[Report]:
+            floods = _floods(scene, lab)
+            uac = Sipp(scene.folder / "pbx", "uac_load", pbx, to=agent, calls=CALLS, trace=False,
+                       rate=CALLS / max(lab.seconds - 0.5, 1), seconds=60,
+                       arguments=("-inf", str(callers), *SHORT_TRACE))  # fmt: skip
+            with uac:
+                sent = [flood.wait() for flood in floods]
+                called.append(uac.wait())
+            times.extend(uac.answer_times())
+            return sent
+
+        called: list[Result] = []
+        stack.enter_context(uas)
+        outcome = lab.under(scene, trial, attack, seconds=lab.seconds + 1)
+    trial.equal("calls for help that went whole", (CALLS, 0), (called[0].succeeded, called[0].failed))
+    trial.equal("of them answered", CALLS, len(times))
+    if not lab.short:
+        trial.at_most("the latest answer", LATEST_MS, round(max(times, default=0), 1), " ms")
+        trial.at_least("flood, packets per second", 0.9 * 20_000, outcome.sent / outcome.seconds)
+    trial.equal("routed", CALLS, outcome.grown(peer="bravo", reason="emergency-routed"))
+    trial.at_least("bravo's other calls over its limit", lab.seconds, outcome.grown(peer="bravo", reason="trunk-rate"))
 
 
 def emergency_flood_by_a_trunk(lab: Lab, trial: Trial) -> None:
