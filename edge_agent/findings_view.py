@@ -28,7 +28,7 @@ def render(found: dict[str, Any]) -> RenderableType:
             f"{row['of_answered']:.2%}",
             ", ".join(row["examples"]),
         )
-    peers = Table("peer", "calls", title=f"Calls that went on since {found['since']}", title_justify="left")
+    peers = Table("peer", "direction", title="Calls that went on", title_justify="left")
     for column in ("calls", "answered"):
         peers.add_column(column, justify="right")
     for row in found["peers"]:
