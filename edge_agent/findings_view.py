@@ -12,7 +12,7 @@ from rich.text import Text
 def render(found: dict[str, Any]) -> RenderableType:
     """The report as tables."""
     rules = Table(
-        "peer", "calls", "rule", title="Would have been refused, by rules in monitor mode", title_justify="left"
+        "peer", "direction", "rule", title="Would have been refused, by rules in monitor mode", title_justify="left"
     )
     for column in ("calls", "of its calls", "answered", "of its answered"):
         rules.add_column(column, justify="right")
@@ -33,7 +33,5 @@ def render(found: dict[str, Any]) -> RenderableType:
         peers.add_column(column, justify="right")
     for row in found["peers"]:
         peers.add_row(row["peer"], row["direction"], str(row["calls"]), str(row["answered"]))
-    note = (
-        "An answered call that a rule would have refused is a likely false block: look at those before you enforce it."
-    )
+    note = f"Since {found['since']}. An answered call that a rule would have refused is a likely false block."
     return Group(rules, peers, Text(note))
