@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Self, TypeAlias
 from typing_extensions import disjoint_base
 
 from edge_agent.numbering.plans import Plan
-from edge_agent.policy.compile import Tables
+from edge_agent.policy.tables import Tables
 
 _Address: TypeAlias = tuple[str, int]
 

@@ -11,7 +11,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from edge_agent.policy.settings import START, Settings, is_array, section_of
+from edge_agent.policy.section import START
+from edge_agent.policy.settings import Settings, is_array, section_of
 
 # Reloads in all other respects, but the engine takes its secret when it is made.
 HELD_BY_THE_ENGINE = {"keys": ["dialog"]}

@@ -22,8 +22,9 @@ from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 from edge_agent import _hot
-from edge_agent.policy.compile import Tables, compile_tables
+from edge_agent.policy.compile import compile_tables
 from edge_agent.policy.load import load
+from edge_agent.policy.tables import Tables
 from tests.proxy.message import SDP, Header, Message, Source
 
 ACME, BETA = ("198.51.100.10", 5060), ("198.51.100.11", 5060)

@@ -21,7 +21,8 @@ from edge_agent.numbering.zones import missing, zoning
 from edge_agent.policy.draft import Draft, did_you_mean
 from edge_agent.policy.merge import Loc
 from edge_agent.policy.resolve import Resolver
-from edge_agent.policy.settings import NotBuilt, Trunk, Upstream
+from edge_agent.policy.section import NotBuilt
+from edge_agent.policy.settings import Trunk, Upstream
 from edge_agent.policy.values import Address, Network, write_clock, write_duration
 from edge_agent.rules import BY_NAME, Mode, RuleSettings
 from edge_agent.rules.calling_hours import CallingHoursSettings

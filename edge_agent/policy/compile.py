@@ -8,23 +8,22 @@ they stand in the configuration.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from edge_agent import _hot
-from edge_agent.numbering.emergency import DialStrings, dial_strings
-from edge_agent.numbering.plans import Plan, country_codes, plan
+from edge_agent.numbering.emergency import dial_strings
+from edge_agent.numbering.plans import country_codes, plan
 from edge_agent.numbering.prefixes import read_prefixes
-from edge_agent.numbering.skeleton import Skeleton, letters, skeleton
+from edge_agent.numbering.skeleton import letters, skeleton
 from edge_agent.numbering.zones import Zoning, zoning
 from edge_agent.policy.load import Loaded
 from edge_agent.policy.owners import owners_of
 from edge_agent.policy.regions import Regions
 from edge_agent.policy.settings import Settings, Trunk, Upstream
+from edge_agent.policy.tables import ListenerRow, NameRow, PeerRow, Rate, ScreenRow, SourceRow, Tables
 from edge_agent.policy.unvouched import unvouched_rate
 from edge_agent.policy.values import Address
-from edge_agent.reasons import REASONS
 from edge_agent.rules import BY_NAME, RULES, Mode, RateSettings, RuleSettings
 from edge_agent.rules.auth_abuse import AuthAbuseSettings
 from edge_agent.rules.callee_rate import CalleeRateSettings
@@ -56,166 +55,7 @@ STIR = ("ignore", "tag", "require")
 DISTANCE = ("ignore", "monitor", "enforce")
 """What becomes of a trunk's messages from another distance than its own, in the engine's order of modes."""
 
-Rate = tuple[float, int]
 S = TypeVar("S", bound=RuleSettings)
-
-
-class PeerRow(NamedTuple):
-    """One trunk or upstream; peers are named by their index."""
-
-    name: str
-    upstream_kind: bool
-    upstream: int | None
-    emergency_upstream: int | None
-    emergency_route: bool
-    forwards_trust: bool
-    open: bool
-    probed: bool
-    overload_control: bool
-    over_limit: int
-    plan: int
-    emergency_table: int
-    methods: tuple[str, ...]
-    rate: Rate
-    method_rates: tuple[Rate, ...]
-    """In the order of BUDGET_ in the engine."""
-    caller_rate: Rate
-    callee_rate: Rate
-    callee_known_hours: float
-    marks: tuple[str, ...]
-    """Letters of the names that only others may show."""
-    concurrent: int
-    domain: str
-    targets: tuple[tuple[str, int], ...]
-    numbers: tuple[_hot.NumberSet, ...]
-    modes: tuple[int, ...]
-    stir: int
-    """In the order of STIR."""
-    sign: bool
-    """Calls to this upstream get an Identity header."""
-    distance: int
-    """In the order of DISTANCE."""
-    asserts: tuple[str, ...]
-    """Markings that it may assert, by their names in the configuration."""
-    pilots: tuple[_hot.NumberSet, ...]
-    diversions: int
-    forwards: Rate
-    """Forwarded calls that pass on the trunk's word."""
-    unvouched: Rate | None
-    """Calls that no PASSporT vouches for; None: any number."""
-    emergency_redirect: bool
-    emergency_urn: bool
-    location: str
-    destination: _hot.Prefixes | None
-    """Prefixes that are allowed (1) and denied (2)."""
-    hours: int | None
-    """Index of its calling hours; None: it may call at any time."""
-
-
-class SourceRow(NamedTuple):
-    """A network that is a peer's, in 128-bit terms. No ports: any."""
-
-    host: str
-    bits: int
-    peer: int
-    ports: tuple[int, ...]
-
-
-class NameRow(NamedTuple):
-    """A host that a URI may name. Owner None: this agent. Port 0: any."""
-
-    host: str
-    port: int
-    owner: int | None
-    is_address: bool
-
-
-class ListenerRow(NamedTuple):
-    """One listener, with the host:port that peers are told."""
-
-    host: str
-    port: int
-    sent_by: str
-
-
-class ScreenRow(NamedTuple):
-    """One line of the screen: an op for the rule, on messages of these directions."""
-
-    op: str
-    rule: int
-    dirs: int
-
-
-@dataclass(frozen=True)
-class Tables:
-    """Everything that the engine's image holds."""
-
-    generation: int
-    peers: tuple[PeerRow, ...]
-    sources: tuple[SourceRow, ...]
-    lists: tuple[tuple[str, _hot.NetworkSet], ...]
-    """Listed networks, each list with "allow" or "deny"."""
-    wall_ahead: int
-    """Nanoseconds that the wall clock was ahead of the engine's when this was made: where the ends of listed networks lie."""
-    names: tuple[NameRow, ...]
-    listeners: tuple[ListenerRow, ...]
-    rows: tuple[ScreenRow, ...]
-    owners: tuple[tuple[int, int, int], ...]
-    """Disjoint ranges of packed numbers with the trunk that owns them, sorted."""
-    file_sets: tuple[tuple[_hot.NumberSet, int], ...]
-    do_not_originate: tuple[_hot.NumberSet, ...]
-    may_originate: tuple[_hot.NumberSet, ...]
-    nanp_unallocated: tuple[_hot.NumberSet, ...]
-    plans: tuple[Plan, ...]
-    emergencies: tuple[DialStrings, ...]
-    country_codes: dict[int, frozenset[int]]
-    methods: tuple[str, ...]
-    dialog_methods: tuple[str, ...]
-    max_bytes: int
-    body_types: tuple[str, ...]
-    max_forwards: int
-    forwards_per_call: int
-    source_rate: Rate
-    prefix_rate: Rate
-    site_rate: Rate
-    caller_calls: Rate
-    """Calls per second of one caller of an open trunk."""
-    open_answers: Rate
-    """486 answers to an open trunk's callers over their rate."""
-    sweep: Rate
-    """Targets that are forgotten in a second, and how many make a finding."""
-    sweep_adjacent: int
-    auth_abuse: Rate
-    dialog_grace: Rate
-    dialog_rate: Rate
-    ack_budget: Rate
-    answers: Rate
-    emergency_rate: Rate
-    emergency_caller_seconds: float
-    strikes: Rate
-    """Strikes that are forgotten in a second, and how many make a ban."""
-    emergency_concurrent: int
-    stir_reject: bool
-    """A call whose certificate can't be had is refused, where verification is required."""
-    grace_until: int
-    """Monotonic nanoseconds up to which unproven in-dialog requests may be screened as new ones."""
-    signatures: tuple[str, ...]
-    skeleton: Skeleton
-    zones: _hot.Prefixes | None
-    """Prefixes of numbers to zone classes; None: nobody has calling hours."""
-    zone_classes: tuple[tuple[str, ...], ...]
-    hours: tuple[tuple[int, int], ...]
-    """Calling hours in use, each once: from and until, minutes of the day."""
-    unknown_modes: tuple[int, ...]
-    """Of each rule, on sources that belong to nobody."""
-    callback_seconds: float
-    callbacks: int
-    rules: tuple[str, ...] = field(default=tuple(rule.name for rule in RULES))
-    reason_rules: dict[int, int] = field(
-        default_factory=lambda: {
-            number: RULES.index(BY_NAME[reason.rule]) for number, reason in enumerate(REASONS) if reason.rule
-        }
-    )
 
 
 def compile_policy(loaded: Loaded, generation: int, grace_until: int = 0, wall_ahead: int = 0) -> _hot.Policy:

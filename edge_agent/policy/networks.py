@@ -16,7 +16,7 @@ from edge_agent.policy.checks import Finding
 from edge_agent.policy.draft import Draft
 from edge_agent.policy.lists import LINES_SHOWN, FileKey, NumberCache, read_regular
 from edge_agent.policy.merge import Document, Loc
-from edge_agent.policy.settings import Lists
+from edge_agent.policy.sections import Lists
 
 if TYPE_CHECKING:
     from edge_agent._hot import NetworkSet

@@ -19,8 +19,9 @@ from typing import NamedTuple
 
 from edge_agent import _hot
 from edge_agent.hours import tell_hours
-from edge_agent.policy.compile import PeerRow, SourceRow, Tables, compile_policy
+from edge_agent.policy.compile import compile_policy
 from edge_agent.policy.load import Loaded
+from edge_agent.policy.tables import PeerRow, SourceRow, Tables
 
 NOW = 10**15  # of the trial; any time does, since its tables are empty
 STRANGER = ("240.0.0.1", 5060)  # of the reserved class E: no host has it

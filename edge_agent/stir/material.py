@@ -18,7 +18,8 @@ from cryptography import x509
 
 from edge_agent.keys import CREDENTIAL
 from edge_agent.policy.lists import read_regular
-from edge_agent.policy.settings import Sign, Stir, Upstream
+from edge_agent.policy.sections import Stir
+from edge_agent.policy.settings import Sign, Upstream
 from edge_agent.stir import chain, sign
 from edge_agent.stir.chain import Revocations, Revoked, nobody_revoked
 from edge_agent.stir.fetch import Limits, check_url

@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 
 from edge_agent import _hot
-from edge_agent.policy.compile import Tables
+from edge_agent.policy.tables import Tables
 from tests.oracle.leases import ENDED, SECOND, UP
 from tests.proxy.calls import CALLED, NUMBERS, Bed, Leg, engine, play
 from tests.proxy.message import Source

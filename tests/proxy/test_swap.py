@@ -9,9 +9,9 @@ import pytest
 
 from edge_agent import _hot
 from edge_agent.numbering.plans import regions
-from edge_agent.policy.compile import Tables
 from edge_agent.policy.load import load
 from edge_agent.policy.swap import Trial, TrialFailed, grace_end, senders, swap, try_out
+from edge_agent.policy.tables import Tables
 from tests.proxy import world as scene
 from tests.proxy.world import ACME, BETA, CLOUD, NOW, POLICY, PSAP, SECOND, SECRET, Call, World
 

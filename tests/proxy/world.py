@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from edge_agent import _hot
-from edge_agent.policy.compile import Tables, compile_tables
+from edge_agent.policy.compile import compile_tables
 from edge_agent.policy.load import load
+from edge_agent.policy.tables import Tables
 from tests.proxy.message import SDP, Message, Source, answered, param, passed, response, tag, uri_in
 
 POLICY = """

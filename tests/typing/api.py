@@ -9,7 +9,7 @@ from typing import Any, assert_type
 
 from edge_agent import _hot
 from edge_agent.numbering.plans import plan
-from edge_agent.policy.compile import Tables
+from edge_agent.policy.tables import Tables
 
 
 def numbers() -> None:

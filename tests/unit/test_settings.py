@@ -11,7 +11,8 @@ import pytest
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
-from edge_agent.policy.settings import Listen, NotBuilt, Settings, Trunk, Upstream, keys_of, reference, section_of
+from edge_agent.policy.section import NotBuilt
+from edge_agent.policy.settings import Listen, Settings, Trunk, Upstream, keys_of, reference, section_of
 from edge_agent.policy.values import (
     Address,
     read_address,
