@@ -64,7 +64,8 @@ cdef class Engine:
                 or self.state.asserted == NULL
                 or not cells_init(&self.state.rates, <uint64_t>rates_mib << 20)
                 or not cells_init(&self.state.strikes, <uint64_t>rates_mib << 18)
-                or not bans_init(&self.state.bans)
+                or not bans_init(&self.state.bans) or not requests_init(&self.state.requests)
+                or not toll_init(&self.state.toll)
                 or not cells_init(&self.state.callers, <uint64_t>callers_mib << 20)
                 or not cells_init(&self.state.marks, <uint64_t>leases_mib << 19)
                 or not leases_init(&self.state.leases, <uint64_t>leases_mib << 19)
@@ -107,6 +108,7 @@ cdef class Engine:
         # Table keys needn't outlive the process, and so don't.
         self.put_key(self.state.keys.table, _hashlib.sha256(secret + _time.time_ns().to_bytes(8, "little")
                                                             + id(self).to_bytes(8, "little")).digest()[:16])
+        memcpy(&self.state.requests.secret, self.state.keys.table, 8)
         secrets = [secret] if old_secret is None else [secret, old_secret]
         for i, one in enumerate(secrets):
             self.put_key(self.state.keys.cookie[i], derive(one, "cookie"))
@@ -137,6 +139,9 @@ cdef class Engine:
         munmap(self.state.rates.cell, self.state.rates.bytes)
         munmap(self.state.strikes.cell, self.state.strikes.bytes)
         bans_free(&self.state.bans)
+        munmap(self.state.requests.slot, self.state.requests.bytes)
+        munmap(self.state.toll.caller, TOLL_CALLERS * sizeof(TollCaller))
+        munmap(self.state.toll.trunk, (MAX_PEERS + 1) * sizeof(TollTrunk))
         munmap(self.state.callers.cell, self.state.callers.bytes)
         munmap(self.state.marks.cell, self.state.marks.bytes)
         munmap(self.state.leases.bucket, self.state.leases.bytes)
@@ -179,6 +184,7 @@ cdef class Engine:
         # Calls that the old policy let in for a slot's last owner while this went on.
         for slot, owner in self.reused:
             leases_purge(&self.state, slot, owner)
+            toll_forget(&self.state, slot)
 
     # A peer that goes keeps its slot, and so its counters, until the slots run out.
     cdef int slot_of(self, name, names) except -1:
@@ -195,6 +201,7 @@ cdef class Engine:
                 memset(findings_of(&self.workers[k], slot, 0, False), 0, FINDINGS_BYTES)
             # Its number of calls goes with their leases, so that each is taken off once.
             leases_purge(&self.state, <uint16_t>slot, peer_id(name))
+            toll_forget(&self.state, <uint16_t>slot)
             self.reused.append((slot, peer_id(name)))
             memset(&self.state.peers[slot], 0, <uint8_t *>self.state.peers[slot].calls - <uint8_t *>&self.state.peers[slot])
             memset(&self.state.open[slot], 0, sizeof(OpenCells))
@@ -421,6 +428,29 @@ cdef class Engine:
             strikes_read(&self.workers[k], self.slot_names, limit, found)
         return found
 
+    # ---- do-not-call requests, budgets of dear calls ----
+
+    def request(self, number: str, trunk: str = "") -> bool:
+        """From now on that number (digits) isn't called by the trunk; "": by nobody. False: there is no room."""
+        return request_put(&self.state.requests, request_number(number), peer_id(trunk) if trunk else 0)
+
+    def unrequest(self, number: str, trunk: str = "") -> bool:
+        """Takes such a request away. False: there was none."""
+        return request_take(&self.state.requests, request_number(number), peer_id(trunk) if trunk else 0)
+
+    @property
+    def toll_changes(self) -> int:
+        """A number that moves with every dear call that begins or ends."""
+        return ea_get_relaxed(&self.state.toll.changes)
+
+    def budgets(self, now: int) -> list:
+        """What is used of each budget of dear calls, calls that are up among it."""
+        return toll_read(self, now, DEAR_CLASSES)
+
+    def restore_budget(self, budget: Budget, now: int) -> bool:
+        """Adds what was used before a restart. False: its trunk is gone, or there is no room."""
+        return toll_write(self, budget, now, DEAR_CLASSES)
+
     def tables(self) -> dict:
         """Entries, evictions (or refusals of a full bucket) and bytes of each state table. Walks them: not for often."""
         return engine_tables(self)
@@ -436,6 +466,12 @@ cdef class Engine:
         """
         self.check_listener(listener)
         return engine_explain(self, data, source, listener, now)
+
+
+cdef uint64_t request_number(number) except 0:
+    if not number.isascii() or not number.isdigit() or not 4 <= len(number) <= 15:
+        raise ValueError(f"no number: {number!r}")
+    return number_pack(int(number), len(number))
 
 
 cdef str text_of(uint8_t *raw, uint32_t n):

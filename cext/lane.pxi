@@ -139,15 +139,21 @@ cdef bint lane_redirects(Screen *s, Peer *trunk) noexcept nogil:
     return False
 
 
+cdef void lane_refuses(Screen *s, int reason) noexcept nogil:
+    decide(s, ACT_FORWARD, reason)
+    s.v.status = ea_reasons[reason].status
+    s.v.route.flags |= ROUTE_REFUSE
+
+
 # A 3xx is a transfer by other means. A trunk's would be followed by the cloud, unseen here: its caller is told 403
 # instead, which changes no transaction. The cloud's is followed by the trunk, whose INVITE comes through the lane: it
 # is only recorded.
 cdef void screen_redirect(Screen *s) noexcept nogil:
     if s.dir == DIR_TRUNK:
         if lane_redirects(s, s.peer):
-            decide(s, ACT_FORWARD, RSN_EMERGENCY_REDIRECT)
-            s.v.status = ea_reasons[RSN_EMERGENCY_REDIRECT].status
-            s.v.route.flags |= ROUTE_REFUSE
+            lane_refuses(s, RSN_EMERGENCY_REDIRECT)
+        elif s.peer.ops & (1 << OP_DESTINATION | 1 << OP_TOLL_FRAUD):
+            redirect_callees(s)
     elif s.v.route.peer != NO_PEER and s.m.contacts <= MAX_CONTACTS and lane_redirects(
             s, &s.policy.peers[s.v.route.peer]):
         s.v.monitored |= <uint64_t>1 << s.policy.reason_rule[RSN_EMERGENCY_REDIRECT]

@@ -96,6 +96,8 @@ cdef void lease_settle(State *state, Lease *e, uint64_t now) noexcept nogil:
         return
     e.live = 0
     calls_drop(lease_count(state, e))
+    if EA_UNLIKELY(e.toll != 0):
+        toll_end(state, e, now)
     ea_set_relaxed(&e.expiry, now + LEASE_ENDED)
 
 
@@ -148,7 +150,7 @@ cdef int lease_way(Screen *s, LeaseBucket *b) noexcept nogil:
         if not b.lease[i].live and (way < 0 or b.lease[i].expiry < b.lease[way].expiry):
             way = i
     if way >= 0:
-        lease_free(s.state, b, way)
+        lease_free(s.state, b, way, s.now)
     return way
 
 
@@ -175,6 +177,9 @@ cdef int lease_take(Screen *s, Peer *trunk, int kind, uint64_t limit) noexcept n
         at = ended
         b.lease[at].live = 1
         b.lease[at].slot = trunk.slot
+        b.lease[at].toll = 0
+        if EA_UNLIKELY(s.toll != 0):
+            toll_begin(s, &b.lease[at], call_again(s))
     if at < 0:
         at = ea_find_word(b.key, 0, LEASE_WAYS, 1, 0)
         if at == LEASE_WAYS:
@@ -195,6 +200,8 @@ cdef int lease_take(Screen *s, Peer *trunk, int kind, uint64_t limit) noexcept n
         ea_set_relaxed(&b.key[at], s.call_key)
         lease_story(t, e).found = s.v.monitored
         findings_count(s.worker, e, s.v.monitored, False)
+        if EA_UNLIKELY(s.toll != 0):
+            toll_begin(s, e, call_again(s))
     e = &b.lease[at]
     i = lease_room(e.transaction, tag)
     if i >= 0:
@@ -276,8 +283,12 @@ cdef bint lease_answered(Screen *s, Peer *trunk, bint into, uint32_t tag) noexce
                 if not e.live:
                     e.live = 1
                     calls_add(lease_count(s.state, e), LEASE_NO_LIMIT)
+                    if EA_UNLIKELY(e.toll != 0):
+                        toll_again(s.state, e)
         if k >= 0 and e.far[k] == far:
             lease_until(e, k, s.now + lease_life(s))
+            if EA_UNLIKELY(e.toll != 0) and e.answered == 0:
+                toll_answered(s.state, e, s.now)
         lease_settle(s.state, e, s.now)
     else:
         e.transaction[at] |= LEASE_DONE

@@ -87,10 +87,13 @@ cdef inline uint64_t *lease_count(State *state, Lease *e) noexcept nogil:
     return &state.peers[e.slot].calls[e.kind]
 
 
-cdef void lease_free(State *state, LeaseBucket *b, int i) noexcept nogil:
+# A lease that expired before `now` ended then: nobody knows when its call did.
+cdef void lease_free(State *state, LeaseBucket *b, int i, uint64_t now) noexcept nogil:
     if b.lease[i].live:
         calls_drop(lease_count(state, &b.lease[i]))
         b.lease[i].live = 0
+        if EA_UNLIKELY(b.lease[i].toll != 0):
+            toll_end(state, &b.lease[i], now if now < b.lease[i].expiry else b.lease[i].expiry)
     ea_set_relaxed(&b.key[i], 0)
 
 
@@ -108,7 +111,7 @@ cdef void lease_sweep_bucket(State *state, LeaseBucket *b, uint64_t now) noexcep
     if due and lease_lock(&state.leases, b):
         for i in range(LEASE_WAYS):
             if b.key[i] and b.lease[i].expiry <= now:
-                lease_free(state, b, i)
+                lease_free(state, b, i, now)
         lease_unlock(b)
 
 
@@ -159,7 +162,8 @@ cdef void leases_purge(State *state, uint16_t slot, uint32_t peer_id) noexcept n
             pass
         for k in range(LEASE_WAYS):
             if b.key[k] and b.lease[k].slot == slot and b.lease[k].peer_id != peer_id:
-                lease_free(state, b, k)
+                b.lease[k].toll = 0     # toll_forget does away with all of that slot's
+                lease_free(state, b, k, 0)
         lease_unlock(b)
 
 

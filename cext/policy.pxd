@@ -85,6 +85,8 @@ cdef enum:                  # the order is that of OP_NAMES in policy.pxi and of
     OP_FORGED_MARKING
     OP_DESTINATION
     OP_CALLING_HOURS
+    OP_TOLL_FRAUD
+    OP_DO_NOT_CALL
     OP_COUNT
 
 cdef struct Limit:          # GCRA: nanoseconds per event, and the burst in nanoseconds
@@ -105,6 +107,21 @@ cdef struct PrefixTable:    # what Prefixes owns, see ops/destination.pxi
     uint64_t *slot          # key of a prefix, its value above; 0: empty
     uint64_t mask
     uint32_t lengths        # bit n: some prefix has n digits
+    uint64_t lead[16]       # bit of each three digits that a prefix begins with, or may
+
+cdef enum:
+    TOLL_CLASSES = 6        # of dear prefixes, from 1 on
+
+cdef struct TollRate:       # what a dear prefix is
+    float price             # a minute
+    uint8_t cls             # 0: not dear after all
+
+cdef struct TollLimits:     # a trunk's budgets a day: calls, minutes, money; 0: none
+    double trunk[3]
+    double off[3]           # outside of its business hours
+    double caller[3]
+    double cls[TOLL_CLASSES][3]
+    double warn             # share of each that is told
 
 cdef struct Plan:           # how numbers without '+' are read in a country
     uint32_t cc
@@ -166,6 +183,8 @@ cdef struct Peer:
     uint8_t emergency_urn   # an upstream that takes emergency calls by their service URN
     Slice location          # a trunk's default one, a URI; empty: none
     PrefixTable *destination        # of a trunk with a deny list, NULL: none
+    TollLimits *toll        # toll-fraud, NULL: off
+    uint64_t toll_off       # 1: outside of its business hours; written by the control plane
     uint64_t *closed        # calling-hours: bit of each zone class where no call may go now; written by the control plane
 
 cdef struct SourceRow:      # a network that is a peer's
@@ -282,4 +301,8 @@ cdef struct PolicyImage:
     uint8_t *body_types             # length byte and text, lower case
     uint32_t body_type_bytes
     uint32_t own_numbers    # 1: own-number-inbound looks at some upstream's calls
+    NumberTable *no_callees         # [lists] do_not_call; ends by our clock
+    uint32_t no_callee_count
+    PrefixTable *toll               # places in toll_rates of dear prefixes; NULL: nobody is asked
+    TollRate *toll_rates
     PrefixTable *zones              # calling-hours: zone class of a number; NULL: no trunk is asked

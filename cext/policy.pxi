@@ -3,7 +3,7 @@
 OP_NAMES = ("none", "hops", "target", "interface", "dialog", "scanner", "source_rate", "trunk_rate", "trunk_calls",
             "open_rate", "caller_format", "caller_owned", "caller_consistent", "caller_anonymous", "do_not_originate",
             "display_name", "method_rate", "caller_rate", "callee_rate", "overload", "own_number_inbound", "forged_marking",
-            "destination", "calling_hours")
+            "destination", "calling_hours", "toll_fraud", "do_not_call")
 ASSERTS = ("PAI", "Resource-Priority", "Priority", "P-Charge-Info", "verstat")
 _WILDCARDS = ("0.0.0.0", "::")
 METHODS = tuple(METHOD_NAMES[i].decode() for i in range(M_COUNT))
@@ -39,7 +39,7 @@ cdef Limit cell_limit_of(pair) except *:
 cdef class Policy:
     """One compiled policy. Made by ``policy.compile`` from a ``Tables`` value; read-only afterwards.
 
-    Only the health of targets changes, by Engine.set_target, and where callees sleep, by set_closed.
+    Only the health of targets changes, by Engine.set_target, and what time it is, by set_closed and set_off_hours.
     """
 
     cdef PolicyImage image
@@ -234,11 +234,9 @@ cdef class Policy:
         self.image.no_caller_count = len(t.do_not_originate)
         self.image.may_call_count = len(t.may_originate)
         self.image.unallocated_count = len(t.nanp_unallocated)
-        self.image.no_callers = <NumberTable *>self.room(len(dated), sizeof(NumberTable))
-        for i, numbers in enumerate(dated):
-            self.blocks.append(numbers)
-            self.image.no_callers[i] = numbers.table
-            self.image.no_callers[i].ends = self.ends_of(&numbers.table, t.wall_ahead)
+        self.image.no_callers = self.dated_sets(dated, t.wall_ahead)
+        self.image.no_callee_count = len(t.do_not_call)
+        self.image.no_callees = self.dated_sets(t.do_not_call, t.wall_ahead)
         self.image.plans = <Plan *>self.room(len(t.plans), sizeof(Plan))
         for i, p in enumerate(t.plans):
             self.fill_plan(&self.image.plans[i], p)
@@ -251,6 +249,17 @@ cdef class Policy:
             e.longest = max((len(d) for d in (*dial.exact, *dial.plus, *dial.tests)), default=0)
         for code, lengths in t.country_codes.items():
             self.image.cc_lengths[<uint32_t>code] = sum(1 << n for n in lengths if n < 16)
+
+    # Sets whose entries may end.
+    cdef NumberTable *dated_sets(self, sets, ahead) except NULL:
+        cdef NumberTable *tables = <NumberTable *>self.room(len(sets), sizeof(NumberTable))
+        cdef NumberSet numbers
+        cdef uint32_t i
+        for i, numbers in enumerate(sets):
+            self.blocks.append(numbers)
+            tables[i] = numbers.table
+            tables[i].ends = self.ends_of(&numbers.table, ahead)
+        return tables
 
     # The ends of a set by the engine's clock, so that nobody who turns the wall clock moves them.
     cdef uint64_t *ends_of(self, NumberTable *table, ahead) except NULL:
@@ -272,12 +281,37 @@ cdef class Policy:
                 prefixes = peer.destination
                 self.blocks.append(prefixes)
                 self.image.peers[i].destination = &prefixes.table
+            if peer.toll is not None:
+                self.image.peers[i].toll = self.toll_limits(peer.toll)
             if peer.hours is not None:
                 self.image.peers[i].closed = &self.closed[<int>peer.hours * ZONE_WORDS]
+        if t.toll is not None:
+            prefixes = t.toll
+            self.blocks.append(prefixes)
+            self.image.toll = &prefixes.table
+        self.image.toll_rates = <TollRate *>self.room(8192, sizeof(TollRate))
+        for i, (kind, price) in enumerate(t.toll_rates, 1):
+            self.image.toll_rates[i].cls, self.image.toll_rates[i].price = kind, price
         if t.zones is not None:
             prefixes = t.zones
             self.blocks.append(prefixes)
             self.image.zones = &prefixes.table
+
+    cdef TollLimits *toll_limits(self, budgets) except NULL:
+        cdef TollLimits *limits = <TollLimits *>self.room(1, sizeof(TollLimits))
+        cdef int i, k
+        for k in range(3):
+            limits.trunk[k], limits.off[k], limits.caller[k] = budgets.trunk[k], budgets.off[k], budgets.caller[k]
+            for i in range(TOLL_CLASSES):
+                limits.cls[i][k] = budgets.classes[i][k]
+        limits.warn = budgets.warn
+        return limits
+
+    def set_off_hours(self, peer: int, off: bool) -> None:
+        """Is it outside of the business hours of the peer at that place now?"""
+        if not 0 <= peer < self.image.peer_count:
+            raise IndexError(peer)
+        ea_set_relaxed(&self.image.peers[<uint32_t>peer].toll_off, 1 if off else 0)
 
     def set_closed(self, hours: int, closed: bytes) -> None:
         """Where it is outside the span of hours now: bit n of byte n // 8 for each zone class; what is past the end is closed."""
@@ -322,7 +356,8 @@ cdef class Policy:
                 if (row.dirs & (DIR_UPSTREAM if p.kind == PEER_UPSTREAM else DIR_TRUNK) and p.mode[<int>row.rule]
                         and (p.open or row.op != "open_rate")
                         and (p.destination != NULL or row.op != "destination")
-                        and (p.closed != NULL or row.op != "calling_hours")):
+                        and (p.closed != NULL or row.op != "calling_hours")
+                        and (p.toll != NULL or row.op != "toll_fraud")):
                     p.ops |= self.image.rows[i].bit
                     self.image.own_numbers |= row.op == "own_number_inbound"
         self.image.structure_rows = sum(1 for row in t.rows if OP_NAMES.index(row.op) <= OP_DIALOG)

@@ -25,6 +25,9 @@ cdef class Prefixes:
                 at = (at + 1) & self.table.mask
             self.table.slot[at] = key | <uint64_t><int>value << PREFIX_KEY_BITS
             self.table.lengths |= <uint32_t>1 << <int>len(digits)
+            first = int((digits + "000")[:3])
+            for lead in range(first, first + (1000, 100, 10, 1)[min(len(digits), 3)]):
+                self.table.lead[<int>lead >> 6] |= <uint64_t>1 << (<int>lead & 63)
 
     def __dealloc__(self):
         free(self.table.slot)

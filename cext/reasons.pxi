@@ -148,12 +148,29 @@ cdef enum:
     RSN_EMERGENCY_TO = 144
     RSN_DESTINATION = 145
     RSN_CALLING_HOURS = 146
-    RSN_COUNT = 147
+    RSN_DO_NOT_CALL = 147
+    RSN_DO_NOT_CALL_REQUEST = 148
+    RSN_TOLL_CALLS = 149
+    RSN_TOLL_MINUTES = 150
+    RSN_TOLL_SPEND = 151
+    RSN_TOLL_CLASS_CALLS = 152
+    RSN_TOLL_CLASS_MINUTES = 153
+    RSN_TOLL_CLASS_SPEND = 154
+    RSN_TOLL_CALLER_CALLS = 155
+    RSN_TOLL_CALLER_MINUTES = 156
+    RSN_TOLL_CALLER_SPEND = 157
+    RSN_TOLL_OFF_HOURS_CALLS = 158
+    RSN_TOLL_OFF_HOURS_MINUTES = 159
+    RSN_TOLL_OFF_HOURS_SPEND = 160
+    RSN_TOLL_WARNING_CALLS = 161
+    RSN_TOLL_WARNING_MINUTES = 162
+    RSN_TOLL_WARNING_SPEND = 163
+    RSN_COUNT = 164
 
 cdef extern from *:
     """
     typedef struct { const char *name, *phrase; uint16_t status, phrase_len; } EaReason;
-    static const EaReason ea_reasons[147] = {
+    static const EaReason ea_reasons[164] = {
         {"pass", "", 0, 0},
         {"keepalive", "", 0, 0},
         {"ack-absorbed", "", 0, 0},
@@ -301,6 +318,23 @@ cdef extern from *:
         {"emergency-to", "", 0, 0},
         {"destination", "Destination Not Allowed", 403, 23},
         {"calling-hours", "Outside Calling Hours", 403, 21},
+        {"do-not-call", "Callee Not To Be Called", 403, 23},
+        {"do-not-call-request", "Callee Not To Be Called", 403, 23},
+        {"toll-calls", "Toll Limit Reached", 403, 18},
+        {"toll-minutes", "Toll Limit Reached", 403, 18},
+        {"toll-spend", "Toll Limit Reached", 403, 18},
+        {"toll-class-calls", "Toll Limit Reached", 403, 18},
+        {"toll-class-minutes", "Toll Limit Reached", 403, 18},
+        {"toll-class-spend", "Toll Limit Reached", 403, 18},
+        {"toll-caller-calls", "Toll Limit Reached", 403, 18},
+        {"toll-caller-minutes", "Toll Limit Reached", 403, 18},
+        {"toll-caller-spend", "Toll Limit Reached", 403, 18},
+        {"toll-off-hours-calls", "Toll Limit Reached", 403, 18},
+        {"toll-off-hours-minutes", "Toll Limit Reached", 403, 18},
+        {"toll-off-hours-spend", "Toll Limit Reached", 403, 18},
+        {"toll-warning-calls", "", 0, 0},
+        {"toll-warning-minutes", "", 0, 0},
+        {"toll-warning-spend", "", 0, 0},
     };
     """
     ctypedef struct EaReason:

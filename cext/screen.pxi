@@ -10,7 +10,7 @@ cdef enum:
     OPS_STRUCTURE = 1 << OP_HOPS | 1 << OP_TARGET | 1 << OP_INTERFACE | 1 << OP_DIALOG
     OPS_CALLER = (1 << OP_CALLER_FORMAT | 1 << OP_CALLER_OWNED | 1 << OP_CALLER_CONSISTENT
                   | 1 << OP_CALLER_ANONYMOUS | 1 << OP_DO_NOT_ORIGINATE | 1 << OP_DISPLAY_NAME)
-    OPS_CALLEE = 1 << OP_DESTINATION | 1 << OP_CALLING_HOURS
+    OPS_CALLEE = 1 << OP_DESTINATION | 1 << OP_TOLL_FRAUD | 1 << OP_DO_NOT_CALL | 1 << OP_CALLING_HOURS
     OPS_NEW_CALL = (OPS_STRUCTURE | OPS_CALLER | OPS_CALLEE | 1 << OP_SCANNER | 1 << OP_OPEN_RATE | 1 << OP_TRUNK_RATE
                     | 1 << OP_CALLER_RATE | 1 << OP_CALLEE_RATE | 1 << OP_OVERLOAD | 1 << OP_OWN_NUMBER_INBOUND)
     OPS_NEW_OTHER = OPS_STRUCTURE | 1 << OP_SCANNER | 1 << OP_OPEN_RATE | 1 << OP_METHOD_RATE | 1 << OP_OVERLOAD
@@ -30,7 +30,7 @@ cdef Op OPS[OP_COUNT]
 OPS[:] = [NULL, op_hops, op_target, op_interface, op_dialog, op_scanner, op_source_rate, op_trunk_rate, op_trunk_calls,
           op_open_rate, op_caller_format, op_caller_owned, op_caller_consistent, op_caller_anonymous, op_do_not_originate,
           op_display_name, op_method_rate, op_caller_rate, op_callee_rate, op_overload, op_own_number_inbound,
-          op_forged_marking, op_destination, op_calling_hours]
+          op_forged_marking, op_destination, op_calling_hours, op_toll_fraud, op_do_not_call]
 
 
 # What a rule found, by its mode for this peer: True when it decides, else it is only recorded.

@@ -29,6 +29,10 @@ cdef enum:
     DEFER_MOST = 4096       # slots: the transaction cache keeps their number in 12 bits
     DEFER_TEXT = 4096       # header lines that are put into it
     DEFER_VALUES = 512      # bytes of Resource-Priority values that a PASSporT vouches for
+    TOLL_MEASURES = 3       # calls, minutes, money
+    TOLL_SCOPES = 8         # meters of a trunk, see toll.pxi
+    TOLL_CALLERS = 4096
+    TOLL_WAYS = 8           # callers of a bucket
 
 cdef struct CellTable:      # GCRA cells and marks: 24 bits of tag, 40 bits of time
     uint64_t *cell
@@ -81,7 +85,11 @@ cdef struct Lease:          # 64 bytes: one leg of a call, see leases.pxi; writt
     uint16_t slot           # and its counters
     uint8_t kind            # LEASE_OUT and the like: index into PeerCells.calls
     uint8_t live            # 1: counted there; 0: ended, kept for its late copies
-    uint32_t spare[3]
+    uint32_t answered       # ticks, of a dear call that is up, see toll.pxi; 0: not answered
+    float price             # a minute of it
+    uint16_t toll_caller    # place of its caller + 1, 0: none
+    uint8_t toll            # class of its prefix, 0: no dear call
+    uint8_t toll_off        # 1: begun outside of business hours
 
 cdef struct LeaseStory:     # what is remembered of a call beside its lease, see findings.pxi; under the same lock
     uint64_t found          # bit of each rule that found something and let it go on; STORY_ANSWERED
@@ -167,6 +175,42 @@ cdef struct PeerCells:      # a peer's own limits: indexed, never hashed; theore
     uint64_t unvouched      # new calls of a trunk or to it that no PASSporT vouches for
     uint64_t spare[1]
     uint64_t calls[LEASE_KINDS]     # leases of each kind; three cache lines. A new owner of the slot zeroes what stands before
+
+cdef struct TollMeter:      # what is used of a day's budget, see toll.pxi; under the table's lock
+    double used[TOLL_MEASURES]
+    double limit[TOLL_MEASURES]     # a day, as when it was last used; 0: no limit
+    uint64_t at             # that `used` is of, monotonic ns
+    double up               # calls that are answered
+    double since            # sum of the ticks when they were
+    double price            # sum of their prices a minute
+    double price_since      # sum of these times those ticks
+    uint32_t held           # leases that count here
+    uint32_t warned         # bit of each measure whose warning was told
+
+cdef struct TollTrunk:
+    TollMeter meter[TOLL_SCOPES]
+
+cdef struct TollCaller:
+    uint64_t number         # canonical, 0: empty
+    uint32_t peer_id
+    uint16_t slot
+    TollMeter meter
+
+cdef struct TollTable:
+    TollTrunk *trunk        # of each slot
+    TollCaller *caller
+    uint64_t lock
+    uint64_t bytes
+    uint64_t full           # callers that gave way, or found no room
+    uint64_t contended      # changes that found no lock in time
+    uint64_t changes        # so that nothing is saved twice
+
+cdef struct RequestTable:   # do-not-call requests, see requests.pxi; written by the control plane alone
+    uint64_t *slot          # a number's key and a sum of its trunk; 0: empty
+    uint64_t count
+    uint64_t secret
+    uint64_t full           # requests that found no room
+    uint64_t bytes
 
 cdef struct OpenCells:      # an open trunk's limits for its callers; theoretical arrival times in ns
     uint64_t calls          # of callers who proved nothing, together
@@ -276,6 +320,8 @@ cdef struct State:
     LeaseTable leases
     TransactionTable transactions
     DeferTable deferred
+    TollTable toll
+    RequestTable requests
     PeerCells *peers
     OpenCells *open
     Worker *workers

@@ -24,6 +24,8 @@ METHODS: tuple[str, ...]
 """Names of the methods it knows, by number; "" is any other."""
 ASSERTS: tuple[str, ...]
 """Markings that a peer may assert, by the engine's bit."""
+DEAR_CLASSES: tuple[str, ...]
+"""Classes of dear prefixes, by the engine's number less 1."""
 OP_NAMES: tuple[str, ...]
 """What a row of the screen may call, by number."""
 
@@ -119,6 +121,21 @@ class Deferred(NamedTuple):
     identities: list[str]
     """Values of its Identity headers, unfolded, in order."""
     call_id: str
+
+class Budget(NamedTuple):
+    """What is used of one budget of dear calls."""
+
+    trunk: str
+    scope: str
+    """trunk, off-hours, caller, or a class of ``rules.toll_fraud.CLASSES``."""
+    number: str
+    """The caller's digits."""
+    used: tuple[float, float, float]
+    """Calls, minutes, money; calls that are up among them."""
+    limit: tuple[float, float, float]
+    """A day; 0: none."""
+    up: int
+    """Calls that are answered."""
 
 class Step(NamedTuple):
     """What one rule makes of a message. The last step of an explanation has the rule ``verdict``."""
@@ -337,6 +354,9 @@ class Policy:
         ``tables.hours``; IndexError. Any thread may call it, one at a time.
         """
 
+    def set_off_hours(self, peer: int, off: bool) -> None:
+        """Is it outside of the business hours of the peer at that place now? IndexError."""
+
 @disjoint_base
 class Engine:
     """Screens batches of SIP messages against the published policy.
@@ -485,13 +505,29 @@ class Engine:
         """
 
     def tables(self) -> dict[str, dict[str, int]]:
-        """entries, evictions and bytes of rates, strikes, bans, transactions, marks, leases, deferred, callers. Not for often."""
+        """entries, evictions and bytes of rates, strikes, bans, requests, toll, transactions, marks, leases, deferred, callers. Not for often."""
 
     def calls(self, now: int) -> dict[str, dict[str, int]]:
         """Of each trunk: ``out``, ``in`` and ``emergency``, its calls at the time ``now``, and ``limit``, what ``out`` may be.
 
         A call counts from its INVITE on. Collects what has expired, so it walks the leases: not for every second.
         """
+
+    def request(self, number: str, trunk: str = "") -> bool:
+        """From now on that number (digits) isn't called by ``trunk``; "": by nobody. False: no room. ValueError."""
+
+    def unrequest(self, number: str, trunk: str = "") -> bool:
+        """Takes such a request away. False: there was none. ValueError."""
+
+    @property
+    def toll_changes(self) -> int:
+        """A number that moves with every dear call that begins or ends."""
+
+    def budgets(self, now: int) -> list[Budget]:
+        """Every budget of dear calls that somebody used, at the time ``now``."""
+
+    def restore_budget(self, budget: Budget, now: int) -> bool:
+        """Adds what was used before a restart. False: the trunk is gone, or no room."""
 
     def explain(self, data: bytes, source: _Address, listener: int, now: int) -> list[Step]:
         """Every rule in order, and the verdict last. Changes no state and counts nothing.

@@ -62,12 +62,22 @@ CATALOGUE: dict[str, Entry] = {
     "list-line": Entry("{what}", 'a line is "+12125550100", "+12125550100..+12125550199" or "+1212555*"'),
     "list-failed": Entry("can't be compiled: {why}", "the list itself may be fine; look at room on disk and in memory"),
     "list-file": Entry("{what}", notice=True),
-    "list-old": Entry("{days} days old, by {by}", "load a newer one, or set [lists] old_after", notice=True),
+    "list-old": Entry("{days} days old, by {by}", "load a newer one, or set [lists] {setting}", notice=True),
+    "list-wide": Entry(
+        "holds for trunks of other classes than telemarketing too: {trunks}",
+        'one that makes no sales calls: [trunk.rules.do-not-call] mode = "off"',
+        notice=True,
+    ),
     "code-line": Entry("{what}", "{hint}"),
     "list-more": Entry("reading stopped after {count} bad lines"),
     "prefix-line": Entry("{what}", 'a line is "+1900*", or "*" for every number'),
     "prefix-both": Entry("{prefix} is also allowed ({place})", "list it once; the longest prefix of a number decides"),
     "prefix-many": Entry("more than {most} prefixes", "what all of them have in common is a shorter prefix"),
+    # toll-fraud
+    "dear-line": Entry("{what}", "{hint}"),
+    "dear-twice": Entry("{prefix} is listed twice ({place})", "list it once; the longest prefix of a number decides"),
+    "dear-many": Entry("more than {most} different prices", "round them, or leave them to prices"),
+    "dear-general": Entry("what is dear is the same for every trunk", "write it in [rules.toll-fraud]"),
     # STIR
     "stir-file": Entry("{path}: {why}", "{hint}"),
     "certificate-url": Entry(
@@ -75,6 +85,7 @@ CATALOGUE: dict[str, Entry] = {
     ),
     # calling hours
     "hours-order": Entry("the hours end before they begin", 'set "from" to an earlier time than {until}'),
+    "business-order": Entry("the hours end before they begin", "set business_from to an earlier time than {until}"),
     "zones-general": Entry("the zone of a number is the same for every trunk", "write it in [rules.calling-hours]"),
     "zones-missing": Entry("this host doesn't know the time zone {zone}", "install the package tzdata"),
     # lists of networks

@@ -11,6 +11,7 @@ absorbed ACK).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 
@@ -22,6 +23,24 @@ class Reason(NamedTuple):
     status: int
     phrase: str
     sentence: str
+
+
+def _toll() -> Iterator[Reason]:
+    """Those of toll-fraud: the engine counts on calls, minutes and spend standing in this order, of each budget."""
+    measures = (("calls", "as many calls"), ("minutes", "as many minutes"), ("spend", "as much (in hundredths)"))
+    budgets = (
+        ("toll", "the trunk"),
+        ("toll-class", "for this class of prefixes the trunk"),
+        ("toll-caller", "the caller"),
+        ("toll-off-hours", "outside of its business hours the trunk"),
+    )
+    for name, who in budgets:
+        for measure, what in measures:
+            sentence = f"{who} has used {what} on dear prefixes as a day may"
+            yield Reason(f"{name}-{measure}", "toll-fraud", 403, "Toll Limit Reached", sentence)
+    for measure, what in measures:
+        sentence = f"a budget of dear prefixes is nearly used up, of {what} as a day may; it is only recorded"
+        yield Reason(f"toll-warning-{measure}", "toll-fraud", 0, "", sentence)
 
 
 REASONS: tuple[Reason, ...] = (
@@ -412,6 +431,16 @@ REASONS: tuple[Reason, ...] = (
     Reason(
         "calling-hours", "calling-hours", 403, "Outside Calling Hours", "it is too early or too late at the callee's"
     ),
+    # dear and unwanted destinations
+    Reason("do-not-call", "do-not-call", 403, "Callee Not To Be Called", "the called number is on a do-not-call list"),
+    Reason(
+        "do-not-call-request",
+        "do-not-call",
+        403,
+        "Callee Not To Be Called",
+        "the callee asked not to be called from here",
+    ),
+    *_toll(),
 )
 
 BY_NAME: dict[str, int] = {reason.name: number for number, reason in enumerate(REASONS)}

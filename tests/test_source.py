@@ -39,6 +39,7 @@ FACES = {
     "number_builder.pxi",
     "number_sets.pxi",
     "policy.pxi",
+    "toll_face.pxi",
 }
 # Prefixes of places that exist on one machine only. tests/ may use /tmp by name
 # in prose; code asks pytest for its folders.

@@ -27,7 +27,7 @@ cdef bint lane_full(Screen *s) noexcept nogil:
 # last one since op_trunk_calls looked, so the limit is compared once more, as it is taken.
 cdef void calls_forward(Screen *s) noexcept nogil:
     cdef uint64_t limit = LEASE_NO_LIMIT
-    cdef int rule = s.policy.reason_rule[RSN_TRUNK_CALLS]
+    cdef int rule = s.policy.reason_rule[RSN_TRUNK_CALLS], taken
     if s.dir == DIR_UPSTREAM:
         lease_take(s, &s.policy.peers[s.v.route.peer], LEASE_IN, limit)
         return
@@ -38,7 +38,13 @@ cdef void calls_forward(Screen *s) noexcept nogil:
     # With a To tag it is of a call that is up since before the dialog's key was lost.
     if s.m.to_tag.len == 0 and s.peer.mode[rule] == MODE_ENFORCE:
         limit = s.peer.concurrent
-    if lease_take(s, s.peer, LEASE_OUT, limit) == LEASE_OVER:
+    # A call that waited has passed the rules before.
+    if EA_UNLIKELY(s.deferred != NULL) and s.peer.ops >> OP_TOLL_FRAUD & 1 and s.m.to_tag.len == 0:
+        s.toll = toll_value(s, &s.m.uri)
+    taken = lease_take(s, s.peer, LEASE_OUT, limit)
+    if EA_UNLIKELY(s.toll != 0) and taken == LEASE_LOST:
+        toll_begin(s, NULL, call_again(s))
+    if taken == LEASE_OVER:
         s.found = ea_get_relaxed(&s.state.peers[s.peer.slot].calls[LEASE_OUT])
         s.limit = limit
         screen_finding(s, rule, RSN_TRUNK_CALLS)

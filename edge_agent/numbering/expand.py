@@ -1,4 +1,4 @@
-"""A regular expression of phonenumbers' metadata to the finite list of digit strings it matches.
+"""A regular expression of phonenumbers' metadata to the finite list of digit strings it matches, or that its matches begin with.
 
 The engine compares whole strings and runs no regular expressions, so the
 metadata is written out at load. A pattern without an end is refused, never cut.
@@ -16,6 +16,7 @@ from typing import Any
 _sre: Any = importlib.import_module("re._parser")
 _op: Any = importlib.import_module("re._constants")
 
+_ANY = "x"
 LIMIT = 5_000
 """Twice what the longest one needs: China's international prefixes, 2,101 strings."""
 
@@ -23,6 +24,19 @@ LIMIT = 5_000
 def expand(pattern: str, limit: int = LIMIT) -> tuple[str, ...]:
     """Every string that ``pattern`` matches as a whole, sorted. ValueError if they are endless or above ``limit``."""
     return tuple(sorted(_sequence(_sre.parse(pattern), limit)))
+
+
+def beginnings(pattern: str, limit: int = LIMIT) -> tuple[str, ...]:
+    """The shortest strings of which any digits make a match of ``pattern``, as far as lengths allow; sorted.
+
+    "900[2-4]\\d{6}" has 9002, 9003 and 9004. ValueError as in ``expand``.
+    """
+    # A letter, since no pattern of numbers has one, keeps what may be any digit from being written out.
+    found = {string.rstrip(_ANY) for string in _sequence(_sre.parse(pattern.replace(r"\d", _ANY)), limit)}
+    while any(_ANY in string for string in found):
+        written = {string.replace(_ANY, digit, 1) for string in found if _ANY in string for digit in "0123456789"}
+        found = _within({string for string in found if _ANY not in string} | written, limit)
+    return tuple(sorted(one for one in found if not any(one[:n] in found for n in range(len(one)))))
 
 
 def _sequence(nodes: Iterable[tuple[Any, Any]], limit: int) -> set[str]:

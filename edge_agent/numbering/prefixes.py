@@ -12,6 +12,10 @@ _SEPARATORS = str.maketrans("", "", " \t-.()")
 _PREFIX = re.compile(r"\+([1-9][0-9]{0,14})\*?|\*", re.ASCII)
 
 
+class BadPrefix(ValueError):
+    """The text says what is wrong with it."""
+
+
 class PrefixListError(ValueError):
     """A list with bad lines. ``errors``: (line number from 1, what is wrong), the first ones."""
 
@@ -28,19 +32,27 @@ def read_prefixes(text: str) -> dict[str, int]:
     prefixes: dict[str, int] = {}
     errors: list[tuple[int, str]] = []
     for number, line in enumerate(text.split("\n"), 1):
-        entry = line.partition("#")[0].strip().translate(_SEPARATORS)
+        entry = line.partition("#")[0].strip()
         if not entry:
             continue
-        match = _PREFIX.fullmatch(entry)
-        if match is None:
-            errors.append((number, _what(entry)))
+        try:
+            prefixes.setdefault(read_prefix(entry), number)
+        except BadPrefix as error:
+            errors.append((number, str(error)))
             if len(errors) == SHOWN:
                 break
-        else:
-            prefixes.setdefault(match[1] or "", number)
     if errors:
         raise PrefixListError(errors)
     return prefixes
+
+
+def read_prefix(entry: str) -> str:
+    """The digits of one prefix as written; BadPrefix."""
+    entry = entry.strip().translate(_SEPARATORS)
+    match = _PREFIX.fullmatch(entry)
+    if match is None:
+        raise BadPrefix(_what(entry))
+    return match[1] or ""
 
 
 def write_prefix(digits: str) -> str:

@@ -86,6 +86,12 @@ def closed(classes: Sequence[Sequence[str]], first: int, last: int, wall: float)
     return bytes(bits)
 
 
+def within(zone: str, days: Sequence[int], first: int, last: int, wall: float) -> bool:
+    """Is it within [first, last) (minutes of the day) in that zone at that wall time, on one of these weekdays (Monday: 0)?"""
+    local = datetime.fromtimestamp(min(max(wall, 0.0), _LATEST), UTC).astimezone(_zone(zone))
+    return local.weekday() in days and first <= local.hour * 60 + local.minute < last
+
+
 def _minute(now: datetime, zone: str) -> int:
     local = now.astimezone(_zone(zone))
     return local.hour * 60 + local.minute

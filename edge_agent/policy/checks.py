@@ -26,6 +26,7 @@ from edge_agent.policy.settings import Trunk, Upstream
 from edge_agent.policy.values import Address, Network, write_clock, write_duration
 from edge_agent.rules import BY_NAME, Mode, RuleSettings
 from edge_agent.rules.calling_hours import CallingHoursSettings
+from edge_agent.rules.toll_fraud import TollFraudSettings
 
 RMEM_MAX = Path("/proc/sys/net/core/rmem_max")
 
@@ -54,6 +55,8 @@ def check(draft: Draft, resolver: Resolver) -> Iterator[Finding]:
     for index, trunk in draft.trunk.items():
         yield from _rules(("trunk", index, "rules"), trunk.rules, trunk_open=trunk.open)
     yield from _calling_hours(draft)
+    yield from _toll_fraud(draft)
+    yield from _do_not_call(draft)
     yield from _not_built(draft)
     yield from _receive_buffer()
 
@@ -220,11 +223,47 @@ def _calling_hours(draft: Draft) -> Iterator[Finding]:
         yield Finding("zones-missing", ("rules", "calling-hours"), {"zone": zone})
 
 
+def _toll_fraud(draft: Draft) -> Iterator[Finding]:
+    general = draft.rules.get("toll-fraud")
+    if not isinstance(general, TollFraudSettings):
+        return
+    if general.business_from >= general.business_until:
+        yield _business(("rules", "toll-fraud"), general)
+    for index, trunk in draft.trunk.items():
+        own = trunk.rules.get("toll-fraud")
+        written = {key: getattr(own, key) for key in own.model_fields_set} if own is not None else {}
+        if written.keys() & {"business_from", "business_until"}:
+            both = general.model_copy(update=written)
+            if both.business_from >= both.business_until:
+                yield _business(("trunk", index, "rules", "toll-fraud"), both)
+
+
+def _business(loc: Loc, hours: TollFraudSettings) -> Finding:
+    until = f'"{write_clock(hours.business_until)}"'
+    return Finding("business-order", (*loc, "business_from"), {"until": until})
+
+
+def _do_not_call(draft: Draft) -> Iterator[Finding]:
+    """Who calls his own patients or passengers may call those who want no advertising."""
+    general = draft.rules.get("do-not-call")
+    if not draft.sections["lists"].do_not_call or (general is not None and general.mode is not None):
+        return
+    trunks = [
+        trunk.name
+        for trunk in draft.trunk.values()
+        if trunk.class_ != "telemarketing" and ((own := trunk.rules.get("do-not-call")) is None or own.mode is None)
+    ]
+    if trunks:
+        more = f" and {len(trunks) - _NAMED} more" if len(trunks) > _NAMED else ""
+        yield Finding("list-wide", ("lists", "do_not_call"), {"trunks": ", ".join(trunks[:_NAMED]) + more})
+
+
 def _span(loc: Loc, hours: CallingHoursSettings) -> Iterator[Finding]:
     if hours.from_ >= hours.until:
         yield Finding("hours-order", (*loc, "from"), {"until": f'"{write_clock(hours.until)}"'})
 
 
+_NAMED = 5  # trunks in one line
 _REFUSED_HINTS = {
     "transport": 'use transport = "udp"',
     "role": 'use role = "proxy"',

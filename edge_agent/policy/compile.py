@@ -22,6 +22,7 @@ from edge_agent.policy.owners import owners_of
 from edge_agent.policy.regions import Regions
 from edge_agent.policy.settings import Settings, Trunk, Upstream
 from edge_agent.policy.tables import ListenerRow, NameRow, PeerRow, Rate, ScreenRow, SourceRow, Tables
+from edge_agent.policy.toll import budgets, business_hours
 from edge_agent.policy.unvouched import unvouched_rate
 from edge_agent.policy.values import Address
 from edge_agent.rules import BY_NAME, RULES, Mode, RateSettings, RuleSettings
@@ -92,6 +93,7 @@ def compile_tables(loaded: Loaded, generation: int, grace_until: int = 0, wall_a
         do_not_originate=loaded.do_not_originate,
         may_originate=loaded.may_originate,
         nanp_unallocated=loaded.nanp_unallocated,
+        do_not_call=loaded.do_not_call,
         plans=tuple(plan(region) for region in regions.plans),
         emergencies=tuple(dial_strings(region, prefixes) for region, prefixes in regions.lanes),
         country_codes=country_codes(),
@@ -124,6 +126,9 @@ def compile_tables(loaded: Loaded, generation: int, grace_until: int = 0, wall_a
         zones=_hot.Prefixes(zones.prefixes) if hours else None,
         zone_classes=zones.classes,
         hours=tuple(hours),
+        toll=loaded.toll.prefixes if loaded.toll is not None else None,
+        toll_rates=loaded.toll.rates if loaded.toll is not None else (),
+        business=business_hours(settings, len(settings.upstream)),
         unknown_modes=_modes(settings, "X"),
         callback_seconds=emergency.callback_seconds,
         callbacks=emergency.callbacks,
@@ -205,6 +210,7 @@ def _upstream(settings: Settings, upstream: Upstream, regions: Regions) -> PeerR
         location="",
         destination=None,
         hours=None,
+        toll=None,
     )
 
 
@@ -254,6 +260,7 @@ def _trunk(
         location=trunk.emergency_location,
         destination=loaded.destinations.get(trunk.name),
         hours=_hours(loaded.settings, trunk, hours),
+        toll=budgets(loaded.settings, trunk),
     )
 
 

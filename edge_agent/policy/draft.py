@@ -95,18 +95,24 @@ def _salvage(draft: Draft, loc: Loc, adapter: TypeAdapter[Any], value: Any, stan
     except ValidationError as error:
         errors = error.errors(include_url=False)
     for details in errors:
-        _report_details(draft, (*loc, *details["loc"]), details)
+        _report_details(draft, (*loc, *_loc(details)), details)
 
     before = None
     while isinstance(value, dict) and value != before:
         before = value
-        value = {**stand_in, **_without(value, {details["loc"] for details in errors})}
+        value = {**stand_in, **_without(value, {_loc(details) for details in errors})}
         try:
             return adapter.validate_python(value)
         except ValidationError as error:
             # Of what fell away with the first errors, such as a list that is empty now.
             errors = error.errors(include_url=False)
     return None
+
+
+def _loc(details: ErrorDetails) -> Loc:
+    """Where it stands. Of a table whose keys are wrong themselves pydantic says so behind the key."""
+    loc = details["loc"]
+    return loc[:-1] if loc[-1:] == ("[key]",) else loc
 
 
 def _without(value: dict[str, Any], locs: set[Loc]) -> dict[str, Any]:

@@ -46,6 +46,8 @@ FileKey = tuple[str, int, int]
 Kind = str
 """What a list may hold: "owned" (numbers), "listed" (numbers with ends) or "codes" (of the North American plan)."""
 SetKey = tuple[FileKey, Kind]
+Old = tuple[float, str]
+"""The age at which a file gets a notice, and the key of [lists] that says so."""
 
 
 @dataclass
@@ -68,6 +70,27 @@ class NumberCache:
         self.compiled.keep(self.sets.values())
 
 
+@dataclass(frozen=True)
+class Age:
+    """A file whose age is looked at."""
+
+    path: str
+    made: float
+    """Wall seconds."""
+    by: str
+    """What says so."""
+    old_after: float
+    setting: str
+    """The key of [lists] that ``old_after`` is."""
+
+    def notice(self, wall: float) -> Problem | None:
+        """That it is too old at that time; None while it isn't."""
+        age = wall - self.made
+        if age <= self.old_after:
+            return None
+        return problem("list-old", self.path, "", days=int(age // 86400), by=self.by, setting=self.setting)
+
+
 class ListReader:
     """Reads the lists of one load; collects what is wrong with them, and what an operator should know of them."""
 
@@ -75,6 +98,7 @@ class ListReader:
         self._document = document
         self._cache = cache
         self._files: dict[tuple[Path, Kind], NumberSet | None] = {}
+        self.ages: list[Age] = []
         self.used: set[SetKey] = set()
         self.problems: list[Problem] = []
         self.notices: list[Problem] = []
@@ -83,14 +107,14 @@ class ListReader:
         """The sets of one trunk."""
         return self.sets_at(("trunk", index, "caller_ids"), trunk.caller_ids, "owned")
 
-    def sets_at(self, loc: Loc, entries: list[str], kind: Kind, old_after: float = 0.0) -> tuple[NumberSet, ...]:
+    def sets_at(self, loc: Loc, entries: list[str], kind: Kind, old: Old | None = None) -> tuple[NumberSet, ...]:
         """The sets of one key: that of the entries in it, then one for each file. Files that are old get a notice."""
         files = [entry.startswith(_FILE) for entry in entries]
         inline = None
         if not all(files):
             inline = self._inline(loc, entries, files, kind)
         named = [
-            self._file((*loc, position), entry.removeprefix(_FILE), kind, old_after)
+            self._file((*loc, position), entry.removeprefix(_FILE), kind, old)
             for position, (entry, is_file) in enumerate(zip(entries, files, strict=True))
             if is_file
         ]
@@ -109,13 +133,13 @@ class ListReader:
                 self.problems.append(_line(self._document.file_of(where), self._document.key_of(where), what, kind))
             return None
 
-    def _file(self, loc: Loc, name: str, kind: Kind, old_after: float) -> NumberSet | None:
+    def _file(self, loc: Loc, name: str, kind: Kind, old: Old | None) -> NumberSet | None:
         path = self._document.path.parent / name
         if (path, kind) not in self._files:
-            self._files[path, kind] = self._read(loc, path, kind, old_after)
+            self._files[path, kind] = self._read(loc, path, kind, old)
         return self._files[path, kind]
 
-    def _read(self, loc: Loc, path: Path, kind: Kind, old_after: float) -> NumberSet | None:
+    def _read(self, loc: Loc, path: Path, kind: Kind, old: Old | None) -> NumberSet | None:
         from edge_agent._hot import NumberListError
 
         where = self._document.file_of(loc), self._document.key_of(loc)
@@ -125,8 +149,8 @@ class ListReader:
                 self.used.add(key)
                 if key not in self._cache.sets:
                     self._cache.sets[key] = self._read_file(file, file_key, kind)
-                if old_after:
-                    self._tell_age(path, file, file_key, old_after)
+                if old is not None and old[0]:
+                    self._tell_age(path, file, file_key, old)
             return self._cache.sets[key]
         except OSError as error:
             self.problems.append(problem("list-unreadable", *where, why=f"{path}: {error.strerror or error}"))
@@ -145,14 +169,15 @@ class ListReader:
         compiled.told.clear()
         return numbers
 
-    def _tell_age(self, path: Path, file: BinaryIO, key: FileKey, old_after: float) -> None:
+    def _tell_age(self, path: Path, file: BinaryIO, key: FileKey, old: Old) -> None:
         """By the date that stands at its head, else by its time of change."""
         head = os.pread(file.fileno(), _HEAD_BYTES, 0).decode("utf-8", "replace")
         made = next(_dates(head), None)
-        age = time.time() - (made if made is not None else key[1] / 1e9)
-        if age > old_after:
-            by = "the date at its head" if made is not None else "its time of change"
-            self.notices.append(problem("list-old", str(path), "", days=int(age // 86400), by=by))
+        by = "the date at its head" if made is not None else "its time of change"
+        age = Age(str(path), made if made is not None else key[1] / 1e9, by, *old)
+        self.ages.append(age)
+        if (notice := age.notice(time.time())) is not None:
+            self.notices.append(notice)
 
     def _bad_lines(self, path: Path, errors: list[tuple[int, str]], kind: Kind) -> None:
         self.problems += [_line(str(path), f"line {line}", what, kind) for line, what in errors[:LINES_SHOWN]]

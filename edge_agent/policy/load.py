@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 from edge_agent.errors import CATALOGUE, ConfigError, Problem, problem
 from edge_agent.policy.checks import Finding, check
 from edge_agent.policy.draft import Draft, read_draft
-from edge_agent.policy.lists import ListReader, NumberCache, shared_numbers
+from edge_agent.policy.lists import Age, ListReader, NumberCache, shared_numbers
 from edge_agent.policy.merge import Loc, read_files
 from edge_agent.policy.networks import NetworkLists, NetworkReader, check_networks
 from edge_agent.policy.prefixes import PrefixReader
 from edge_agent.policy.resolve import Resolver
 from edge_agent.policy.settings import Settings
+from edge_agent.policy.toll import TollReader, TollTable
 from edge_agent.policy.values import Address
 from edge_agent.systemd import credentials_directory
 
@@ -50,6 +51,11 @@ class Loaded:
     """Of each trunk, the numbers that it may assert beside a caller of its own."""
     destinations: dict[str, Prefixes] = field(default_factory=dict)
     """Called prefixes of each trunk that is denied some."""
+    do_not_call: tuple[NumberSet, ...] = ()
+    toll: TollTable | None = None
+    """Dear prefixes; None where toll-fraud looks at no trunk."""
+    ages: tuple[Age, ...] = ()
+    """Of the lists whose age is looked at."""
 
 
 def load(path: Path, cache: NumberCache | None = None) -> Loaded:
@@ -73,11 +79,16 @@ def load(path: Path, cache: NumberCache | None = None) -> Loaded:
     }
     findings += _shared(draft, numbers)
     lists = draft.sections["lists"]
-    do_not_originate = reader.sets_at(("lists", "do_not_originate"), lists.do_not_originate, "listed", lists.old_after)
+    old = (lists.old_after, "old_after")
+    do_not_originate = reader.sets_at(("lists", "do_not_originate"), lists.do_not_originate, "listed", old)
     may_originate = reader.sets_at(("lists", "may_originate"), lists.may_originate, "listed")
-    nanp_unallocated = reader.sets_at(("lists", "nanp_unallocated"), lists.nanp_unallocated, "codes", lists.old_after)
+    nanp_unallocated = reader.sets_at(("lists", "nanp_unallocated"), lists.nanp_unallocated, "codes", old)
+    old = (lists.do_not_call_old_after, "do_not_call_old_after")
+    do_not_call = reader.sets_at(("lists", "do_not_call"), lists.do_not_call, "listed", old)
     prefix_reader = PrefixReader(document)
     destinations = prefix_reader.destinations(draft)
+    toll_reader = TollReader(document)
+    toll = toll_reader.table(draft)
     network_reader = NetworkReader(document, cache)
     networks = network_reader.read(lists)
     findings += check_networks(draft, networks)
@@ -85,7 +96,8 @@ def load(path: Path, cache: NumberCache | None = None) -> Loaded:
     findings += stir_findings
 
     notices = list(reader.notices)
-    problems += [*draft.problems, *reader.problems, *prefix_reader.problems, *network_reader.problems]
+    problems += [*draft.problems, *reader.problems, *prefix_reader.problems, *toll_reader.problems]
+    problems += network_reader.problems
     for finding in findings:
         if not _reported(finding.loc, draft.bad):
             text = problem(finding.code, document.file_of(finding.loc), document.key_of(finding.loc), **finding.values)
@@ -105,6 +117,9 @@ def load(path: Path, cache: NumberCache | None = None) -> Loaded:
         material,
         pilots,
         destinations,
+        do_not_call,
+        toll,
+        tuple(reader.ages),
     )
 
 

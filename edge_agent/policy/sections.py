@@ -79,8 +79,15 @@ class Lists(Section):
         ge=0,
         le=3650 * 86400,
     )
-    do_not_call: Annotated[list[NumberEntry], NotBuilt("do-not-call lists", quiet=([],))] = setting(
-        [], "Numbers that asked not to be called."
+    do_not_call: list[NumberEntry] = setting(
+        [],
+        "Numbers that aren't to be called, written as do_not_originate; edge-agent dnc keeps those that asked you.",
+    )
+    do_not_call_old_after: Duration = setting(
+        31 * 86400.0,
+        "Age at which a file of do_not_call gets a notice (47 CFR 64.1200(c)(2)(i)(D)); 0s: never.",
+        ge=0,
+        le=3650 * 86400,
     )
 
 

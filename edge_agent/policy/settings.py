@@ -206,7 +206,7 @@ class Trunk(Section):
     )
     class_: Annotated[
         Literal["conversational", "telemarketing", "wholesale"],
-        NotBuilt("do-not-call lists", quiet=("conversational", "telemarketing")),
+        NotBuilt("what is particular to wholesale", quiet=("conversational", "telemarketing")),
     ] = setting("conversational", "What its calls are; calling-hours holds for telemarketing.", alias="class")
     forwards: Literal["proof", "trust"] = setting(
         "proof", "Whether a foreign caller on a forwarded call needs proof that the call came in here."

@@ -19,6 +19,33 @@ from edge_agent.rules import BY_NAME, RULES
 Rate = tuple[float, int]
 
 
+Measures = tuple[float, float, float]
+"""Calls, minutes and money; 0: no limit."""
+
+
+class Budgets(NamedTuple):
+    """What a trunk may use up of dear prefixes in a day (toll-fraud)."""
+
+    trunk: Measures
+    off: Measures
+    """Outside of its business hours."""
+    caller: Measures
+    classes: tuple[Measures, ...]
+    """In the order of ``rules.toll_fraud.CLASSES``."""
+    warn: float
+    """Share of each that is told."""
+
+
+class Business(NamedTuple):
+    """Business hours of a trunk: minutes of the day, weekdays from Monday (0), IANA time zone."""
+
+    peer: int
+    first: int
+    last: int
+    days: tuple[int, ...]
+    zone: str
+
+
 class PeerRow(NamedTuple):
     """One trunk or upstream; peers are named by their index."""
 
@@ -69,6 +96,8 @@ class PeerRow(NamedTuple):
     """Prefixes that are allowed (1) and denied (2)."""
     hours: int | None
     """Index of its calling hours; None: it may call at any time."""
+    toll: Budgets | None
+    """None: toll-fraud is off for it."""
 
 
 class SourceRow(NamedTuple):
@@ -125,6 +154,7 @@ class Tables:
     do_not_originate: tuple[_hot.NumberSet, ...]
     may_originate: tuple[_hot.NumberSet, ...]
     nanp_unallocated: tuple[_hot.NumberSet, ...]
+    do_not_call: tuple[_hot.NumberSet, ...]
     plans: tuple[Plan, ...]
     emergencies: tuple[DialStrings, ...]
     country_codes: dict[int, frozenset[int]]
@@ -165,6 +195,12 @@ class Tables:
     zone_classes: tuple[tuple[str, ...], ...]
     hours: tuple[tuple[int, int], ...]
     """Calling hours in use, each once: from and until, minutes of the day."""
+    toll: _hot.Prefixes | None
+    """Dear prefixes to places in ``toll_rates``, from 1 on; None: no trunk has budgets."""
+    toll_rates: tuple[tuple[int, float], ...]
+    """Class (from 1 on; 0: not dear) and price of a minute."""
+    business: tuple[Business, ...]
+    """Of trunks that have hours."""
     unknown_modes: tuple[int, ...]
     """Of each rule, on sources that belong to nobody."""
     callback_seconds: float

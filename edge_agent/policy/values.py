@@ -263,6 +263,16 @@ def _check_prefix_entry(value: str) -> str:
     return value
 
 
+def _check_dear_entry(value: str) -> str:
+    if not value.isprintable():
+        raise bad("holds control characters", "one entry per string")
+    if value.startswith("file:"):
+        return _check_list_file(value)
+    if not value.strip():
+        raise bad("is empty", 'write "+37190* premium 2.50", or "file:" and a path')
+    return value
+
+
 def _check_zone(value: str) -> str:
     if value not in available_timezones():
         close = get_close_matches(value, available_timezones(), n=1, cutoff=0.6)
@@ -330,6 +340,7 @@ KeySource = Annotated[str, AfterValidator(_check_key_source), Kind('"file:" path
 NetworkEntry = Annotated[str, AfterValidator(_check_network_entry), Kind('network or "file:" path')]
 CodeEntry = Annotated[str, AfterValidator(_check_code_entry), Kind('code of the North American plan or "file:" path')]
 PrefixEntry = Annotated[str, AfterValidator(_check_prefix_entry), Kind('prefix or "file:" path')]
+DearEntry = Annotated[str, AfterValidator(_check_dear_entry), Kind('prefix with class and price, or "file:" path')]
 ZoneName = Annotated[str, AfterValidator(_check_zone), Kind("time zone")]
 Clock = Annotated[int, BeforeValidator(read_clock), Kind("time of day")]
 NumberEntry = Annotated[str, AfterValidator(_check_number_entry), Kind('number, range, prefix or "file:" path')]

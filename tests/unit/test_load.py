@@ -308,7 +308,7 @@ SECOND = ACME.replace('"acme"', '"second"').replace("0100", "0101")
         (BASE + '[bans]\nfirst = "2h"\n', "bans-order", "bans.first"),
         (BASE + '[rules.malformed]\nmode = "monitor"\n', "rule-structural", "rules.malformed.mode"),
         (BASE + '[trunk.rules.emergency]\nmode = "off"\n', "rule-structural", "trunk[acme].rules.emergency.mode"),
-        (BASE + '[rules.toll-fraud]\nmode = "enforce"\n', "rule-not-built", "rules.toll-fraud.mode"),
+        (BASE + '[rules.wangiri]\nmode = "enforce"\n', "rule-not-built", "rules.wangiri.mode"),
         (
             BASE + '[trunk.rules.dispersal]\nmode = "enforce"\n',
             "rule-not-built",
@@ -369,7 +369,7 @@ def test_cross_checks_let_pass(read: Load, text: str) -> None:
         (BASE + '[rules.dispersal]\nmode = "monitor"\n', "not-built", "rules.dispersal"),
         (BASE + '[trunk.rules.wangiri]\nmode = "monitor"\n', "not-built", "trunk[acme].rules.wangiri"),
         (BASE + "[tables]\nexplain_mib = 16\n", "not-built", "tables.explain_mib"),
-        (BASE + '[lists]\ndo_not_call = ["+12125550100"]\n', "not-built", "lists.do_not_call"),
+        (BASE + '[lists]\ndo_not_call = ["+12125550100"]\n', "list-wide", "lists.do_not_call"),
         (BASE + '[redress]\nurl = "https://example.net/redress"\n', "not-built", "redress.url"),
         (BASE + 'stir = "tag"\n[stir]\nfreshness = "60s"\n', "no-roots", "stir.roots"),
         (BASE + '[admin]\nhttp = "127.0.0.1:9061"\n', "not-built", "admin.http"),

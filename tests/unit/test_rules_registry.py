@@ -40,6 +40,8 @@ BUILT = {
     "display-name": (Row("display_name"),),
     "destination": (Row("destination"),),
     "calling-hours": (Row("calling_hours"),),
+    "toll-fraud": (Row("toll_fraud"),),
+    "do-not-call": (Row("do_not_call"),),
     "stir-signature": (),
     "stir-attestation": (),
     "stir-replay": (),

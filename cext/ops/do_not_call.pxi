@@ -1,0 +1,63 @@
+# ops/do_not_call.pxi: do-not-call: is the called number on a list, or did somebody ask not to be called?
+#
+# The number is the one that destination and emergency go by, so that no spelling
+# leads past a list. One that is too long for its country is also asked for as the
+# switches behind us would cut it: digits that stand behind a whole number lead nowhere
+# else. It never looks at an emergency call, nor at a call back to who made one.
+
+# RSN_ of the list that has the number, or 0.
+cdef int callee_listed(Screen *s, uint64_t number) noexcept nogil:
+    cdef PolicyImage *policy = s.policy
+    cdef uint32_t i
+    for i in range(policy.no_callee_count):
+        if set_has(&policy.no_callees[i], number, s.now):
+            return RSN_DO_NOT_CALL
+    if s.state.requests.count and request_has(&s.state.requests, number, s.peer.id):
+        return RSN_DO_NOT_CALL_REQUEST
+    return 0
+
+
+cdef int do_not_call_finding(Screen *s, Uri *u) noexcept nogil:
+    cdef uint64_t number = called_reading(s, u), value = number_value(number), shorter
+    cdef uint32_t digits = number_len(number), cc_len, mask = 0, n
+    cdef int reason
+    s.found = value
+    if number == 0:
+        return 0
+    reason = callee_listed(s, number)
+    if reason:
+        return reason
+    for cc_len in range(1, 4):
+        if digits <= cc_len:
+            return 0
+        mask = s.policy.cc_lengths[value / POW10[digits - cc_len]]
+        if mask:
+            break
+    n = digits - cc_len
+    if EA_LIKELY(mask >> n & 1) or mask == 0:
+        return 0
+    while n > 1:
+        n -= 1
+        if mask >> n & 1:
+            shorter = number_pack(value / POW10[digits - cc_len - n], cc_len + n)
+            reason = callee_listed(s, shorter)
+            if reason:
+                s.found = number_value(shorter)
+                return reason
+    return 0
+
+
+# do-not-call: a new call, or a transfer, to a number that isn't to be called.
+cdef int op_do_not_call(Screen *s) noexcept nogil:
+    cdef int finding
+    s.found = 0
+    s.limit = s.policy.no_callee_count
+    if s.policy.no_callee_count == 0 and ea_get_relaxed(&s.state.requests.count) == 0:
+        return 0
+    if s.m.to_tag.len == 0:
+        finding = do_not_call_finding(s, &s.m.uri)
+        if finding:
+            return finding
+    if s.m.present >> H_REFER_TO & 1:
+        return do_not_call_finding(s, &s.m.refer_to)
+    return 0
