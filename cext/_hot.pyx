@@ -95,6 +95,7 @@ include "toll_face.pxi"
 include "engine.pxi"
 include "process.pxi"
 include "pump.pxi"
+include "tokens.pxi"
 include "inspect.pxi"
 
 if <int>RSN_COUNT > <int>REASONS:

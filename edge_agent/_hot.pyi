@@ -216,6 +216,12 @@ class Prefixes:
     def find(self, digits: str) -> int:
         """The value of the longest prefix of a number (digits, no ``+``; "": one that can't be read); 0: none."""
 
+def usual_token(value: str) -> tuple[str, str, str, str, int, str, str, bytes, bytes, bytes] | None:
+    """An Identity header that is a shaken token in canonical form, read in one pass; None for any other, right or wrong.
+
+    Header segment, info, attest, dest, iat, orig, origid, what is signed, signature in DER, signature (RFC 8225 §9).
+    """
+
 @disjoint_base
 class NumberSet:
     """A set of E.164 numbers: read-only, shared by policies, of a size that its text decides.

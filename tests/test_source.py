@@ -32,6 +32,7 @@ FACES = {
     "bans_face.pxi",
     "batch.pxi",
     "deferred_face.pxi",
+    "tokens.pxi",
     "engine.pxi",
     "inspect.pxi",
     "prefixes.pxi",

@@ -109,7 +109,7 @@ class Judge:
                 deciding = found
             elif who.signature is not Mode.OFF:
                 monitored.append(found)
-        if not deciding and who.attestation is not Mode.OFF:
+        if not deciding and who.attestation is not Mode.OFF and (who.rates or who.signer_rate or who.least != "none"):
             deciding = self._level(who, result, passed, monotonic, monitored)
         if not deciding and passed and who.replay is not Mode.OFF:
             again = self.replays.again(result.content, call_id, result.until, who.calls, now)

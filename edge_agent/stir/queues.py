@@ -63,5 +63,12 @@ class Queues(Generic[T]):
             del self._peers[peer]
         return item
 
+    def take_many(self, count: int) -> list[T]:
+        """The next ones, so many at most."""
+        taken: list[T] = []
+        while len(taken) < count and (item := self.take()) is not None:
+            taken.append(item)
+        return taken
+
     def __len__(self) -> int:
         return self._length

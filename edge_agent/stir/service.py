@@ -34,7 +34,7 @@ from edge_agent.stir.judge import Decision, Judge, Subject, unavailable, unsigne
 from edge_agent.stir.queues import Queues
 from edge_agent.stir.refused import Refused
 from edge_agent.stir.signer import Signer
-from edge_agent.stir.verify import PASSED, Call, Result, verify
+from edge_agent.stir.verify import PASSED, Call, Result, Usual, outcome, signed, usual, verify
 from edge_agent.stir.waiting import SECONDS, Room
 
 if TYPE_CHECKING:
@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 
 BATCH = 64
 """Calls served before the thread looks for new ones: about 8 ms."""
+GROUP = 16
+"""Calls whose signatures are checked one behind the other: a signature and the code around it push each other out of the
+processor's caches. The first of them waits for the last, 2 ms."""
 QUEUE_SECONDS = 1.0
 """Of its own work that may wait for the thread."""
 FIRST_COST = 250e-6  # seconds a call, until some were measured
@@ -191,9 +194,9 @@ class Service:
             self._serve(deferred, last=True)
         served = 0
         began = time.perf_counter()
-        while served < BATCH and (call := self._queues.take()) is not None:
-            self._serve(call)
-            served += 1
+        while served < BATCH and (calls := self._queues.take_many(GROUP)):
+            self._serve_many(calls)
+            served += len(calls)
         if served:
             cost = (time.perf_counter() - began) / served
             self._cost += (cost - self._cost) * served / (4 * BATCH)
@@ -210,6 +213,54 @@ class Service:
             if len(taken) < BATCH:
                 return
 
+    def _serve_many(self, calls: Sequence[Deferred]) -> None:
+        """Those with a header of the usual form in three steps together, the others each by itself."""
+        if len(calls) == 1:
+            self._serve(calls[0])
+            return
+        rules, now = self._rules, self._wall()
+        look = _Look(self._certificates, now)
+        begun = [self._begin(deferred, rules, now, look) for deferred in calls]
+        for url in look.due:
+            self._refresh(url)
+        good = [one and self._signed_well(one) for one in begun]
+        for deferred, one, fine in zip(calls, begun, good, strict=True):
+            if one is None or fine is None:
+                self._serve(deferred)
+                continue
+            try:
+                result = outcome(one, fine, rules.freshness, False)
+                decision = self._decided(deferred, rules.subjects[deferred.subject], result, now)
+            except Exception:  # noqa: BLE001 - as in _serve
+                self._broken(deferred)
+                continue
+            self._resolve(deferred, decision, b"")
+
+    @staticmethod
+    def _signed_well(one: Usual) -> bool | None:
+        """None: a bug, which is told when the call is served by itself."""
+        try:
+            return signed(one)
+        except Exception:  # noqa: BLE001
+            return None
+
+    def _begin(self, deferred: Deferred, rules: Rules, now: float, look: _Look) -> Usual | None:
+        """What there is of a call before its signature. None: it isn't one of the usual ones."""
+        if not deferred.verify or deferred.sign or deferred.subject not in rules.subjects:
+            return None
+        try:
+            return usual(
+                deferred.identities,
+                deferred.caller,
+                deferred.to,
+                deferred.called,
+                now,
+                look.credential,
+                rules.freshness,
+            )
+        except Exception:  # noqa: BLE001 - told when it is served by itself
+            return None
+
     def _serve(self, deferred: Deferred, last: bool = False) -> None:
         """``last``: with the certificates that are there, come what may."""
         try:
@@ -222,11 +273,14 @@ class Service:
                 return
             text = self._signed(deferred) if deferred.sign and not decision.reason else b""
         except Exception:  # noqa: BLE001 - a bug in here costs this call its verification, and no other
-            self.counts["bugs"] += 1
-            self._bug()
-            self._unavailable(deferred)
+            self._broken(deferred)
             return
         self._resolve(deferred, decision, text)
+
+    def _broken(self, deferred: Deferred) -> None:
+        self.counts["bugs"] += 1
+        self._bug()
+        self._unavailable(deferred)
 
     def _verified(self, deferred: Deferred, last: bool) -> Decision | None:
         """None: it waits for a certificate."""
@@ -242,6 +296,10 @@ class Service:
             self._refresh(url)
         if look.missing and not last and _open(result) and self._waits(deferred, look.missing):
             return None
+        return self._decided(deferred, who, result, now)
+
+    def _decided(self, deferred: Deferred, who: Subject, result: Result, now: float) -> Decision:
+        rules = self._rules
         self.results["passed" if result.verstat == PASSED else result.reason.name] += 1
         if result.reason.name == "certificate-unavailable":
             self.counts["unavailable"] += 1
@@ -311,7 +369,9 @@ class Service:
 
 
 class _Look:
-    """The certificates of one call: what is known, what is missing, what is due for a newer one."""
+    """The certificates of one call, or of some that are served at once: what is known, what is missing, what is due for a newer one."""
+
+    __slots__ = ("_certificates", "_now", "due", "missing")
 
     def __init__(self, certificates: Certificates, now: float) -> None:
         self._certificates, self._now = certificates, now
@@ -321,7 +381,7 @@ class _Look:
     def credential(self, url: str) -> Credential:
         entry = self._certificates.look(url)
         if entry is not None and entry.credential is not None:
-            if self._now >= entry.until:
+            if self._now >= entry.until and url not in self.due:
                 self.due.append(url)
             return entry.credential
         if entry is None or self._now >= entry.until:
