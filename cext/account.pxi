@@ -20,6 +20,7 @@ cdef void event_fill(Screen *s, EventRecord *e, int reason) noexcept nogil:
     e.value = s.v.value
     e.limit = s.v.limit
     e.monitored = s.v.monitored
+    e.id = behaviour_id(s) if behaviour_answers(reason) else 0
     e.source = s.packet.source if s.subject == NULL else s.reply_to
     e.reason = <uint16_t>reason
     e.finding = s.v.finding

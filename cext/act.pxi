@@ -386,6 +386,8 @@ cdef uint8_t *put_extra(uint8_t *to, Screen *s) noexcept nogil:
         to = put_allow(to, methods)
     if s.v.reason == RSN_EMERGENCY_REDIRECTED:
         to = put_redirect(to, s)
+    if behaviour_answers(s.v.reason):
+        to = put_analytics(to, s)
     if s.v.status == 415 or (s.v.status == 200 and s.m.method == M_OPTIONS):
         to = ea_put(to, b"Accept: application/sdp\r\n", 25)
     if s.v.status == 417:

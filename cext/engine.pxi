@@ -7,8 +7,8 @@ import time as _time
 from edge_agent.reasons import REASONS as _REASONS
 
 Event = namedtuple("Event", "time_ns action rule reason status monitored method peer source call_id from_user to_user "
-                            "user_agent value limit finding lane location location_supplied",
-                   defaults=("", "", "", False))
+                            "user_agent value limit finding lane location location_supplied id",
+                   defaults=("", "", "", False, ""))
 Step = namedtuple("Step", "rule mode applies reason answer value limit note")
 ACTIONS = ("none", "forward", "answer", "drop", "defer")
 
@@ -46,7 +46,8 @@ cdef class Engine:
     cdef Batch taken                    # the copy that the control plane reads
 
     def __cinit__(self, *, workers: int = 1, rates_mib: int = 16, transactions_mib: int = 64, leases_mib: int = 16,
-                  callers_mib: int = 8, deferred_mib: int = 8, secret: bytes, old_secret: bytes | None = None):
+                  callers_mib: int = 8, deferred_mib: int = 8, behaviour_mib: int = 8,
+                  secret: bytes, old_secret: bytes | None = None):
         cdef int i
         if not 1 <= workers <= MAX_WORKERS:
             raise ValueError(f"1 to {MAX_WORKERS} workers")
@@ -70,6 +71,7 @@ cdef class Engine:
                 or not cells_init(&self.state.marks, <uint64_t>leases_mib << 19)
                 or not leases_init(&self.state.leases, <uint64_t>leases_mib << 19)
                 or not txn_init(&self.state.transactions, <uint64_t>transactions_mib << 20)
+                or not behaviour_init(&self.state.behaviour, <uint64_t>behaviour_mib << 20)
                 or not deferred_init(&self.state.deferred, <uint64_t>deferred_mib << 20)):
             raise MemoryError("the state tables don't fit: lower [tables]")
         self.state.workers = self.workers
@@ -147,6 +149,7 @@ cdef class Engine:
         munmap(self.state.leases.bucket, self.state.leases.bytes)
         munmap(self.state.leases.story, self.state.leases.story_bytes)
         munmap(self.state.transactions.entry, self.state.transactions.bytes)
+        behaviour_done(&self.state.behaviour)
         deferred_done(&self.state.deferred)
         close(self.deferred_fd)
         close(self.wake)
@@ -170,6 +173,7 @@ cdef class Engine:
             raise ValueError(f"at most {MAX_PEERS} trunks and upstreams")
         for i, name in enumerate(names):
             policy.image.peers[i].slot = self.slot_of(name, names)
+        policy.image.behaviour_share = behaviour_share(&self.state.behaviour, 1 + <uint32_t>max(self.slots.values(), default=0))
         old = self.policy
         if old is not None:
             self.keep_health(policy, old)
@@ -205,6 +209,7 @@ cdef class Engine:
             self.reused.append((slot, peer_id(name)))
             memset(&self.state.peers[slot], 0, <uint8_t *>self.state.peers[slot].calls - <uint8_t *>&self.state.peers[slot])
             memset(&self.state.open[slot], 0, sizeof(OpenCells))
+            behaviour_purge(&self.state, <uint16_t>slot)
         self.slot_names[slot] = name
         self.slots[name] = slot
         return slot
@@ -454,6 +459,10 @@ cdef class Engine:
     def tables(self) -> dict:
         """Entries, evictions (or refusals of a full bucket) and bytes of each state table. Walks them: not for often."""
         return engine_tables(self)
+
+    def behaviour(self, trunk: str, caller: str = "", *, now: int) -> dict | None:
+        """What a trunk did, or one caller of it (canonical digits); None: that caller isn't kept. ValueError: no such trunk."""
+        return engine_behaviour(self, trunk, caller, now)
 
     def calls(self, now: int) -> dict:
         """Calls of each trunk at the time `now`: {"out", "in", "emergency", "limit"}. Walks the leases: not for often."""

@@ -512,6 +512,15 @@ static inline uint64_t ea_name_hash(const uint8_t *p, uint32_t n)
     return h ^ h >> 32;
 }
 
+/* Is one of `count` words (a multiple of four) no more than `reach` from `value`, and not 0? Four at a time. */
+static inline int ea_near(const uint32_t *word, uint32_t count, uint32_t value, uint32_t reach)
+{
+    uint32_t hit = 0;
+    for (uint32_t i = 0; i < count; i++)
+        hit |= (word[i] - value + reach <= 2 * reach) & (word[i] != 0);
+    return (int)hit;
+}
+
 /* ---- atomics ---- */
 
 static inline uint64_t ea_get(const uint64_t *p) { return __atomic_load_n(p, __ATOMIC_ACQUIRE); }

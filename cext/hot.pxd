@@ -69,6 +69,7 @@ cdef extern from "hot.h" nogil:
 
     uint64_t ea_get(const uint64_t *)
     uint64_t ea_get_relaxed(const uint64_t *)
+    bint ea_near(const uint32_t *, uint32_t, uint32_t, uint32_t)
     int ea_find_word(const uint64_t *, int, int, int, uint64_t)
     void ea_set(uint64_t *, uint64_t)
     void ea_set_relaxed(uint64_t *, uint64_t)

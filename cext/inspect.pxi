@@ -236,7 +236,8 @@ cdef event_of(Engine engine, EventRecord *e):
         e.time, ACTIONS[e.action], rule, _REASONS[e.reason].name, e.status, e.monitored != 0,
         METHODS[e.method] or "other", engine.slot_names[e.slot] or "", addr_to_text(&e.source),
         text_of(e.call_id, e.call_id_len), text_of(e.from_user, e.from_len), text_of(e.to_user, e.to_len),
-        text_of(e.agent, e.agent_len), e.value, e.limit, _REASONS[e.finding].name if e.finding else "")
+        text_of(e.agent, e.agent_len), e.value, e.limit, _REASONS[e.finding].name if e.finding else "",
+        id=f"{e.id:016x}" if e.id else "")
 
 
 def queue_fill(fd: int) -> float:
@@ -266,6 +267,9 @@ cdef dict engine_tables(Engine engine):
                    "bytes": engine.state.leases.bytes + engine.state.leases.story_bytes},
         "deferred": {"entries": deferred_live(&engine.state.deferred), "evictions": engine.state.deferred.full,
                      "bytes": engine.state.deferred.bytes},
+        "behaviour": {"entries": behaviour_live(&engine.state.behaviour),
+                      "evictions": engine.state.behaviour.evicted + engine.state.behaviour.contended,
+                      "bytes": engine.state.behaviour.bytes},
         "callers": {"entries": cells_live(&engine.state.callers, now), "evictions": engine.state.callers.full,
                     "bytes": engine.state.callers.bytes},
     }

@@ -162,6 +162,7 @@ cdef int lease_take(Screen *s, Peer *trunk, int kind, uint64_t limit) noexcept n
     cdef uint32_t tag = lease_tag(route_mac(s))
     cdef Lease *e
     cdef int i, at = -1, ended = -1, own = 0
+    cdef bint fresh = False
     if not lease_lock(t, b):
         return LEASE_LOST
     i = ea_find_word(b.key, 0, LEASE_WAYS, 1, s.call_key)
@@ -197,8 +198,11 @@ cdef int lease_take(Screen *s, Peer *trunk, int kind, uint64_t limit) noexcept n
         e.slot = trunk.slot
         e.kind = <uint8_t>kind
         e.live = 1
+        fresh = True
         ea_set_relaxed(&b.key[at], s.call_key)
         lease_story(t, e).found = s.v.monitored
+        lease_story(t, e).caller = s.caller_tag
+        lease_story(t, e).tick = behaviour_tick(s.now)
         findings_count(s.worker, e, s.v.monitored, False)
         if EA_UNLIKELY(s.toll != 0):
             toll_begin(s, e, call_again(s))
@@ -208,7 +212,7 @@ cdef int lease_take(Screen *s, Peer *trunk, int kind, uint64_t limit) noexcept n
         e.transaction[i] = tag
     ea_set_relaxed(&e.expiry, s.now + LEASE_EARLY)
     lease_unlock(b)
-    return LEASE_TAKEN
+    return LEASE_TAKEN if fresh else LEASE_JOINED
 
 
 # ---- responses ----
@@ -236,6 +240,23 @@ cdef uint64_t lease_life(Screen *s) noexcept nogil:
     return LEASE_UP
 
 
+# What this answer to an INVITE tells behaviour.pxi, once: a COUNT_; -1: nothing. The bucket is locked.
+cdef int lease_told(Screen *s, Peer *trunk, LeaseStory *story) noexcept nogil:
+    cdef uint32_t tick = behaviour_tick(s.now)
+    cdef int what
+    if s.m.status < 200:
+        if s.m.status > 100 and not story.tick & BEHAVIOUR_RANG:
+            story.tick = tick | BEHAVIOUR_RANG
+        return -1
+    what = behaviour_end(s, trunk, ticks_since(tick, story.tick & TICK_MASK))
+    if what == COUNT_ANSWERED:
+        story.caller |= STORY_UP
+        story.tick = tick
+    elif what >= 0:
+        story.caller = 0
+    return what
+
+
 # An answer to an INVITE that took or joined a lease. False: it belongs to none.
 cdef bint lease_answered(Screen *s, Peer *trunk, bint into, uint32_t tag) noexcept nogil:
     cdef LeaseTable *t = &s.state.leases
@@ -244,8 +265,8 @@ cdef bint lease_answered(Screen *s, Peer *trunk, bint into, uint32_t tag) noexce
     cdef Lease *one
     cdef LeaseStory *story
     cdef uint64_t key
-    cdef uint32_t far
-    cdef int i, at = -1, k
+    cdef uint32_t far, caller = 0
+    cdef int i, at = -1, k, what = -1
     cdef EaSum sum
     call_id_sum(s.state, s.p, s.m, &sum)
     key = call_key(s.state, s.p, &sum, s.m.from_tag)
@@ -263,6 +284,10 @@ cdef bint lease_answered(Screen *s, Peer *trunk, bint into, uint32_t tag) noexce
     if e == NULL:
         lease_unlock(b)
         return False
+    story = lease_story(t, e)
+    caller = story.caller
+    if caller and not caller & STORY_UP:
+        what = lease_told(s, trunk, story)
     if s.m.status < 200:
         if not e.transaction[at] & LEASE_DONE and not lease_holds(e.far):
             ea_set_relaxed(&e.expiry, s.now + LEASE_EARLY)
@@ -276,7 +301,6 @@ cdef bint lease_answered(Screen *s, Peer *trunk, bint into, uint32_t tag) noexce
                 t.full += 1         # a fifth far side at once: it goes uncounted
             else:
                 e.far[k] = far
-                story = lease_story(t, e)
                 if not story.found & STORY_ANSWERED:
                     findings_count(s.worker, e, story.found, True)
                     story.found |= STORY_ANSWERED
@@ -294,6 +318,8 @@ cdef bint lease_answered(Screen *s, Peer *trunk, bint into, uint32_t tag) noexce
         e.transaction[at] |= LEASE_DONE
         lease_settle(s.state, e, s.now)
     lease_unlock(b)
+    if what >= 0:
+        behaviour_note(s, trunk, caller, what, 0, 0)
     return True
 
 
@@ -302,8 +328,9 @@ cdef void lease_dialog(Screen *s, Peer *trunk, bint into, Slice near, Slice far_
     cdef LeaseTable *t = &s.state.leases
     cdef LeaseBucket *b
     cdef Lease *e
+    cdef LeaseStory *story
     cdef uint64_t key
-    cdef uint32_t far = lease_far(s.state, s.p, far_tag)
+    cdef uint32_t far = lease_far(s.state, s.p, far_tag), caller = 0
     cdef int i, k
     cdef EaSum sum
     call_id_sum(s.state, s.p, s.m, &sum)
@@ -319,11 +346,18 @@ cdef void lease_dialog(Screen *s, Peer *trunk, bint into, Slice near, Slice far_
         if k < 0 or e.far[k] & LEASE_DONE:
             continue
         if over:
+            story = lease_story(t, e)
+            if story.caller & STORY_UP:
+                if ticks_since(behaviour_tick(s.now), story.tick) <= trunk.behaviour.short_ticks:
+                    caller = story.caller & ~STORY_UP
+                story.caller = 0
             e.far[k] |= LEASE_DONE
             lease_settle(s.state, e, s.now)
         else:
             lease_until(e, k, s.now + lease_life(s))
     lease_unlock(b)
+    if caller:
+        behaviour_note(s, trunk, caller, COUNT_SHORT, 0, 0)
 
 
 # A response that route_response let pass; `asked` is the peer that answers, `mac` that of its branch.

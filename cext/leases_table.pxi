@@ -17,6 +17,7 @@ cdef enum:                  # what became of a lease_take
     LEASE_TAKEN = 0
     LEASE_OVER = 1
     LEASE_LOST = 2          # no room or no lock: this call goes uncounted
+    LEASE_JOINED = 3        # it is of a call that was counted before
 
 cdef extern from *:
     """

@@ -87,7 +87,29 @@ cdef enum:                  # the order is that of OP_NAMES in policy.pxi and of
     OP_CALLING_HOURS
     OP_TOLL_FRAUD
     OP_DO_NOT_CALL
+    OP_DISPERSAL            # the patterns: in the order of PATTERN_
+    OP_SEQUENTIAL
+    OP_SHORT_CALLS
+    OP_LOW_ANSWER
+    OP_WANGIRI
     OP_COUNT
+
+cdef enum:                  # patterns of behaviour, each a rule; see behaviour.pxi
+    PATTERN_DISPERSAL = 0
+    PATTERN_SEQUENTIAL
+    PATTERN_SHORT_CALLS
+    PATTERN_LOW_ANSWER
+    PATTERN_WANGIRI
+    PATTERNS
+
+cdef struct Behaviour:      # what a trunk's calls are measured by; shares are of 256
+    uint16_t weight[PATTERNS]
+    uint16_t share[PATTERNS]
+    uint16_t refused        # low-answer: share of calls that end at no number, or unwanted
+    uint32_t short_ticks    # short-calls: an answered call that ended so soon
+    uint32_t ring_ticks     # wangiri: one that was cancelled so soon after its ring began
+    uint8_t on              # bit PATTERN_: its rule isn't off
+    uint8_t enforced        # and enforces
 
 cdef struct Limit:          # GCRA: nanoseconds per event, and the burst in nanoseconds
     uint64_t step
@@ -185,6 +207,7 @@ cdef struct Peer:
     PrefixTable *destination        # of a trunk with a deny list, NULL: none
     TollLimits *toll        # toll-fraud, NULL: off
     uint64_t toll_off       # 1: outside of its business hours; written by the control plane
+    Behaviour behaviour     # of a trunk
     uint64_t *closed        # calling-hours: bit of each zone class where no call may go now; written by the control plane
 
 cdef struct SourceRow:      # a network that is a peer's
@@ -300,6 +323,15 @@ cdef struct PolicyImage:
     uint8_t *skeleton_index
     uint8_t *body_types             # length byte and text, lower case
     uint32_t body_type_bytes
+    uint32_t behaviour_calls        # of a caller, before anything is held against it
+    uint32_t behaviour_trunk_calls  # of a whole trunk
+    uint32_t behaviour_learn        # ticks; so long nothing is held against a new caller or trunk
+    uint32_t behaviour_step         # ticks; a sixteenth of the time in which half of what was counted is forgotten
+    uint32_t behaviour_hold         # the same of a score
+    uint32_t behaviour_warn         # score that is told of
+    uint32_t behaviour_block        # score that is refused
+    uint32_t behaviour_share        # buckets of callers that one trunk has; set when the policy is published
+    Slice redress           # of 603+ answers: v=analytics1 and whom to turn to
     uint32_t own_numbers    # 1: own-number-inbound looks at some upstream's calls
     NumberTable *no_callees         # [lists] do_not_call; ends by our clock
     uint32_t no_callee_count

@@ -3,7 +3,8 @@
 OP_NAMES = ("none", "hops", "target", "interface", "dialog", "scanner", "source_rate", "trunk_rate", "trunk_calls",
             "open_rate", "caller_format", "caller_owned", "caller_consistent", "caller_anonymous", "do_not_originate",
             "display_name", "method_rate", "caller_rate", "callee_rate", "overload", "own_number_inbound", "forged_marking",
-            "destination", "calling_hours", "toll_fraud", "do_not_call")
+            "destination", "calling_hours", "toll_fraud", "do_not_call", "dispersal", "sequential", "short_calls", "low_answer",
+            "wangiri")
 ASSERTS = ("PAI", "Resource-Priority", "Priority", "P-Charge-Info", "verstat")
 _WILDCARDS = ("0.0.0.0", "::")
 METHODS = tuple(METHOD_NAMES[i].decode() for i in range(M_COUNT))
@@ -63,6 +64,7 @@ cdef class Policy:
         self.fill_prefixes(tables)
         self.fill_rows(tables)
         self.fill_settings(tables)
+        self.fill_behaviour(tables.behaviour)
         self.image.generation = tables.generation
         self.image.wall_ahead = tables.wall_ahead
         self.image.text = <uint8_t *>self.keep(bytes(self.text) + bytes(SLOT_PAD))
@@ -312,6 +314,29 @@ cdef class Policy:
         if not 0 <= peer < self.image.peer_count:
             raise IndexError(peer)
         ea_set_relaxed(&self.image.peers[<uint32_t>peer].toll_off, 1 if off else 0)
+    cdef fill_behaviour(self, t):
+        cdef Behaviour *b
+        cdef uint32_t i, k
+        self.image.redress = self.put_text(t.redress)
+        self.image.behaviour_calls = t.calls
+        self.image.behaviour_trunk_calls = t.trunk_calls
+        self.image.behaviour_learn = ticks_of(t.learn_seconds)
+        self.image.behaviour_step = max(ticks_of(t.forget_seconds) // 16, 1)
+        self.image.behaviour_hold = max(ticks_of(t.hold_seconds) // 16, 1)
+        self.image.behaviour_warn = t.warn
+        self.image.behaviour_block = t.block
+        for i, row in enumerate(t.peers):
+            b = &self.image.peers[i].behaviour
+            for k in range(PATTERNS):
+                b.weight[k] = row.weights[k]
+                b.share[k] = round(256 * row.shares[k])
+                if row.modes[k] != MODE_OFF:
+                    b.on |= 1 << k
+                if row.modes[k] == MODE_ENFORCE:
+                    b.enforced |= 1 << k
+            b.refused = round(256 * row.refused)
+            b.short_ticks = ticks_of(row.short_seconds)
+            b.ring_ticks = ticks_of(row.ring_seconds)
 
     def set_closed(self, hours: int, closed: bytes) -> None:
         """Where it is outside the span of hours now: bit n of byte n // 8 for each zone class; what is past the end is closed."""
@@ -410,6 +435,10 @@ cdef class Policy:
         block = b"".join(bytes([len(s)]) + s.lower().encode() for s in t.body_types)
         self.image.body_types = <uint8_t *>self.keep(block)
         self.image.body_type_bytes = <uint32_t>len(block)
+
+
+cdef uint32_t ticks_of(seconds) except *:
+    return min(<uint64_t>(seconds * 1e9) >> TICK_SHIFT, TICK_MASK >> 2)
 
 
 cdef uint32_t methods_mask(names) except *:

@@ -165,12 +165,18 @@ cdef enum:
     RSN_TOLL_WARNING_CALLS = 161
     RSN_TOLL_WARNING_MINUTES = 162
     RSN_TOLL_WARNING_SPEND = 163
-    RSN_COUNT = 164
+    RSN_BEHAVIOUR = 164
+    RSN_DISPERSAL = 165
+    RSN_SEQUENTIAL = 166
+    RSN_SHORT_CALLS = 167
+    RSN_LOW_ANSWER = 168
+    RSN_WANGIRI = 169
+    RSN_COUNT = 170
 
 cdef extern from *:
     """
     typedef struct { const char *name, *phrase; uint16_t status, phrase_len; } EaReason;
-    static const EaReason ea_reasons[164] = {
+    static const EaReason ea_reasons[170] = {
         {"pass", "", 0, 0},
         {"keepalive", "", 0, 0},
         {"ack-absorbed", "", 0, 0},
@@ -335,6 +341,12 @@ cdef extern from *:
         {"toll-warning-calls", "", 0, 0},
         {"toll-warning-minutes", "", 0, 0},
         {"toll-warning-spend", "", 0, 0},
+        {"behaviour", "", 0, 0},
+        {"dispersal", "Network Blocked", 603, 15},
+        {"sequential", "Network Blocked", 603, 15},
+        {"short-calls", "Network Blocked", 603, 15},
+        {"low-answer", "Network Blocked", 603, 15},
+        {"wangiri", "Network Blocked", 603, 15},
     };
     """
     ctypedef struct EaReason:

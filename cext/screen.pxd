@@ -65,6 +65,14 @@ cdef struct Parties:        # keys of caller-rate and callee-rate; 0: no number 
     uint64_t caller
     uint64_t callee
     uint64_t pair           # this caller has called this number
+    uint64_t called         # the called number, canonical
+
+cdef struct Behaving:       # what the ops of the patterns ask, worked out once a call
+    bint known              # the fields below are set
+    uint8_t found           # bit PATTERN_: part of a score above the level that blocks
+    uint8_t enforced        # the same, of rules in enforce mode alone
+    uint8_t warned          # part of one that is told of
+    uint32_t score          # the higher one, of caller and trunk
 
 cdef struct TraceStep:           # one line of explain
     uint8_t rule
@@ -120,6 +128,8 @@ cdef struct Screen:
     Cookie cookie
     Caller caller
     Parties parties
+    Behaving behaving
+    uint32_t caller_tag     # who calls, in behaviour.pxi; 0: this message isn't counted there
     Marking marking
     uint8_t pending         # VOUCH_: markings that stay if a PASSporT vouches for them; asked when the call is verified
     uint16_t unproven       # RSN_ that holds unless a PASSporT vouches for the caller, 0: none; asked when the call is verified

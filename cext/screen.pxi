@@ -11,7 +11,8 @@ cdef enum:
     OPS_CALLER = (1 << OP_CALLER_FORMAT | 1 << OP_CALLER_OWNED | 1 << OP_CALLER_CONSISTENT
                   | 1 << OP_CALLER_ANONYMOUS | 1 << OP_DO_NOT_ORIGINATE | 1 << OP_DISPLAY_NAME)
     OPS_CALLEE = 1 << OP_DESTINATION | 1 << OP_TOLL_FRAUD | 1 << OP_DO_NOT_CALL | 1 << OP_CALLING_HOURS
-    OPS_NEW_CALL = (OPS_STRUCTURE | OPS_CALLER | OPS_CALLEE | 1 << OP_SCANNER | 1 << OP_OPEN_RATE | 1 << OP_TRUNK_RATE
+    OPS_BEHAVIOUR = (1 << OP_DISPERSAL | 1 << OP_SEQUENTIAL | 1 << OP_SHORT_CALLS | 1 << OP_LOW_ANSWER | 1 << OP_WANGIRI)
+    OPS_NEW_CALL = (OPS_STRUCTURE | OPS_CALLER | OPS_CALLEE | OPS_BEHAVIOUR | 1 << OP_SCANNER | 1 << OP_OPEN_RATE | 1 << OP_TRUNK_RATE
                     | 1 << OP_CALLER_RATE | 1 << OP_CALLEE_RATE | 1 << OP_OVERLOAD | 1 << OP_OWN_NUMBER_INBOUND)
     OPS_NEW_OTHER = OPS_STRUCTURE | 1 << OP_SCANNER | 1 << OP_OPEN_RATE | 1 << OP_METHOD_RATE | 1 << OP_OVERLOAD
 
@@ -30,7 +31,8 @@ cdef Op OPS[OP_COUNT]
 OPS[:] = [NULL, op_hops, op_target, op_interface, op_dialog, op_scanner, op_source_rate, op_trunk_rate, op_trunk_calls,
           op_open_rate, op_caller_format, op_caller_owned, op_caller_consistent, op_caller_anonymous, op_do_not_originate,
           op_display_name, op_method_rate, op_caller_rate, op_callee_rate, op_overload, op_own_number_inbound,
-          op_forged_marking, op_destination, op_calling_hours, op_toll_fraud, op_do_not_call]
+          op_forged_marking, op_destination, op_calling_hours, op_toll_fraud, op_do_not_call, op_dispersal,
+          op_sequential, op_short_calls, op_low_answer, op_wangiri]
 
 
 # What a rule found, by its mode for this peer: True when it decides, else it is only recorded.
@@ -313,6 +315,10 @@ cdef void screen_new(Screen *s) noexcept nogil:
         if s.v.action == ACT_FORWARD:
             screen_goes(s)
         txn_put(&s.state.transactions, s.key, s.digest, s.now, txn_pack(&s.v, s.peer.slot))
+    elif s.m.method == M_REFER and s.v.action == ACT_FORWARD:
+        s.caller_tag = behaviour_tag(s)
+        if s.caller_tag:
+            behaviour_call(s)
 
 
 # A new call that goes on takes its lease, and leaves behind what later messages are asked about.

@@ -8,7 +8,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
 from cext.hot cimport EaAddr, EaSumKey
 from cext.msg cimport M_COUNT, SipMsg
-from cext.policy cimport BUDGETS, MAX_LISTENERS, MAX_PEERS, MAX_RULES
+from cext.policy cimport BUDGETS, MAX_LISTENERS, MAX_PEERS, MAX_RULES, PATTERNS
 
 cdef enum:
     CELLS = 8               # of a bucket: one cache line
@@ -33,6 +33,23 @@ cdef enum:
     TOLL_SCOPES = 8         # meters of a trunk, see toll.pxi
     TOLL_CALLERS = 4096
     TOLL_WAYS = 8           # callers of a bucket
+    NEAR_CALLER = 24        # numbers last called, of a caller and of a trunk
+    NEAR_TRUNK = 32
+    SEEN_CALLER = 512       # bits of a generation of called numbers
+    SEEN_TRUNK = 8192
+    CALLER_WAYS = 8
+
+cdef enum:                  # what is counted of a caller or a trunk
+    COUNT_CALLS = 0         # that went on
+    COUNT_FRESH             # of them to numbers that it hadn't called before
+    COUNT_NEAR              # of those beside one that it called just now
+    COUNT_ENDS              # calls that ended, answered or not, by their callees' doing
+    COUNT_ANSWERED
+    COUNT_SHORT             # of those hung up within seconds
+    COUNT_REFUSED           # calls to no number, or unwanted
+    COUNT_RUNG              # calls given up after one ring
+    COUNT_FOUND             # of a trunk: its callers that were found
+    COUNTS
 
 cdef struct CellTable:      # GCRA cells and marks: 24 bits of tag, 40 bits of time
     uint64_t *cell
@@ -93,6 +110,48 @@ cdef struct Lease:          # 64 bytes: one leg of a call, see leases.pxi; writt
 
 cdef struct LeaseStory:     # what is remembered of a call beside its lease, see findings.pxi; under the same lock
     uint64_t found          # bit of each rule that found something and let it go on; STORY_ANSWERED
+    uint32_t caller         # tag of who calls, in behaviour.pxi, with STORY_UP once answered; 0: nothing is counted of it (any more)
+    uint32_t tick           # of its INVITE; of its first ring, with BEHAVIOUR_RANG; of its first 2xx
+
+cdef struct Pattern:        # what one caller or trunk does, see behaviour.pxi; written under the lock before it
+    uint32_t n[COUNTS]      # in 1/256, half of it forgotten in the time that the settings say
+    uint32_t since          # tick of its first call
+    uint32_t aged           # tick up to which that forgetting is done
+    uint32_t at[PATTERNS]   # tick at which a pattern was last there, 0: never
+    uint32_t begun[PATTERNS]    # tick since which it is there, 0: it isn't
+    uint32_t told           # tick of the last warning
+    uint32_t next           # place in the numbers last called
+    uint32_t bits[2]        # that are set in this and in the last generation of called numbers
+    uint32_t half           # which half holds this generation
+    uint32_t out            # 1: over the level that blocks, and taken out of its trunk's counts
+
+cdef struct CallerPattern:
+    Pattern pattern
+    uint32_t near[NEAR_CALLER]
+    uint64_t seen[2 * SEEN_CALLER / 64]
+
+cdef struct CallerBucket:
+    uint64_t lock
+    uint32_t tag[CALLER_WAYS]   # 0: empty
+    uint16_t rank[CALLER_WAYS]  # calls, and those of whom it took the place of (space-saving)
+    uint32_t aged               # tick up to which ranks were halved
+    uint32_t hot                # bit way: some pattern was there
+    CallerPattern caller[CALLER_WAYS]
+
+cdef struct TrunkPattern:
+    uint64_t lock
+    Pattern pattern
+    uint32_t near[NEAR_TRUNK]
+    uint64_t seen[2 * SEEN_TRUNK / 64]
+
+cdef struct BehaviourTable:
+    TrunkPattern *trunk     # by slot
+    CallerBucket *caller    # each trunk has a stretch of its own
+    uint64_t buckets
+    uint64_t bytes
+    uint64_t trunk_bytes
+    uint64_t evicted        # callers that gave way to others of their trunk
+    uint64_t contended      # observations that found no lock in time
 
 cdef struct LeaseBucket:    # eight cache lines; the first tells which of the others matter
     uint64_t lock
@@ -240,6 +299,7 @@ cdef struct EventRecord:
     uint64_t monitored
     EaAddr source
     uint16_t reason
+    uint64_t id             # of an answer that names one, 0: none
     uint16_t finding        # RSN_ of the first finding in monitor mode
     uint16_t status
     uint16_t slot
@@ -322,6 +382,7 @@ cdef struct State:
     DeferTable deferred
     TollTable toll
     RequestTable requests
+    BehaviourTable behaviour
     PeerCells *peers
     OpenCells *open
     Worker *workers

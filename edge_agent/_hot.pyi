@@ -94,6 +94,8 @@ class Event(NamedTuple):
     """URI of the Geolocation that an emergency call says or is given; "" without one."""
     location_supplied: bool = False
     """It is the trunk's default one."""
+    id: str = ""
+    """What a 603+ answer named the call by."""
 
 class Deferred(NamedTuple):
     """An INVITE that passed every rule and waits to be verified, or to get an Identity header."""
@@ -386,6 +388,7 @@ class Engine:
         leases_mib: int = 16,
         callers_mib: int = 8,
         deferred_mib: int = 8,
+        behaviour_mib: int = 8,
         secret: bytes,
         old_secret: bytes | None = None,
     ) -> Self: ...
@@ -511,7 +514,10 @@ class Engine:
         """
 
     def tables(self) -> dict[str, dict[str, int]]:
-        """entries, evictions and bytes of rates, strikes, bans, requests, toll, transactions, marks, leases, deferred, callers. Not for often."""
+        """entries, evictions and bytes of each state table. Walks them: not for often."""
+
+    def behaviour(self, trunk: str, caller: str = "", *, now: int) -> dict[str, Any] | None:
+        """Decayed counts of a trunk or of one caller (digits), its ``score`` and ``patterns``; None: it isn't kept."""
 
     def calls(self, now: int) -> dict[str, dict[str, int]]:
         """Of each trunk: ``out``, ``in`` and ``emergency``, its calls at the time ``now``, and ``limit``, what ``out`` may be.

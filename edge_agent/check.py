@@ -60,6 +60,7 @@ def _facts(loaded: Loaded) -> dict[str, Any]:
         "bans": BANS_MIB,
         "transactions": settings.tables.transactions_mib,
         "callers": settings.tables.callers_mib,
+        "behaviour": settings.tables.behaviour_mib,
         "marks": settings.tables.leases_mib / 2,
         "leases": settings.tables.leases_mib / 2 * (1 + _hot.STORY_SHARE),
     }

@@ -110,6 +110,7 @@ class Daemon:
             leases_mib=settings.tables.leases_mib,
             callers_mib=settings.tables.callers_mib,
             deferred_mib=settings.tables.deferred_mib,
+            behaviour_mib=settings.tables.behaviour_mib,
             secret=secret.current,
             old_secret=secret.old,
         )

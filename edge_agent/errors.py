@@ -56,6 +56,11 @@ CATALOGUE: dict[str, Entry] = {
     # rules
     "rule-structural": Entry('"{rule}" always holds; its mode can\'t be {mode!r}', "remove the mode"),
     "rule-not-built": Entry('"{rule}" is not built yet and can\'t enforce anything', 'use mode = "monitor" or "off"'),
+    "behaviour-order": Entry("what is warned of would be blocked already", "set warn to {block} or less"),
+    "redress-missing": Entry(
+        '"{rule}" would block calls, and nobody is named whom the wrongly blocked can turn to',
+        "set url, tel or email in [redress]",
+    ),
     "bans-order": Entry("the first ban is longer than the longest", "set first to {longest} or less"),
     # number lists
     "list-unreadable": Entry("can't be read: {why}", "the path is relative to the folder of the configuration"),

@@ -49,6 +49,10 @@ def _calls(step: Step) -> Words:
     )
 
 
+def _score(step: Step) -> Words:
+    return f"score {step['value']}", f"blocks from {step['limit']}"
+
+
 def _caller(step: Step) -> Words:
     return f"caller {step['value']}" if step["value"] else "no number", ""
 
@@ -75,6 +79,11 @@ WORDS: dict[str, Callable[[Step], Words]] = {
     "caller-rate": _calls,
     "callee-rate": _calls,
     "overload": _overload,
+    "dispersal": _score,
+    "sequential": _score,
+    "short-calls": _score,
+    "low-answer": _score,
+    "wangiri": _score,
     "caller-format": _caller,
     "caller-owned": _caller,
     "caller-consistent": _consistent,

@@ -441,6 +441,13 @@ REASONS: tuple[Reason, ...] = (
         "the callee asked not to be called from here",
     ),
     *_toll(),
+    # patterns of behaviour: a score of several makes one; the five stand together
+    Reason("behaviour", "", 0, "", "a caller's or trunk's calls begin to look like unwanted ones; only told of"),
+    Reason("dispersal", "dispersal", 603, "Network Blocked", "a caller or trunk whose calls go to ever new numbers"),
+    Reason("sequential", "sequential", 603, "Network Blocked", "a caller or trunk that dials number by number"),
+    Reason("short-calls", "short-calls", 603, "Network Blocked", "a caller or trunk whose calls end within seconds"),
+    Reason("low-answer", "low-answer", 603, "Network Blocked", "a caller or trunk whose calls are hardly answered"),
+    Reason("wangiri", "wangiri", 603, "Network Blocked", "a caller or trunk that gives calls up after one ring"),
 )
 
 BY_NAME: dict[str, int] = {reason.name: number for number, reason in enumerate(REASONS)}

@@ -31,6 +31,7 @@ FACES = {
     "_hot.pyx",
     "bans_face.pxi",
     "batch.pxi",
+    "behaviour_face.pxi",
     "deferred_face.pxi",
     "tokens.pxi",
     "engine.pxi",

@@ -41,7 +41,10 @@ cdef void calls_forward(Screen *s) noexcept nogil:
     # A call that waited has passed the rules before.
     if EA_UNLIKELY(s.deferred != NULL) and s.peer.ops >> OP_TOLL_FRAUD & 1 and s.m.to_tag.len == 0:
         s.toll = toll_value(s, &s.m.uri)
+    s.caller_tag = behaviour_tag(s)
     taken = lease_take(s, s.peer, LEASE_OUT, limit)
+    if s.caller_tag and (taken == LEASE_TAKEN or taken == LEASE_LOST):
+        behaviour_call(s)
     if EA_UNLIKELY(s.toll != 0) and taken == LEASE_LOST:
         toll_begin(s, NULL, call_again(s))
     if taken == LEASE_OVER:

@@ -14,6 +14,8 @@
 
 cdef enum:
     CROWD = 32
+    PARTY_CALLER = 5            # purposes of a hash
+    PARTY_CALLEE = 6
 
 
 cdef uint64_t called_number(Screen *s) noexcept nogil:
@@ -41,10 +43,11 @@ cdef void parties_hash(Screen *s) noexcept nogil:
     cdef uint64_t caller, called = called_number(s)
     caller = c.asserted if c.anonymous else c.from_
     s.parties.known = True
+    s.parties.called = called
     if caller:
-        s.parties.caller = party_hash(s, caller, 5)
+        s.parties.caller = party_hash(s, caller, PARTY_CALLER)
     if called:
-        s.parties.callee = party_hash(s, called, 6)
+        s.parties.callee = party_hash(s, called, PARTY_CALLEE)
         if caller:
             # Two keyed hashes that nobody outside knows make a third.
             s.parties.pair = s.parties.caller ^ party_turn(s.parties.callee)

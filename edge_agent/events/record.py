@@ -68,4 +68,5 @@ def record(event: Event, wall_offset: int) -> dict[str, object]:
         "user_agent": clean(event.user_agent),
         "value": event.value,
         "limit": event.limit,
+        "id": event.id,
     }

@@ -18,6 +18,7 @@ from pydantic import BaseModel
 from edge_agent.listeners import RECEIVE_BUFFER
 from edge_agent.numbering.prefixes import PrefixListError, read_prefixes
 from edge_agent.numbering.zones import missing, zoning
+from edge_agent.policy.behaviour import enforced
 from edge_agent.policy.draft import Draft, did_you_mean
 from edge_agent.policy.merge import Loc
 from edge_agent.policy.resolve import Resolver
@@ -54,6 +55,7 @@ def check(draft: Draft, resolver: Resolver) -> Iterator[Finding]:
     yield from _rules(("rules",), draft.rules)
     for index, trunk in draft.trunk.items():
         yield from _rules(("trunk", index, "rules"), trunk.rules, trunk_open=trunk.open)
+    yield from _behaviour(draft)
     yield from _calling_hours(draft)
     yield from _toll_fraud(draft)
     yield from _do_not_call(draft)
@@ -195,6 +197,20 @@ def _rules(loc: Loc, rules: dict[str, RuleSettings], *, trunk_open: bool = False
             yield Finding("not-built", here, {"what": f"the rule {name!r}"})
         elif on_trunk and not rule.directions.keys() & {"T", "U"} and not (trunk_open and "O" in rule.directions):
             yield Finding("trunk-unaffected", here, {"rule": name})
+
+
+def _behaviour(draft: Draft) -> Iterator[Finding]:
+    """Who blocks by analytics names somebody to turn to (47 CFR 64.1200(k)(9))."""
+    own = draft.sections["behaviour"]
+    if own.warn > own.block:
+        yield Finding("behaviour-order", ("behaviour", "warn"), {"block": own.block})
+    if draft.sections["redress"].contacts:
+        return
+    for name in enforced(draft.rules):
+        yield Finding("redress-missing", ("rules", name, "mode"), {"rule": name})
+    for index, trunk in draft.trunk.items():
+        for name in enforced(trunk.rules):
+            yield Finding("redress-missing", ("trunk", index, "rules", name, "mode"), {"rule": name})
 
 
 def _calling_hours(draft: Draft) -> Iterator[Finding]:

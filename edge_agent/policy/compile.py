@@ -17,6 +17,7 @@ from edge_agent.numbering.plans import country_codes, plan
 from edge_agent.numbering.prefixes import read_prefixes
 from edge_agent.numbering.skeleton import letters, skeleton
 from edge_agent.numbering.zones import Zoning, zoning
+from edge_agent.policy.behaviour import behaviour_tables
 from edge_agent.policy.load import Loaded
 from edge_agent.policy.owners import owners_of
 from edge_agent.policy.regions import Regions
@@ -132,6 +133,7 @@ def compile_tables(loaded: Loaded, generation: int, grace_until: int = 0, wall_a
         unknown_modes=_modes(settings, "X"),
         callback_seconds=emergency.callback_seconds,
         callbacks=emergency.callbacks,
+        behaviour=behaviour_tables(settings),
     )
 
 

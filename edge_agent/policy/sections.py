@@ -47,6 +47,9 @@ class Tables(Section):
     deferred_mib: int = setting(
         8, "INVITEs that wait to be verified or signed, MiB; each takes 21 KiB.", life=START, ge=1, le=64
     )
+    behaviour_mib: int = setting(
+        8, "What callers and trunks do, for dispersal and the like, MiB.", life=START, ge=5, le=4096
+    )
     explain_mib: Annotated[int, NotBuilt("the memory of past decisions")] = setting(
         16, "Records of refused calls for explain, MiB.", life=START, ge=1, le=4096
     )
@@ -89,12 +92,6 @@ class Lists(Section):
         ge=0,
         le=3650 * 86400,
     )
-
-
-class Redress(Section):
-    """[redress]: where the victim of a wrong block can turn."""
-
-    url: Annotated[WebURL, NotBuilt("603+ answers", quiet=("",))] = setting("", "Public page named in 603+ answers.")
 
 
 class Stir(Section):

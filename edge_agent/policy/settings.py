@@ -13,8 +13,9 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
 
 from pydantic import BaseModel, BeforeValidator, Field, SerializeAsAny, create_model
 
+from edge_agent.policy.behaviour import Behaviour, Redress
 from edge_agent.policy.section import RELOAD, REQUIRED, START, NotBuilt, Section, setting
-from edge_agent.policy.sections import Admin, Bans, Cluster, Events, Lists, Redress, Stir, Tables
+from edge_agent.policy.sections import Admin, Bans, Cluster, Events, Lists, Stir, Tables
 from edge_agent.policy.values import (
     Address,
     Country,
@@ -243,6 +244,7 @@ class Settings(Section):
     bans: Bans = Field(default_factory=Bans)
     tables: Tables = Field(default_factory=Tables)
     lists: Lists = Field(default_factory=Lists)
+    behaviour: Behaviour = Field(default_factory=Behaviour)
     redress: Redress = Field(default_factory=Redress)
     stir: Stir = Field(default_factory=Stir)
     admin: Admin = Field(default_factory=Admin)

@@ -13,6 +13,7 @@ from edge_agent import _hot
 from edge_agent.numbering.emergency import DialStrings
 from edge_agent.numbering.plans import Plan
 from edge_agent.numbering.skeleton import Skeleton
+from edge_agent.policy.behaviour import BehaviourTables
 from edge_agent.reasons import REASONS
 from edge_agent.rules import BY_NAME, RULES
 
@@ -205,6 +206,7 @@ class Tables:
     """Of each rule, on sources that belong to nobody."""
     callback_seconds: float
     callbacks: int
+    behaviour: BehaviourTables
     rules: tuple[str, ...] = field(default=tuple(rule.name for rule in RULES))
     reason_rules: dict[int, int] = field(
         default_factory=lambda: {

@@ -17,7 +17,7 @@ from edge_agent.policy.load import load
 from edge_agent.rules import BY_NAME
 from tests.agent import Agent, Decision
 from tests.cases.record import START, address, frame, record
-from tests.proxy.message import Message, Source, response
+from tests.proxy.message import Message, Source, hang_up, response
 from tests.vouch import Vouch
 
 HERE = Path(__file__).parent
@@ -51,6 +51,18 @@ class Capture(Entry):
     after: float = 0
 
 
+class Calls(Entry):
+    file: Text
+    source: Text
+    times: Annotated[int, Field(ge=1)]
+    is_: Annotated[dict[str, int], Field(alias="is")]
+    every: float = 1.0
+    step: int = 1
+    answers: list[Text] = []
+    cloud: str = ""
+    hung_up: float = 0.0
+
+
 class Reload(Entry):
     policy: Text
 
@@ -77,10 +89,11 @@ class Queue(Entry):
     fill: Annotated[float, Field(ge=0, le=1)]
 
 
-Step: TypeAlias = Send | Answer | Capture | Reload | Strikes | Ban | Queue
+Step: TypeAlias = Send | Answer | Calls | Capture | Reload | Strikes | Ban | Queue
 KINDS: dict[str, type[Step]] = {
     "send": Send,
     "answer": Answer,
+    "calls": Calls,
     "capture": Capture,
     "reload": Reload,
     "strikes": Strikes,
@@ -161,6 +174,32 @@ class Run:
                 told[self.one(data, source, to).short] += 1
         assert dict(told) == entry.is_
 
+    def calls(self, entry: Calls) -> None:
+        """Whole calls, one after the other: "{n}" in the file is each one's own number, with four digits."""
+        told: Counter[str] = Counter()
+        text = (self.folder / entry.file).read_bytes().decode()
+        for n in range(entry.times):
+            self.agent.wait(entry.every)
+            sent = text.replace("{n}", f"{n * entry.step % 10_000:04d}")
+            seen = self.one(sent.encode(), address(entry.source), self.listeners[0])
+            told[seen.short] += 1
+            if seen.action != "forward":
+                continue
+            for status in entry.answers:
+                assert self.far(seen.message, status, entry.cloud).short == "forward pass"
+            if entry.hung_up:
+                self.agent.wait(entry.hung_up)
+                bye = self.one(
+                    bytes(hang_up(Message.read(sent.encode()), seen.message, "far")),
+                    address(entry.source),
+                    self.listeners[0],
+                )
+                assert self.far(bye.message, "200 OK", entry.cloud).short == "forward pass"
+        assert dict(told) == entry.is_
+
+    def far(self, request: Message, status: str, cloud: str) -> Decision:
+        return self.one(bytes(response(request, status, "far")), address(cloud), self.listeners[0])
+
     def reload(self, entry: Reload) -> None:
         policy = self.folder / entry.policy
         self.agent.publish(compile_tables(load(policy), 1))
@@ -177,6 +216,9 @@ class Run:
             self.used.add(entry.file)
         elif isinstance(entry, Answer):
             self.answer(entry)
+        elif isinstance(entry, Calls):
+            self.calls(entry)
+            self.used.add(entry.file)
         elif isinstance(entry, Capture):
             self.capture(entry)
             self.used.add(entry.file)

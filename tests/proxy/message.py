@@ -137,6 +137,21 @@ def answered(sent: Message, source: Source, status: str, to_tag: str = "", extra
     return Message(f"SIP/2.0 {status}", (*headers, *extra, ("Content-Length", "0")))
 
 
+def hang_up(sent: Message, forwarded: Message, to_tag: str) -> Message:
+    """The caller's BYE of a call: its INVITE as it was sent, and as its callee got it."""
+    headers = (
+        ("Via", sent.one("Via").replace("branch=", "branch=z9hG4bKbye-").replace("bye-z9hG4bK", "bye")),
+        *(("Route", cookie) for cookie in forwarded.all("Record-Route")),
+        ("Max-Forwards", "70"),
+        ("From", sent.one("From")),
+        ("To", f"{sent.one('To')};tag={to_tag}"),
+        ("Call-ID", sent.one("Call-ID")),
+        ("CSeq", "2 BYE"),
+        ("Content-Length", "0"),
+    )
+    return Message(f"BYE {sent.uri} SIP/2.0", headers)
+
+
 def response(request: Message, status: str, to_tag: str = "", contact: str = "") -> Message:
     """What a UAS says to a request: Vias and Record-Routes as they came."""
     kept = ("via", "record-route", "from", "call-id", "cseq")

@@ -116,10 +116,11 @@ def test_check_as_json(config: Path) -> None:
         "bans": 4.5,
         "transactions": 64,
         "marks": 8,
-        "leases": 9.0,
+        "leases": 10,
         "callers": 8,
+        "behaviour": 8,
     }
-    assert facts["budget_mib"] == pytest.approx(98.5, abs=0.1)
+    assert facts["budget_mib"] == pytest.approx(107.5, abs=0.1)
 
 
 def test_check_tells_every_error(config: Path) -> None:

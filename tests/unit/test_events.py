@@ -15,7 +15,7 @@ from edge_agent.events.verdicts import VerdictLog
 
 KEYS = (
     "ts level event action rule reason status monitored finding method peer source call_id caller callee user_agent "
-    "value limit"
+    "value limit id"
 )
 
 

@@ -139,7 +139,7 @@ def test_a_good_call_passes_every_rule(scene: Scene) -> None:
     assert result["verdict"]["answer"] == "forward to cloud at 127.0.0.20 port 21111"
     assert all(step["reason"] == "" for step in result["steps"])
     off = {step["rule"]: step["note"] for step in result["steps"] if step["mode"] == "off"}
-    assert off.pop("calling-hours") == "off for this peer" and set(off.values()) == {"not built yet"}
+    assert set(off.values()) == {"off for this peer"} and "calling-hours" in off
 
 
 def test_a_forged_caller(scene: Scene) -> None:
