@@ -110,7 +110,6 @@ cdef class Engine:
         # Table keys needn't outlive the process, and so don't.
         self.put_key(self.state.keys.table, _hashlib.sha256(secret + _time.time_ns().to_bytes(8, "little")
                                                             + id(self).to_bytes(8, "little")).digest()[:16])
-        memcpy(&self.state.requests.secret, self.state.keys.table, 8)
         secrets = [secret] if old_secret is None else [secret, old_secret]
         for i, one in enumerate(secrets):
             self.put_key(self.state.keys.cookie[i], derive(one, "cookie"))
@@ -437,11 +436,11 @@ cdef class Engine:
 
     def request(self, number: str, trunk: str = "") -> bool:
         """From now on that number (digits) isn't called by the trunk; "": by nobody. False: there is no room."""
-        return request_put(&self.state.requests, request_number(number), peer_id(trunk) if trunk else 0)
+        return request_put(&self.state, request_number(number), peer_id(trunk) if trunk else 0)
 
     def unrequest(self, number: str, trunk: str = "") -> bool:
         """Takes such a request away. False: there was none."""
-        return request_take(&self.state.requests, request_number(number), peer_id(trunk) if trunk else 0)
+        return request_take(&self.state, request_number(number), peer_id(trunk) if trunk else 0)
 
     @property
     def toll_changes(self) -> int:

@@ -1,10 +1,10 @@
 # requests.pxi: do-not-call requests: numbers that no trunk, or one trunk, may call, as commands put them in one by one.
 #
 # The control plane alone writes, and workers read without a lock: an entry is one
-# word, the number's key (51 bits, as in ops/numbers.pxi) with a sum of its trunk
-# above, 0 for all trunks. Where it stands follows from both, so a look-up asks for
-# the number twice, once with each. A number of one trunk is taken for another's with
-# a chance of 2^-13 where the two sums also put it beside. A word that was taken out is
+# word, the number's key (51 bits, as in ops/numbers.pxi) with a part of its hash with
+# its trunk above, 0 for all trunks. Where it stands follows from that hash too, so a
+# look-up asks for the number twice, for all trunks and for one. One trunk's number is
+# taken for another's only where the two stand close by and 13 bits agree: never, for all who count. A word that was taken out is
 # used again, and no word stands further than REQUEST_REACH from its home: so a look-up has a bound
 # whatever was put in and taken out. It never forgets by itself: ends are the control plane's.
 
@@ -16,12 +16,15 @@ cdef enum:
 
 
 # The word of a request, and its home. Peer 0: all trunks.
-cdef inline uint64_t request_word(RequestTable *t, uint64_t number, uint32_t peer, uint64_t *home) noexcept nogil:
-    cdef uint64_t key = set_key(number), scope = 0
-    if peer:
-        scope = <uint64_t>peer * 0xd6e8feb86659fd93ULL >> 51 or 1
-    home[0] = set_hash(key ^ t.secret ^ <uint64_t>peer << 20) >> 24 & (REQUEST_SLOTS - 1)
-    return key | scope << SET_KEY_BITS
+cdef inline uint64_t request_word(State *state, uint64_t number, uint32_t peer, uint64_t *home) noexcept nogil:
+    cdef uint64_t hash
+    cdef EaSip h
+    ea_sip_init(&h, state.keys.table)
+    ea_key_word(&h, peer | <uint64_t>10 << 40)
+    ea_key_word(&h, number)
+    hash = ea_key_end(&h, NULL)
+    home[0] = hash & (REQUEST_SLOTS - 1)
+    return set_key(number) | ((hash >> SET_KEY_BITS or 1) << SET_KEY_BITS if peer else 0)
 
 
 cdef inline uint64_t *request_find(RequestTable *t, uint64_t word, uint64_t home) noexcept nogil:
@@ -37,17 +40,18 @@ cdef inline uint64_t *request_find(RequestTable *t, uint64_t word, uint64_t home
     return NULL
 
 
-cdef bint request_has(RequestTable *t, uint64_t number, uint32_t peer) noexcept nogil:
-    cdef uint64_t home = 0, word = request_word(t, number, 0, &home)
-    if request_find(t, word, home) != NULL:
+cdef bint request_has(State *state, uint64_t number, uint32_t peer) noexcept nogil:
+    cdef uint64_t home = 0, word = request_word(state, number, 0, &home)
+    if request_find(&state.requests, word, home) != NULL:
         return True
-    word = request_word(t, number, peer, &home)
-    return request_find(t, word, home) != NULL
+    word = request_word(state, number, peer, &home)
+    return request_find(&state.requests, word, home) != NULL
 
 
 # False: there is no room for it, which is counted.
-cdef bint request_put(RequestTable *t, uint64_t number, uint32_t peer) noexcept nogil:
-    cdef uint64_t home = 0, word = request_word(t, number, peer, &home), i, found
+cdef bint request_put(State *state, uint64_t number, uint32_t peer) noexcept nogil:
+    cdef RequestTable *t = &state.requests
+    cdef uint64_t home = 0, word = request_word(state, number, peer, &home), i, found
     cdef uint64_t *at
     if request_find(t, word, home) != NULL:
         return True
@@ -63,8 +67,9 @@ cdef bint request_put(RequestTable *t, uint64_t number, uint32_t peer) noexcept 
     return False
 
 
-cdef bint request_take(RequestTable *t, uint64_t number, uint32_t peer) noexcept nogil:
-    cdef uint64_t home = 0, word = request_word(t, number, peer, &home)
+cdef bint request_take(State *state, uint64_t number, uint32_t peer) noexcept nogil:
+    cdef RequestTable *t = &state.requests
+    cdef uint64_t home = 0, word = request_word(state, number, peer, &home)
     cdef uint64_t *at = request_find(t, word, home)
     if at == NULL:
         return False

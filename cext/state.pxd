@@ -267,7 +267,6 @@ cdef struct TollTable:
 cdef struct RequestTable:   # do-not-call requests, see requests.pxi; written by the control plane alone
     uint64_t *slot          # a number's key and a sum of its trunk; 0: empty
     uint64_t count
-    uint64_t secret
     uint64_t full           # requests that found no room
     uint64_t bytes
 

@@ -25,6 +25,8 @@ from edge_agent.systemd import credentials_directory
 
 MIB = 2**20
 BANS_MIB = 4.5  # of the ban list, whatever the configuration says
+REQUESTS_MIB = 4.0  # of do-not-call requests
+TOLL_MIB = 1.25  # of budgets of dear calls
 
 
 def check(config: Path) -> dict[str, Any]:
@@ -58,6 +60,8 @@ def _facts(loaded: Loaded) -> dict[str, Any]:
         "rates": settings.tables.rates_mib,
         "strikes": settings.tables.rates_mib / 4,
         "bans": BANS_MIB,
+        "requests": REQUESTS_MIB,
+        "toll": TOLL_MIB,
         "transactions": settings.tables.transactions_mib,
         "callers": settings.tables.callers_mib,
         "behaviour": settings.tables.behaviour_mib,
@@ -68,7 +72,7 @@ def _facts(loaded: Loaded) -> dict[str, Any]:
     sets = {id(numbers): numbers for owned in loaded.numbers.values() for numbers in owned}
     sets |= {
         id(numbers): numbers
-        for key in (loaded.do_not_originate, loaded.may_originate, loaded.nanp_unallocated)
+        for key in (loaded.do_not_originate, loaded.may_originate, loaded.nanp_unallocated, loaded.do_not_call)
         for numbers in key
     }
     lists = sum(numbers.nbytes for numbers in sets.values())

@@ -16,27 +16,16 @@ from typing import Any
 import click
 
 from edge_agent import __version__
-
-DEFAULT_SOCKET = "/run/edge-agent/control.sock"
-PathParameter = click.Path(path_type=Path)
-
-config_option = click.option("-c", "--config", type=PathParameter, required=True, help="Configuration file (TOML).")
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-
-
-def daemon_options(command: Any) -> Any:
-    """How a command finds the running agent."""
-    for option in (
-        click.option("--socket", type=PathParameter, help=f"Control socket [default: {DEFAULT_SOCKET}]."),
-        click.option("-c", "--config", type=PathParameter, help="Take admin.socket of this configuration."),
-    ):
-        command = option(command)
-    return command
+from edge_agent.asking import PathParameter, ask, change, config_option, daemon_options, json_option
+from edge_agent.dnc.commands import dnc
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def commands() -> None:
     """A screening SIP proxy: refuses forged caller IDs, floods and unauthorised emergency calls."""
+
+
+commands.add_command(dnc)
 
 
 @commands.command()
@@ -80,7 +69,7 @@ def reload(config: Path | None, socket: Path | None, as_json: bool) -> None:
     """Make the running agent read its configuration again; waits for the result."""
     from edge_agent.show import complain, print_json
 
-    code, reply = _ask(config, socket, "POST", "/api/reload")
+    code, reply = ask(config, socket, "POST", "/api/reload")
     if as_json:
         print_json(reply)
     else:
@@ -101,7 +90,7 @@ def status(config: Path | None, socket: Path | None, as_json: bool) -> None:
     from edge_agent.admin import show
     from edge_agent.show import console, print_json
 
-    _, report = _ask(config, socket, "GET", "/api/status")
+    _, report = ask(config, socket, "GET", "/api/status")
     if as_json:
         print_json(report)
     else:
@@ -121,7 +110,7 @@ def list_bans(config: Path | None, socket: Path | None, as_json: bool) -> None:
     from edge_agent.bans import show
     from edge_agent.show import console, print_json
 
-    _, reply = _ask(config, socket, "GET", "/api/bans")
+    _, reply = ask(config, socket, "GET", "/api/bans")
     if as_json:
         print_json(reply)
     else:
@@ -146,7 +135,7 @@ def add_ban(
     except BadDuration as error:
         raise click.BadParameter(str(error), param_hint="--for") from None
     body = {"network": network, "seconds": seconds, "note": reason, "force": force}
-    reply = _change(config, socket, "POST", "/api/bans", body, as_json)
+    reply = change(config, socket, "POST", "/api/bans", body, as_json)
     if not as_json:
         print(f"{reply['ban']['network']} is banned until {reply['ban']['until']}")
 
@@ -160,26 +149,11 @@ def lift_bans(network: str | None, everything: bool, config: Path | None, socket
     """End the ban of NETWORK, and forget that there was one."""
     if (network is not None) == everything:
         raise click.UsageError("name a network, or --all")
-    reply = _change(
+    reply = change(
         config, socket, "DELETE", "/api/bans", {"all": True} if everything else {"network": network}, as_json
     )
     if not as_json:
         print(f"{reply['lifted']} lifted" if everything else f"{network} is lifted")
-
-
-def _change(
-    config: Path | None, socket: Path | None, method: str, path: str, body: dict[str, Any], as_json: bool
-) -> dict[str, Any]:
-    from edge_agent.show import complain, print_json
-
-    code, reply = _ask(config, socket, method, path, body)
-    if as_json:
-        print_json(reply)
-    else:
-        complain(reply.get("errors", []))
-    if code != 200:
-        sys.exit(1)
-    return reply
 
 
 @commands.command("nft-helper")
@@ -195,35 +169,6 @@ def nft_helper(socket: Path | None, user: str, table: str, nft: str, read_back: 
     if not protocol.TABLE_NAME.fullmatch(table):
         raise click.BadParameter("letters, digits and _, at most 32", param_hint="--table")
     sys.exit(helper.run(socket or Path(protocol.SOCKET), user, table, nft, read_back))
-
-
-def _ask(
-    config: Path | None, socket: Path | None, method: str, path: str, body: Any = None
-) -> tuple[int, dict[str, Any]]:
-    from edge_agent.admin.client import NoDaemon, call
-    from edge_agent.show import complain
-
-    try:
-        return call(socket or _socket_of(config), method, path, body)
-    except NoDaemon as error:
-        complain([error])
-        sys.exit(1)
-
-
-def _socket_of(config: Path | None) -> Path:
-    """admin.socket as written. The rest may be wrong: the agent says so itself, about the file that it reads."""
-    if config is None:
-        return Path(DEFAULT_SOCKET)
-    from edge_agent.policy.merge import read_files
-    from edge_agent.show import complain
-
-    document, problems = read_files(config)
-    if problems:
-        complain(problems)
-        sys.exit(1)
-    admin = document.data.get("admin")
-    written = admin.get("socket") if isinstance(admin, dict) else None
-    return Path(written) if isinstance(written, str) else Path(DEFAULT_SOCKET)
 
 
 @commands.command()
@@ -248,7 +193,7 @@ def rules(
             raise click.UsageError("--report tells of all rules that found something, and of nothing else")
         from edge_agent.findings_view import render
 
-        _, reply = _ask(config, socket, "GET", "/api/findings")
+        _, reply = ask(config, socket, "GET", "/api/findings")
         print_json(reply) if as_json else console().print(render(reply))
         return
     if clauses:
@@ -380,7 +325,7 @@ def stir_certificates(config: Path | None, socket: Path | None, as_json: bool) -
     from edge_agent.show import console, print_json
     from edge_agent.stir import show
 
-    _, reply = _ask(config, socket, "GET", "/api/stir/certificates")
+    _, reply = ask(config, socket, "GET", "/api/stir/certificates")
     if as_json:
         print_json(reply)
     else:
@@ -401,7 +346,7 @@ def stir_preload(url: str, file: Path, config: Path | None, socket: Path | None,
     except OSError as error:
         complain([f"{file}: {error.strerror}"])
         sys.exit(1)
-    reply = _change(config, socket, "POST", "/api/stir/certificates", {"url": url, "pem": pem}, as_json)
+    reply = change(config, socket, "POST", "/api/stir/certificates", {"url": url, "pem": pem}, as_json)
     if not as_json:
         print(f"{reply['certificate']['subject']} serves for {url}")
 
@@ -413,7 +358,7 @@ def stir_preload(url: str, file: Path, config: Path | None, socket: Path | None,
 def stir_clear(url: str | None, config: Path | None, socket: Path | None, as_json: bool) -> None:
     """Have the running agent forget the certificate of URL, or all but those of [stir] preload."""
     body: dict[str, Any] = {"all": True} if url is None else {"url": url}
-    reply = _change(config, socket, "DELETE", "/api/stir/certificates", body, as_json)
+    reply = change(config, socket, "DELETE", "/api/stir/certificates", body, as_json)
     if not as_json:
         print(f"{reply['cleared']} forgotten")
 

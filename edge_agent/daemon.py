@@ -30,7 +30,9 @@ import uvloop
 
 from edge_agent import __version__, _hot, findings
 from edge_agent.admin import server, status
+from edge_agent.ages import keep_ages
 from edge_agent.bans.guard import Guard
+from edge_agent.dnc.keeper import Requests
 from edge_agent.errors import ConfigError
 from edge_agent.events.log import open_log
 from edge_agent.events.record import timestamp
@@ -47,6 +49,7 @@ from edge_agent.policy.settings import Settings
 from edge_agent.policy.swap import grace_end, swap
 from edge_agent.stir.part import Stir
 from edge_agent.systemd import Notifier, credentials_directory, stream_is_journal, watchdog_seconds
+from edge_agent.tollbook import TollBook
 from edge_agent.upstream.health import Health, Target
 
 if TYPE_CHECKING:
@@ -127,6 +130,8 @@ class Daemon:
         self._examples = findings.Examples()
         self._notifier = Notifier()
         self._bans = Guard(self._engine, self._loaded, self._log)
+        self._requests = Requests(self._engine, self._loaded, self._log)
+        self._toll = TollBook(self._engine, Path(settings.agent.state_dir), self._log)
         self._stir = Stir(self._engine, self._loaded, self._log)
         self._health = Health(settings.agent.name, self._engine.set_target, self._log)
         self._reloading = asyncio.Lock()
@@ -144,7 +149,9 @@ class Daemon:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         loop.add_signal_handler(signal.SIGHUP, self._hang_up)
-        admin = server.Server(self._admin_socket, self._status, self.reload, self._bans.keeper, self._stir, self._found)
+        admin = server.Server(
+            self._admin_socket, self._status, self.reload, self._bans.keeper, self._stir, self._found, self._requests
+        )
         await admin.start()
         self._tell_notices(self._loaded)
         self._tell_receive_buffer()
@@ -164,6 +171,9 @@ class Daemon:
             loop.create_task(self._stir.run(), name="stir"),
             loop.create_task(self._feed_watchdog(), name="watchdog"),
             loop.create_task(keep_hours(lambda: self._policy), name="hours"),
+            loop.create_task(keep_ages(lambda: self._loaded, self._log), name="ages"),
+            loop.create_task(self._requests.run(), name="requests"),
+            loop.create_task(self._toll.run(), name="toll"),
             loop.create_task(_first_end(ended), name="pump"),
         ]
         self._log.info("started", version=__version__, **self._summary())
@@ -294,6 +304,7 @@ class Daemon:
                 self._loaded_at = timestamp(time.time_ns())
                 await self._bans.publish(loaded)
                 await self._stir.publish(loaded)
+                self._requests.publish(loaded)
                 self._watch_targets()
                 self._aim_webhook()
                 self._tell_notices(loaded)
@@ -329,6 +340,8 @@ class Daemon:
         await admin.close()
         await self._bans.close()
         await self._stir.close()
+        await self._toll.close()
+        self._requests.close()
         self._engine.stop()
         deadline = time.monotonic() + DRAIN_SECONDS
         for thread in self._threads:

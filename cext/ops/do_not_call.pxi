@@ -12,7 +12,7 @@ cdef int callee_listed(Screen *s, uint64_t number) noexcept nogil:
     for i in range(policy.no_callee_count):
         if set_has(&policy.no_callees[i], number, s.now):
             return RSN_DO_NOT_CALL
-    if s.state.requests.count and request_has(&s.state.requests, number, s.peer.id):
+    if s.state.requests.count and request_has(s.state, number, s.peer.id):
         return RSN_DO_NOT_CALL_REQUEST
     return 0
 

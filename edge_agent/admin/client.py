@@ -19,6 +19,10 @@ class NoDaemon(Exception):
     """Nobody answers on the socket; the text is the line an operator reads."""
 
 
+class NotRunning(NoDaemon):
+    """Nobody can: there is no socket, or nobody listens on it."""
+
+
 class _UnixConnection(http.client.HTTPConnection):
     def __init__(self, path: Path) -> None:
         super().__init__("edge-agent", timeout=TIMEOUT_SECONDS)
@@ -38,9 +42,11 @@ def call(socket_path: Path, method: str, path: str, body: Any = None) -> tuple[i
         response = connection.getresponse()
         answer = response.read()
     except FileNotFoundError:
-        raise NoDaemon(f"{socket_path}: no such socket; is the agent running, and is this its admin.socket?") from None
+        raise NotRunning(
+            f"{socket_path}: no such socket; is the agent running, and is this its admin.socket?"
+        ) from None
     except ConnectionRefusedError:
-        raise NoDaemon(f"{socket_path}: no agent listens there any more") from None
+        raise NotRunning(f"{socket_path}: no agent listens there any more") from None
     except PermissionError:
         raise NoDaemon(f"{socket_path}: permission denied; run this as the agent's user or group") from None
     except (OSError, http.client.HTTPException) as error:

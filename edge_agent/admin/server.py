@@ -18,6 +18,7 @@ from typing import Any, Protocol
 from aiohttp import web
 
 from edge_agent.bans.keeper import BanError
+from edge_agent.dnc.routes import Requests, request_routes
 from edge_agent.stir.part import StirError
 
 Status = Callable[[], dict[str, Any]]
@@ -89,6 +90,7 @@ class Server:
         bans: Bans | None = None,
         certificates: Certificates | None = None,
         findings: Status | None = None,
+        requests: Requests | None = None,
     ) -> None:
         self._sock = sock
         # Our own address: the file may by then be another daemon's.
@@ -96,6 +98,8 @@ class Server:
         self._inode = self._path.stat().st_ino
         application = web.Application()
         application.add_routes([web.get("/api/status", self._status), web.post("/api/reload", self._reload)])
+        if requests is not None:
+            application.add_routes(request_routes(requests))
         if findings is not None:
             application.add_routes([_findings_route(findings)])
         if bans is not None:

@@ -167,14 +167,14 @@ class Caller:
         self._host, self._port = self._socket.getsockname()
         self._count = 0
 
-    def invite(self, caller: str = "+12125000001", agent_name: str = "PBX") -> None:
+    def invite(self, caller: str = "+12125000001", agent_name: str = "PBX", called: str = "+13475550123") -> None:
         self._count += 1
         text = (
-            f"INVITE sip:+13475550123@{self._agent} SIP/2.0\r\n"
+            f"INVITE sip:{called}@{self._agent} SIP/2.0\r\n"
             f"Via: SIP/2.0/UDP {self._host}:{self._port};rport;branch=z9hG4bK{self._port}x{self._count}\r\n"
             "Max-Forwards: 70\r\n"
             f"From: <sip:{caller}@{self._host}>;tag=t{self._count}\r\n"
-            f"To: <sip:+13475550123@{self._agent.host}>\r\n"
+            f"To: <sip:{called}@{self._agent.host}>\r\n"
             f"Call-ID: {self._count}-{self._port}@{self._host}\r\n"
             "CSeq: 1 INVITE\r\n"
             f"Contact: <sip:{self._host}:{self._port}>\r\n"
@@ -183,8 +183,9 @@ class Caller:
         )
         self._socket.sendto(text.encode(), self._agent)
 
-    def answer(self) -> str:
-        """The first line of what comes next."""
+    def answer(self, seconds: float = 5) -> str:
+        """The first line of what comes next. TimeoutError."""
+        self._socket.settimeout(seconds)
         return self._socket.recv(65536).decode().split("\r\n")[0]
 
     def __enter__(self) -> Self:

@@ -11,7 +11,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from edge_agent import __version__
-from edge_agent.cli import DEFAULT_SOCKET, commands
+from edge_agent.asking import DEFAULT_SOCKET
+from edge_agent.cli import commands
 from edge_agent.reasons import REASONS
 from edge_agent.rules import RULES
 
@@ -114,13 +115,15 @@ def test_check_as_json(config: Path) -> None:
         "rates": 4,
         "strikes": 1.0,
         "bans": 4.5,
+        "requests": 4.0,
+        "toll": 1.25,
         "transactions": 64,
         "marks": 8,
         "leases": 10,
         "callers": 8,
         "behaviour": 8,
     }
-    assert facts["budget_mib"] == pytest.approx(107.5, abs=0.1)
+    assert facts["budget_mib"] == pytest.approx(112.75, abs=0.1)
 
 
 def test_check_tells_every_error(config: Path) -> None:
