@@ -5,7 +5,8 @@
 # is memory of the process, or a file that numbering/compiler.py has mapped:
 #
 #     head        SET_HEAD bytes; sizes only, every offset follows from them
-#     buckets     64 bytes each
+#     buckets     64 bytes each; or
+#     lines       64 bytes each, and where single numbers have ends 32 bytes each of these (ops/lines.pxi)
 #     ranges      16 bytes each
 #     ends        8 bytes each, wall ns
 #
@@ -23,9 +24,8 @@ cdef enum:
     SET_WAITING = 32        # numbers whose bucket is being fetched
     SET_LONGEST = 4096      # bytes of a line
 
-cdef uint64_t SET_MAGIC = 0x0131534d554e4145ULL     # "EANUMS1", 1; another layout gets another number
-cdef uint64_t KEY_MASK = (<uint64_t>1 << 51) - 1
-SET_FORMAT = 1
+cdef uint64_t SET_MAGIC = 0x0231534d554e4145ULL     # "EANUMS1", 2; another layout gets another number
+SET_FORMAT = 2
 """Number of the layout of a compiled list; part of the name that its file gets."""
 
 cdef struct SetHead:
@@ -35,18 +35,8 @@ cdef struct SetHead:
     uint8_t source[32]      # BLAKE2b of the text that it was made from
     uint64_t size           # of the file
     uint64_t buckets, longest, singles, ranges, ends
-    uint64_t rest[6]
-
-cdef struct Span:           # of the sweep over ranges that overlap
-    uint64_t until
-    uint64_t high
-    uint64_t end            # index of `until`, where a word has it
-
-
-cdef int range_compare(const void *a, const void *b) noexcept nogil:
-    cdef uint64_t x = (<const uint64_t *>a)[0] & KEY_MASK, y = (<const uint64_t *>b)[0] & KEY_MASK
-    return (x > y) - (x < y)
-
+    uint64_t lines, key_bits, line_ends
+    uint64_t rest[3]
 
 # One written number in [i, end): '+', digits and separators, nothing else. 0 on a fault.
 cdef uint64_t number_entry(const uint8_t *p, uint64_t i, uint64_t end) noexcept nogil:
@@ -105,6 +95,13 @@ cdef class NumberBuilder:
 
     cdef NumberTable table
     cdef uint64_t *slot
+    cdef uint32_t *words
+    cdef uint16_t *line_ends
+    cdef uint64_t key_most      # of single numbers: all bits that any of them has
+    cdef uint64_t reach         # how many lines a number may go on
+    cdef bint ended             # some single number has an end
+    cdef readonly bint crowded  # a number found no line in reach
+    cdef public bint plain      # buckets, however long the list
     cdef uint64_t *ranges
     cdef uint64_t *ends
     cdef Py_buffer memory       # where the table goes, when it isn't our own
@@ -263,13 +260,18 @@ cdef class NumberBuilder:
         cdef uint64_t at = self.taken % SET_WAITING, first
         if not self.filling:
             self.single_room += 1
+            self.key_most |= word & KEY_MASK
+            self.ended = self.ended or word >> SET_KEY_BITS != 0
             return
         if self.taken >= self.single_room:
             self.changed = True
             return
         # Its bucket is fetched while others are read.
         first = self.waiting[at]
-        EA_PREFETCH(self.slot + set_home(&self.table, set_hash(word & KEY_MASK)) * SET_SLOTS)
+        if self.table.lines:
+            EA_PREFETCH(self.words + self.home(word & KEY_MASK) * LINE_WORDS)
+        else:
+            EA_PREFETCH(self.slot + set_home(&self.table, set_hash(word & KEY_MASK)) * SET_SLOTS)
         self.waiting[at] = word
         self.taken += 1
         if self.taken > SET_WAITING:
@@ -279,6 +281,9 @@ cdef class NumberBuilder:
         cdef uint64_t key = word & KEY_MASK, hashed = set_hash(key), bucket = set_home(&self.table, hashed), far = 0
         cdef uint64_t *slot
         cdef int i
+        if self.table.lines:
+            self.put_line(key, <uint16_t>(word >> SET_KEY_BITS & (SET_ENDS - 1)))
+            return
         while True:
             slot = self.slot + bucket * SET_SLOTS
             for i in range(SET_SLOTS):
@@ -298,6 +303,70 @@ cdef class NumberBuilder:
             if bucket == self.table.buckets:
                 bucket = 0
 
+    cdef uint64_t home(self, uint64_t key) noexcept nogil:
+        # A key that is longer than all of the first reading is the list's, which changed.
+        return line_home(line_mixed(key & (<uint64_t>1 << self.table.key_bits) - 1, self.table.key_bits),
+                         self.table.key_bits, self.table.lines)
+
+    cdef void put_line(self, uint64_t key, uint16_t end) noexcept nogil:
+        cdef uint64_t mixed, at, far = 0
+        cdef uint32_t *line
+        cdef uint16_t *ends
+        cdef uint32_t found
+        if key >> self.table.key_bits:
+            self.changed = True
+            return
+        mixed = line_mixed(key, self.table.key_bits)
+        at = line_home(mixed, self.table.key_bits, self.table.lines)
+        while True:
+            line = self.words + at * LINE_WORDS
+            ends = self.line_ends + at * LINE_WORDS
+            found = ea_line_find(line, <uint32_t>mixed) & line_used(line)
+            if found:
+                # Of a number that is listed twice the longer lasting entry holds.
+                if self.ended and self.until[end] > self.until[ends[EA_LOWEST(found)]]:
+                    ends[EA_LOWEST(found)] = end
+                return
+            if line[0] & 15 < LINE_SLOTS:
+                line[0] += 1
+                line[line[0] & 15] = <uint32_t>mixed
+                if self.ended:
+                    ends[line[0] & 15] = end
+                self.table.single_count += 1
+                self.table.longest = max(self.table.longest, far)
+                return
+            line[0] |= <uint32_t>1 << line_kind(mixed)
+            far += 1
+            if far > self.reach:
+                self.crowded = True
+                return
+            at += 1
+            if at == self.table.lines:
+                at = 0
+
+    # Lines, where a list is so long that few numbers share 32 bits of their mixed keys; else none.
+    cdef void choose(self) noexcept nogil:
+        cdef uint64_t lines = self.single_room / LINE_LOAD + 1, width
+        cdef uint32_t bits = 1
+        self.table.lines = self.table.buckets = 0
+        while self.key_most >> bits:
+            bits += 1
+        width = ((<uint64_t>1 << bits) - 1) / lines + 1
+        # So far to both sides no two mixed keys have the same lower 32 bits.
+        self.reach = lines - 1
+        if bits > 32:
+            self.reach = ((<uint64_t>1 << 32) / width - 1) / 2 if width < <uint64_t>1 << 32 else 0
+        self.table.key_bits = bits
+        if self.single_room and not self.plain and lines > LINE_REACH and self.reach >= LINE_REACH:
+            self.table.lines = lines
+            self.reach = min(self.reach, lines - 1)
+        else:
+            # At most four of five slots are taken.
+            self.table.buckets = self.single_room * 5 / (4 * SET_SLOTS) + 1
+
+    cdef uint64_t table_bytes(self) noexcept nogil:
+        return self.table.buckets * 64 + self.table.lines * (96 if self.ended else 64)
+
     cdef void add_range(self, uint64_t low, uint64_t high, uint64_t end) noexcept nogil:
         if not self.filling:
             self.range_room += 1
@@ -310,18 +379,22 @@ cdef class NumberBuilder:
 
     def room(self) -> int:
         """Bytes of head and buckets: what ``begin`` wants to have for a table that isn't the process's own."""
-        return SET_HEAD + (self.single_room * 5 // (4 * SET_SLOTS) + 1) * 64
+        self.choose()
+        return SET_HEAD + self.table_bytes()
 
     def begin(self, memory=None) -> None:
         """All was read once; now to fill. ``memory``: zeros for head and buckets; None: memory of the process."""
-        # At most four of five slots are taken.
-        self.table.buckets = self.single_room * 5 // (4 * SET_SLOTS) + 1
+        if memory is None:
+            self.plain = True       # short, and asked in other ways too
+        self.choose()
         if memory is not None:
             PyObject_GetBuffer(memory, &self.memory, PyBUF_WRITABLE)
             self.mapped = True
-            if <uint64_t>self.memory.len < SET_HEAD + self.table.buckets * 64:
+            if <uint64_t>self.memory.len < SET_HEAD + self.table_bytes():
                 raise ValueError("too little memory")
             self.slot = <uint64_t *>(<uint8_t *>self.memory.buf + SET_HEAD)
+            self.words = <uint32_t *>self.slot
+            self.line_ends = <uint16_t *>(self.words + self.table.lines * LINE_WORDS)
         elif self.single_room:
             self.slot = <uint64_t *>aligned_alloc(64, self.table.buckets * 64)
             if self.slot == NULL:
@@ -342,6 +415,8 @@ cdef class NumberBuilder:
             self.put(self.waiting[(self.taken + i) % SET_WAITING] if self.taken > SET_WAITING else self.waiting[i])
         if self.changed or self.taken != self.single_room or self.table.range_count != self.range_room:
             raise ValueError("the list changed while it was read")
+        if self.crowded:
+            raise ValueError("its numbers lie too close for lines")
         self.merge()
         if self.end_count > 1:
             self.ends = <uint64_t *>malloc(self.end_count * 8)
@@ -357,10 +432,13 @@ cdef class NumberBuilder:
             head.buckets, head.longest = self.table.buckets, self.table.longest
             head.singles, head.ranges = self.table.single_count, self.table.range_count
             head.ends = 0 if self.ends == NULL else self.end_count
-            head.size = SET_HEAD + head.buckets * 64 + head.ranges * 16 + head.ends * 8
+            head.lines, head.key_bits = self.table.lines, self.table.key_bits
+            head.line_ends = self.table.lines if self.ended else 0
+            head.size = SET_HEAD + self.table_bytes() + head.ranges * 16 + head.ends * 8
             PyBuffer_Release(&self.memory)
             self.mapped = False
             self.slot = NULL
+            self.words = NULL
 
     def tail(self):
         """What a file has behind its buckets, piece by piece."""
@@ -405,72 +483,3 @@ cdef class NumberBuilder:
         if to != self.ranges:
             free(self.ranges)
             self.ranges = to
-
-
-# Sorted ranges without ends, joined in place. Returns how many are left.
-cdef uint64_t ranges_join(uint64_t *ranges, uint64_t n) noexcept nogil:
-    cdef uint64_t i, count = 0
-    for i in range(n):
-        # A key of another length is never the next one.
-        if count and ranges[2 * i] <= ranges[2 * count - 1] + 1:
-            ranges[2 * count - 1] = max(ranges[2 * count - 1], ranges[2 * i + 1])
-        else:
-            ranges[2 * count] = ranges[2 * i]
-            ranges[2 * count + 1] = ranges[2 * i + 1]
-            count += 1
-    return count
-
-
-cdef void span_push(Span *heap, uint64_t n, Span *span) noexcept nogil:
-    while n and heap[(n - 1) / 2].until < span.until:
-        heap[n] = heap[(n - 1) / 2]
-        n = (n - 1) / 2
-    heap[n] = span[0]
-
-
-# Takes the first away; n are left.
-cdef void span_pop(Span *heap, uint64_t n) noexcept nogil:
-    cdef Span *last = &heap[n]
-    cdef uint64_t i = 0, child
-    while 2 * i + 1 < n:
-        child = 2 * i + 1
-        if child + 1 < n and heap[child + 1].until > heap[child].until:
-            child += 1
-        if heap[child].until <= last.until:
-            break
-        heap[i] = heap[child]
-        i = child
-    heap[i] = last[0]
-
-
-# Sorted ranges with ends to disjoint ones, at most two for each; `heap` holds those that are open.
-cdef uint64_t ranges_sweep(const uint64_t *ranges, uint64_t n, const uint64_t *until, Span *heap,
-                           uint64_t *to) noexcept nogil:
-    cdef uint64_t i = 0, open_ = 0, at = 0, high, count = 0
-    cdef Span span
-    while i < n or open_:
-        if open_ == 0:
-            at = ranges[2 * i] & KEY_MASK
-        while i < n and (ranges[2 * i] & KEY_MASK) <= at:
-            span.end = ranges[2 * i] >> SET_KEY_BITS
-            span.until = until[span.end]
-            span.high = ranges[2 * i + 1]
-            span_push(heap, open_, &span)
-            open_ += 1
-            i += 1
-        while open_ and heap[0].high < at:
-            open_ -= 1
-            span_pop(heap, open_)
-        if open_ == 0:
-            continue
-        high = heap[0].high
-        if i < n:
-            high = min(high, (ranges[2 * i] & KEY_MASK) - 1)
-        if count and to[2 * count - 2] >> SET_KEY_BITS == heap[0].end and to[2 * count - 1] + 1 == at:
-            to[2 * count - 1] = high
-        else:
-            to[2 * count] = at | heap[0].end << SET_KEY_BITS
-            to[2 * count + 1] = high
-            count += 1
-        at = high + 1
-    return count

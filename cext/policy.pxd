@@ -119,6 +119,10 @@ cdef struct NumberTable:    # what NumberSet owns; see ops/numbers.pxi for keys
     const uint64_t *slot    # buckets of eight words, 0: empty; 51 bits of key, 12 of its end, 1 of the bucket's filter
     const uint64_t *ranges  # pairs of low (with its end) and high; sorted and disjoint
     const uint64_t *ends    # when entries end, ns; 0 stands for never
+    const uint32_t *line    # instead of `slot`, for a long list: lines of sixteen words, see ops/lines.pxi
+    const uint16_t *line_ends   # of each word of a line its end; NULL: no number has one
+    uint64_t lines
+    uint32_t key_bits       # no key in them is longer
     uint64_t buckets
     uint64_t longest        # buckets behind its own that a number may stand in
     uint64_t single_count
@@ -291,6 +295,7 @@ cdef struct PolicyImage:
     NumberTable **file_sets
     NumberTable *no_callers         # [lists] do_not_originate, then may_originate, then nanp_unallocated; ends by our clock
     uint32_t no_caller_count, may_call_count, unallocated_count
+    uint32_t no_callers_far         # 1: some of the first are too long to be in a cache
     Plan *plans
     EmergencyTable *emergencies
     uint8_t *text

@@ -237,6 +237,7 @@ cdef class Policy:
         self.image.may_call_count = len(t.may_originate)
         self.image.unallocated_count = len(t.nanp_unallocated)
         self.image.no_callers = self.dated_sets(dated, t.wall_ahead)
+        self.image.no_callers_far = any(numbers.nbytes > 1 << 20 for numbers in t.do_not_originate)
         self.image.no_callee_count = len(t.do_not_call)
         self.image.no_callees = self.dated_sets(t.do_not_call, t.wall_ahead)
         self.image.plans = <Plan *>self.room(len(t.plans), sizeof(Plan))

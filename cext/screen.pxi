@@ -126,6 +126,7 @@ cdef void screen_prepare(Screen *s) noexcept nogil:
         txn_prefetch(&s.state.transactions, s.key)
         if s.m.method == M_INVITE and s.m.to_tag.len == 0 and s.m.reason == 0:
             parties_prefetch(s)
+            originate_prefetch(s)
 
 
 # A keyed digest of all that is screened.

@@ -185,7 +185,14 @@ class NumberBuilder:
     ``dated``: entries may have an end.
     """
 
+    plain: bool
+    """Buckets, however long the list."""
+
     def __new__(cls, dated: bool = False) -> Self: ...
+    @property
+    def crowded(self) -> bool:
+        """A number found no room within reach: ``finish`` raises ValueError, and only ``plain`` will do."""
+
     def feed(self, text: bytearray, n: int, last: bool) -> int:
         """Reads the whole lines in the first ``n`` bytes of ``text``, which needs 64 more behind them. Returns their bytes.
 
@@ -252,10 +259,11 @@ class NumberSet:
     def has(self, digits: str, wall_ns: int) -> bool:
         """Is it in the set at that wall time?"""
 
-    def count(self, numbers: bytes, wall_ns: int = 0, apart: bool = False) -> int:
+    def count(self, numbers: bytes, wall_ns: int = 0, apart: bool = False, ahead: int = 0) -> int:
         """How many of these are in the set: packed numbers of eight bytes each, native order, no "+".
 
-        ``apart``: each look-up waits for the one before, as calls that come one by one do.
+        ``apart``: each look-up waits for the one before, as calls that come one by one do. ``ahead``: of so many
+        numbers the first cache line is fetched before the first of them is asked, as the engine does for a group.
         """
 
     @property

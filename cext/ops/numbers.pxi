@@ -9,13 +9,16 @@
 # Single numbers sit in buckets of one cache line. Which of eight kinds of numbers
 # found its bucket full and went on to the next, the top bits of the bucket's words
 # say: so nearly every look-up, of a listed number or not, is one cache line.
-# A table may be a mapped file: nothing in it leads outside it.
+# Those of a long list stand closer (lines.pxi). A table may be a mapped file: nothing in it leads outside it.
 
 cdef extern from *:
     """
     static inline uint64_t ea_high(uint64_t a, uint64_t b) { return (uint64_t)((unsigned __int128)a * b >> 64); }
+    /* A function that does nothing but fetch ahead is one without an effect to GCC, which leaves its calls out. */
+    static inline void ea_effect(void) { __asm__ volatile(""); }
     """
     uint64_t ea_high(uint64_t, uint64_t) nogil
+    void ea_effect() nogil
 
 cdef enum:
     SET_SLOTS = 8               # of a bucket
@@ -222,7 +225,10 @@ cdef inline uint32_t set_kind(uint64_t hashed) noexcept nogil:
 
 # Does the entry hold at that time? In a set of its own its ends are wall time; a policy has them by the engine's clock.
 cdef inline bint set_live(const NumberTable *t, uint64_t word, uint64_t now) noexcept nogil:
-    cdef uint32_t end = <uint32_t>(word >> SET_KEY_BITS) & (SET_ENDS - 1)
+    return set_open(t, <uint32_t>(word >> SET_KEY_BITS) & (SET_ENDS - 1), now)
+
+
+cdef inline bint set_open(const NumberTable *t, uint32_t end, uint64_t now) noexcept nogil:
     return EA_LIKELY(end == 0) or (end < t.end_count and now < t.ends[end])
 
 
@@ -256,11 +262,34 @@ cdef bint set_has_range(const NumberTable *t, uint64_t key, uint64_t now) noexce
             and set_live(t, t.ranges[2 * low], now))
 
 
+# Is the number listed by itself, whether its entry has ended or not?
+cdef inline bint set_lists(const NumberTable *t, uint64_t key) noexcept nogil:
+    if t.lines:
+        return line_end(t, key) >= 0
+    return t.single_count != 0 and set_find(t, key) != NULL
+
+
+# What a look-up will read first, fetched ahead of it.
+cdef inline void set_prefetch(const NumberTable *t, uint64_t number) noexcept nogil:
+    cdef uint64_t key = set_key(number)
+    ea_effect()
+    if t.lines:
+        if key >> t.key_bits == 0:
+            EA_PREFETCH(t.line + line_home(line_mixed(key, t.key_bits), t.key_bits, t.lines) * LINE_WORDS)
+    elif t.single_count:
+        EA_PREFETCH(t.slot + set_home(t, set_hash(key)) * SET_SLOTS)
+
+
 # Is the number listed, by itself or in a range? A set without ends doesn't ask for the time.
 cdef inline bint set_has(const NumberTable *t, uint64_t number, uint64_t now) noexcept nogil:
     cdef uint64_t key = set_key(number)
     cdef const uint64_t *word
-    if t.single_count:
+    cdef int end
+    if t.lines:
+        end = line_end(t, key)
+        if EA_UNLIKELY(end >= 0) and set_open(t, <uint32_t>end, now):
+            return True
+    elif t.single_count:
         word = set_find(t, key)
         if word != NULL and set_live(t, word[0], now):
             return True

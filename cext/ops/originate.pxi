@@ -19,6 +19,18 @@ cdef inline bint caller_may(PolicyImage *policy, uint64_t number, uint64_t now) 
         policy, policy.no_caller_count, policy.may_call_count, number, now)
 
 
+# From's number in long lists: what will be read first is fetched while other messages are parsed.
+cdef inline void originate_prefetch(Screen *s) noexcept nogil:
+    cdef uint64_t number
+    cdef uint32_t i
+    if EA_LIKELY(s.policy.no_callers_far == 0) or not s.peer.ops >> OP_DO_NOT_ORIGINATE & 1:
+        return
+    number = uri_canonical(s.p, &s.m.from_, &s.policy.plans[s.peer.plan])
+    if number:
+        for i in range(s.policy.no_caller_count):
+            set_prefetch(&s.policy.no_callers[i], number)
+
+
 # Is the number of an area code, an exchange or a block of a thousand that is listed as unallocated?
 cdef bint caller_unallocated(PolicyImage *policy, uint64_t number, uint64_t now) noexcept nogil:
     cdef uint64_t value = number_value(number)

@@ -57,6 +57,25 @@ def compile_list(source: int, out: int, digest: str, dated: bool) -> None:
     """Writes the table of the list in ``source`` to ``out``. NumberListError, ValueError or OSError."""
     builder = NumberBuilder(dated)
     read_all(source, builder.feed)
+    try:
+        at = _fill(builder, source, out, digest, dated)
+    except ValueError:
+        if not builder.crowded:
+            raise
+        # Numbers that lie too close for the denser layout; never seen, but no list may fail for it.
+        os.ftruncate(out, 0)
+        builder = NumberBuilder(dated)
+        builder.plain = True
+        read_all(source, builder.feed)
+        at = _fill(builder, source, out, digest, dated)
+    for piece in builder.tail():
+        at = _write(out, piece, at)
+    _write(out, checksum(out), DIGEST_AT)
+    os.fsync(out)
+
+
+def _fill(builder: NumberBuilder, source: int, out: int, digest: str, dated: bool) -> int:
+    """The second reading, into ``out``. Returns how long that is now."""
     room = builder.room()
     # Not a hole: a disk that is full says so here, not by a signal when a page is written.
     os.posix_fallocate(out, 0, room)
@@ -75,11 +94,7 @@ def compile_list(source: int, out: int, digest: str, dated: bool) -> None:
         raise ValueError("the list changed while it was read")
     builder.finish(seen.digest())
     table.close()
-    at = room
-    for piece in builder.tail():
-        at = _write(out, piece, at)
-    _write(out, checksum(out), DIGEST_AT)
-    os.fsync(out)
+    return room
 
 
 def _write(out: int, piece: bytes, at: int) -> int:

@@ -2,9 +2,10 @@
 
 ``[--numbers N] [--json FILE]``
 
-- Asked: nanoseconds of one look-up whose cache line is nowhere near, each waiting
-  for the one before, the best of several rounds; beside it the same in a set that
-  fits into the nearest cache, so the difference is the line. Instructions are
+- Asked: nanoseconds of one look-up whose cache line is nowhere near, the best of
+  several rounds: as the engine asks, which fetches the lines of a group of eight
+  messages before it screens them; each waiting for the one before; and the same in
+  a set that fits into the nearest cache.  Instructions are
   callgrind's, and how many lines a look-up needs is counted in the table itself:
   neither depends on the machine.
 - Loaded: the daemon started on the list, then started again with its compiled
@@ -43,7 +44,8 @@ PASSES = (1, 2)
 ROUNDS = 15
 MIB = 2**20
 FIRST, STEP, WIDTH = 2_010_000_000, 797, 7_970_000_000
-WANTED = {"probe, absent": 100.0, "probe, listed": 100.0, "start": 10.0, "memory": 200.0, "reload memory": 400.0}
+WANTED = {"probe, absent": 100.0, "probe, listed": 100.0, "start": 10.0, "memory": 200.0, "reload memory": 200.0}
+GROUP = 8  # of the engine: process.pxi
 
 
 def digits(number: int, turn: int = 0) -> int:
@@ -71,32 +73,33 @@ def absent() -> bytes:
     return packed(FIRST + chance.randrange(WIDTH // STEP) * STEP + 5 for _ in range(ASKED))
 
 
-def nanoseconds(numbers: NumberSet, asked: bytes, apart: bool) -> float:
+def nanoseconds(numbers: NumberSet, asked: bytes, apart: bool, ahead: int = 0) -> float:
     best = float("inf")
     for _ in range(ROUNDS):
         before = time.thread_time_ns()
-        numbers.count(asked, 0, apart)
+        numbers.count(asked, 0, apart, ahead)
         best = min(best, time.thread_time_ns() - before)
     return best / ASKED
 
 
 def lines_touched(content: bytes, asked: bytes) -> float:
-    """Buckets that a look-up reads, on average: the engine's law over again (cext/ops/numbers.pxi)."""
-    buckets = int.from_bytes(content[104:112], "little")
-    words = memoryview(content)[192 : 192 + buckets * 64].cast("Q")
-    mask, touched = 2**64 - 1, 0
+    """Lines that a look-up reads, on average: the engine's law over again (cext/ops/lines.pxi)."""
+    lines, bits = (int.from_bytes(content[at : at + 8], "little") for at in (144, 152))
+    words = memoryview(content)[192 : 192 + lines * 64].cast("I")
+    mask, half, touched = 2**bits - 1, (bits + 1) // 2, 0
     sample = array("Q", asked)[:20_000]
     for number in sample:
         key = number - (11 << 54) + 10**11
         mixed = key * 0x9E3779B97F4A7C15 & mask
-        mixed = (mixed ^ mixed >> 32) * 0xD6E8FEB86659FD93 & mask
-        bucket = mixed * buckets >> 64
+        mixed = (mixed ^ mixed >> half) * 0xD6E8FEB86659FD93 & mask
+        mixed ^= mixed >> half
+        at = mixed * lines >> bits
         while True:
             touched += 1
-            here = words[bucket * 8 : bucket * 8 + 8].tolist()
-            if key in [word & 2**51 - 1 for word in here] or not here[mixed >> 16 & 7] >> 63:
+            line = words[at * 16 : at * 16 + 16].tolist()
+            if mixed & 2**32 - 1 in line[1 : 1 + (line[0] & 15)] or not line[0] >> 16 + (mixed >> 8 & 15) & 1:
                 break
-            bucket = (bucket + 1) % buckets
+            at = (at + 1) % lines
     return touched / len(sample)
 
 
@@ -247,7 +250,8 @@ def main() -> int:
             numbers = compiled.get(file.fileno(), True)
         small = NumberSet(b"".join(b"+1%d\n" % digits(number) for number in range(1000)))
         for kind, asked in (("listed", listed(chosen.numbers)), ("absent", absent())):
-            found[f"probe, {kind}"] = nanoseconds(numbers, asked, True)
+            found[f"probe, {kind}"] = nanoseconds(numbers, asked, True, GROUP)
+            found[f"probe, {kind}, nothing fetched ahead"] = nanoseconds(numbers, asked, True)
             found[f"probe, {kind}, one behind the other"] = nanoseconds(numbers, asked, False)
             [file_made] = (folder / "compiled").iterdir()
             found[f"lines, {kind}"] = lines_touched(file_made.read_bytes(), asked)

@@ -18,6 +18,8 @@ SEEDS = (
     b"# hotlines\n+12125550100\n+12125550101 2026-12-31\r\n\n+12125000000..+12125099999 2026-12-31T18:00Z\n+1646555*\n",
     b"+1 (212) 555-0100 .. +1 212 555-0199\n+1\n+2*\n+123456789012345\n+1* 2027-01-01\n+12* 2028-01-01\n+125* 2026-01-01",
     b"".join(b"+1212555%04d\n" % number for number in range(0, 400, 3)),
+    # In lines, with an end and without.
+    b"".join(b"+%d%b\n" % (number, b" 2026-12-31" * (number % 7 == 0)) for number in range(1000, 9200, 9)),
 )
 TOKENS = (
     b"+",
@@ -57,6 +59,7 @@ def in_pieces(text: bytes, size: int) -> bytes:
 
 
 SOUND = in_pieces(SEEDS[0], 1000)
+LINES = in_pieces(SEEDS[3], 1000)
 
 
 def check(data: bytes) -> str:
@@ -71,9 +74,17 @@ def check(data: bytes) -> str:
         pieces = NumberSet.mapped(in_pieces(data, 7 + len(data) % 60), bytes(32))
     except NumberListError as error:
         pieces = error.errors
-    for damaged in (data, SOUND[:96] + data[:56].ljust(56, b"\0") + SOUND[152:], SOUND[:192] + data + SOUND):
+    for damaged in (data, SOUND[:96] + data[:80].ljust(80, b"\0") + SOUND[176:], SOUND[:192] + data + SOUND):
         with suppress(ValueError):
             NumberSet.mapped(damaged[: max(len(SOUND), len(data))], bytes(32)).count(ASKED, 1)
+    for damaged in (
+        LINES[:192] + data[: len(LINES) - 192] + LINES[192 + len(data) :],
+        LINES[:152] + data[:8].ljust(8, b"\0") + LINES[160:],
+    ):
+        with suppress(ValueError):
+            numbers = NumberSet.mapped(damaged, bytes(32))
+            numbers.count(ASKED, 1)
+            numbers.singles()
     if time.perf_counter() - began > SLOWEST:
         return "slow"
     if isinstance(whole, list) or isinstance(pieces, list):
