@@ -41,7 +41,6 @@ cdef class Engine:
     cdef uint64_t stopping
     cdef int wake
     cdef Batch probe
-    cdef OutBatch probe_out
     cdef readonly int deferred_fd       # eventfd: INVITEs wait
     cdef Batch taken                    # the copy that the control plane reads
 
@@ -76,9 +75,9 @@ cdef class Engine:
             raise MemoryError("the state tables don't fit: lower [tables]")
         self.state.workers = self.workers
         for i in range(workers):
-            self.workers[i].verdicts = <uint64_t *>ea_table_alloc((MAX_PEERS + 1) * REASONS * ACT_COUNT * 8)
-            self.workers[i].monitored = <uint64_t *>ea_table_alloc((MAX_PEERS + 1) * MAX_RULES * 8)
-            self.workers[i].findings = <uint64_t *>ea_table_alloc((MAX_PEERS + 1) * FINDINGS_BYTES)
+            self.workers[i].verdicts = <uint64_t *>ea_table_reserve((MAX_PEERS + 1) * REASONS * ACT_COUNT * 8)
+            self.workers[i].monitored = <uint64_t *>ea_table_reserve((MAX_PEERS + 1) * MAX_RULES * 8)
+            self.workers[i].findings = <uint64_t *>ea_table_reserve((MAX_PEERS + 1) * FINDINGS_BYTES)
             self.workers[i].ring = <EventRecord *>ea_table_alloc(RING * sizeof(EventRecord))
             self.workers[i].strikes = <StrikeRecord *>ea_table_alloc(STRIKES * sizeof(StrikeRecord))
             self.workers[i].index = <uint16_t>i
@@ -94,9 +93,9 @@ cdef class Engine:
         self.reused = []
         self.slot_names = [None] * (MAX_PEERS + 1)
         self.slot_names[0] = ""
+        self.touch_slot(0)
         self.set_keys(secret, old_secret)
         self.probe = Batch(1)
-        self.probe_out = OutBatch()
         self.taken = Batch(1)
 
     cdef set_keys(self, bytes secret, bytes old_secret):
@@ -211,7 +210,16 @@ cdef class Engine:
             behaviour_purge(&self.state, <uint16_t>slot)
         self.slot_names[slot] = name
         self.slots[name] = slot
+        self.touch_slot(slot)
         return slot
+
+    # The counters of a slot are in memory before the first message that is counted there.
+    cdef touch_slot(self, int slot):
+        cdef int k
+        for k in range(self.worker_count):
+            ea_table_touch(&self.workers[k].verdicts[slot * REASONS * ACT_COUNT], REASONS * ACT_COUNT * 8)
+            ea_table_touch(&self.workers[k].monitored[slot * MAX_RULES], MAX_RULES * 8)
+            ea_table_touch(findings_of(&self.workers[k], slot, 0, False), FINDINGS_BYTES)
 
     cdef keep_health(self, Policy new, Policy old):
         cdef uint32_t i, k

@@ -917,17 +917,37 @@ static inline void ea_pause(long ns)
 /* The kernel rounds a thread's sleeps up by its slack, 50 us unless told otherwise. */
 static inline void ea_exact_sleeps(void) { prctl(PR_SET_TIMERSLACK, 1000); }
 
+/* Room for zeroed memory, of which ea_table_touch faults in what is used. */
+static inline void *ea_table_reserve(size_t bytes)
+{
+    void *p = mmap(0, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return p == MAP_FAILED ? 0 : p;
+}
+
+/* Faults in what isn't there yet, and changes nothing: others may write there meanwhile. A kernel before 5.14 leaves it
+ * to the first use. False there. */
+static inline int ea_table_touch(void *start, size_t bytes)
+{
+#ifdef MADV_POPULATE_WRITE
+    uint8_t *page = (uint8_t *)((uintptr_t)start & ~(uintptr_t)4095);
+    return madvise(page, (size_t)((uint8_t *)start + bytes - page), MADV_POPULATE_WRITE) == 0;
+#else
+    (void)start, (void)bytes;
+    return 0;
+#endif
+}
+
 /* Zeroed memory, faulted in now so that a flood can't grow the process later. */
 static inline void *ea_table_alloc(size_t bytes)
 {
-    void *p = mmap(0, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (p == MAP_FAILED)
-        return 0;
+    void *p = ea_table_reserve(bytes);
 #ifdef MADV_HUGEPAGE
-    madvise(p, bytes, MADV_HUGEPAGE);
+    if (p)
+        madvise(p, bytes, MADV_HUGEPAGE);
 #endif
-    for (size_t i = 0; i < bytes; i += 4096)
-        ((volatile uint8_t *)p)[i] = 0;
+    if (p && !ea_table_touch(p, bytes))
+        for (size_t i = 0; i < bytes; i += 4096)
+            ((volatile uint8_t *)p)[i] = 0;
     return p;
 }
 

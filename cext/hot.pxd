@@ -104,4 +104,6 @@ cdef extern from "hot.h" nogil:
     uint32_t ea_queue_fill(int)
     void ea_exact_sleeps()
     void *ea_table_alloc(size_t)
+    void *ea_table_reserve(size_t)
+    int ea_table_touch(void *, size_t)
     void *ea_calloc_now(uint32_t, size_t)

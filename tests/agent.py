@@ -132,7 +132,9 @@ class Agent:
     """One engine with small tables."""
 
     def __init__(self, text: str = "", *, folder: Path | None = None) -> None:
-        self.engine = _hot.Engine(rates_mib=1, transactions_mib=1, leases_mib=1, callers_mib=1, secret=bytes(range(32)))
+        self.engine = _hot.Engine(
+            rates_mib=1, transactions_mib=1, leases_mib=1, callers_mib=1, deferred_mib=1, secret=bytes(range(32))
+        )
         self.batch, self.out = _hot.Batch(1), _hot.OutBatch()
         self.now = 1_000_000 * SECOND  # ahead of any machine's own clock, so a ban of the test's isn't tidied away
         self.generation = 0

@@ -136,6 +136,7 @@ class World:
             "transactions_mib": 1,
             "leases_mib": 1,
             "callers_mib": 1,
+            "deferred_mib": 1,
             "secret": SECRET,
         }
         self.engine = _hot.Engine(**(options | engine))  # type: ignore[arg-type]
