@@ -61,10 +61,12 @@ cdef double toll_level(TollMeter *m, int measure, uint64_t now) noexcept nogil:
     return used
 
 
-# Drains what the time that passed has given back.
+# Drains what the time that passed has given back. A lease that expired ends before the meter was last used: that is no time to go back to.
 cdef void toll_settle(TollMeter *m, uint64_t now) noexcept nogil:
-    cdef double passed = <double>(now - m.at) if now > m.at else 0
+    cdef double passed = <double>(now - m.at)
     cdef int k
+    if now <= m.at:
+        return
     for k in range(TOLL_MEASURES):
         m.used[k] = toll_positive(m.used[k] - m.limit[k] * passed / TOLL_DAY)
     m.at = now
