@@ -6,7 +6,8 @@
 #   make test       linters, types and every test (EDGE_CORPUS=folder: real messages too)
 #   make sanitize   the engine's tests under AddressSanitizer and UBSan
 #   make proof      the property and fuzz tests, for minutes instead of seconds, and the floods:
-#                   build/proof/report.md
+#                   build/proof/report.md; and TRUNK_DAYS of simulated customers and robocallers:
+#                   build/proof/simulation.md
 #   make bench      what a decision costs, and a ramp of SIPp calls
 #   make dist       wheel and sdist in dist/
 
@@ -97,11 +98,13 @@ sanitize: $(VENV)/.tested build
 
 FUZZ_SECONDS ?= 120
 FLOOD_SECONDS ?= 5
+TRUNK_DAYS ?= 1000
 proof: peers $(VENV)/.tested build
 	@EDGE_PROPERTY=thorough $(PY) -m pytest -q tests/property $(PYTEST)
 	@for target in tests/fuzz/fuzz_*.py; do \
 	    $(PY) -m tests.fuzz.$$(basename $$target .py) --seconds $(FUZZ_SECONDS) --seed $$RANDOM; done
 	@$(PY) -m tests.flood --seconds $(FLOOD_SECONDS) --out build/proof
+	@$(PY) -m tests.simulation --trunk-days $(TRUNK_DAYS) --out build/proof
 
 bench: peers $(VENV)/.tested build
 	@mkdir -p build/bench
