@@ -59,9 +59,10 @@ cdef class Engine:
         self.state.peers = <PeerCells *>ea_table_alloc((MAX_PEERS + 1) * sizeof(PeerCells))
         self.state.keys.sum = <EaSumKey *>ea_table_alloc(EA_SUM_PAIRS * sizeof(EaSumKey))
         self.state.open = <OpenCells *>ea_table_alloc((MAX_PEERS + 1) * sizeof(OpenCells))
+        self.state.evaders = <Evader *>ea_table_alloc((EVADERS + MAX_PEERS + 1) * sizeof(Evader))
         self.state.asserted = <AssertedCaller *>ea_table_alloc(ASSERTED * sizeof(AssertedCaller))
         if (self.workers == NULL or self.state.peers == NULL or self.state.keys.sum == NULL or self.state.open == NULL
-                or self.state.asserted == NULL
+                or self.state.asserted == NULL or self.state.evaders == NULL
                 or not cells_init(&self.state.rates, <uint64_t>rates_mib << 20)
                 or not cells_init(&self.state.strikes, <uint64_t>rates_mib << 18)
                 or not bans_init(&self.state.bans) or not requests_init(&self.state.requests)
@@ -136,6 +137,7 @@ cdef class Engine:
         munmap(self.state.keys.sum, EA_SUM_PAIRS * sizeof(EaSumKey))
         munmap(self.state.open, (MAX_PEERS + 1) * sizeof(OpenCells))
         munmap(self.state.asserted, ASSERTED * sizeof(AssertedCaller))
+        munmap(self.state.evaders, (EVADERS + MAX_PEERS + 1) * sizeof(Evader))
         munmap(self.state.rates.cell, self.state.rates.bytes)
         munmap(self.state.strikes.cell, self.state.strikes.bytes)
         bans_free(&self.state.bans)

@@ -267,6 +267,8 @@ cdef dict engine_tables(Engine engine):
                    "bytes": engine.state.leases.bytes + engine.state.leases.story_bytes},
         "deferred": {"entries": deferred_live(&engine.state.deferred), "evictions": engine.state.deferred.full,
                      "bytes": engine.state.deferred.bytes},
+        "evaders": {"entries": evaders_live(&engine.state, now), "evictions": engine.state.evaders_gone,
+                    "bytes": (EVADERS + MAX_PEERS + 1) * sizeof(Evader)},
         "behaviour": {"entries": behaviour_live(&engine.state.behaviour),
                       "evictions": engine.state.behaviour.evicted + engine.state.behaviour.contended,
                       "bytes": engine.state.behaviour.bytes},

@@ -309,6 +309,7 @@ cdef struct PolicyImage:
     Limit source_rate, prefix_rate, dialog_grace, dialog_rate, ack_budget, emergency_rate, answers
     Limit site_rate, caller_calls, open_answers
     Limit sweep, auth_abuse, user_failures
+    Limit evasion           # attempts to get a refused call through
     uint32_t sweep_adjacent         # weight of a neighbour
     uint8_t stir_reject             # a certificate can't be had: 436
     Limit strikes                   # a step is the time that forgets one strike, the tolerance all that make a ban

@@ -414,6 +414,7 @@ cdef class Policy:
         self.image.open_answers = limit_of(t.open_answers)
         self.image.sweep = cell_limit_of(t.sweep)
         self.image.sweep_adjacent = t.sweep_adjacent
+        self.image.evasion = cell_limit_of(t.evasion)
         self.image.auth_abuse = cell_limit_of(t.auth_abuse)
         # What one user failed is only ever taken back: it never asks for anything itself.
         self.image.user_failures = limit_of((t.auth_abuse[0], 1_000_000))

@@ -171,12 +171,13 @@ cdef enum:
     RSN_SHORT_CALLS = 167
     RSN_LOW_ANSWER = 168
     RSN_WANGIRI = 169
-    RSN_COUNT = 170
+    RSN_EVASION = 170
+    RSN_COUNT = 171
 
 cdef extern from *:
     """
     typedef struct { const char *name, *phrase; uint16_t status, phrase_len; } EaReason;
-    static const EaReason ea_reasons[170] = {
+    static const EaReason ea_reasons[171] = {
         {"pass", "", 0, 0},
         {"keepalive", "", 0, 0},
         {"ack-absorbed", "", 0, 0},
@@ -347,6 +348,7 @@ cdef extern from *:
         {"short-calls", "Network Blocked", 603, 15},
         {"low-answer", "Network Blocked", 603, 15},
         {"wangiri", "Network Blocked", 603, 15},
+        {"evasion", "", 0, 0},
     };
     """
     ctypedef struct EaReason:

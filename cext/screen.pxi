@@ -437,6 +437,8 @@ cdef void screen_message(Screen *s) noexcept nogil:
             screen_answer(s)
         screen_remember(s)
     screen_credentials(s)
+    if s.m.kind == KIND_REQUEST and s.m.reason == 0:
+        evasion_ask(s)
 
 
 # Credentials go on: what their answer will be read against.

@@ -38,6 +38,7 @@ cdef enum:
     SEEN_CALLER = 512       # bits of a generation of called numbers
     SEEN_TRUNK = 8192
     CALLER_WAYS = 8
+    REFUSED_KEPT = 3        # refusals of one source, see evasion.pxi
 
 cdef enum:                  # what is counted of a caller or a trunk
     COUNT_CALLS = 0         # that went on
@@ -152,6 +153,18 @@ cdef struct BehaviourTable:
     uint64_t trunk_bytes
     uint64_t evicted        # callers that gave way to others of their trunk
     uint64_t contended      # observations that found no lock in time
+
+cdef struct Refused:        # a refusal, see evasion.pxi
+    uint32_t caller         # last digits or a sum; 0: an empty place
+    uint32_t callee
+    uint32_t written        # sum of how it was written
+    uint8_t method
+
+cdef struct Evader:         # the last refusals of one source
+    uint64_t lock
+    uint64_t key
+    uint64_t until          # monotonic ns
+    Refused refused[REFUSED_KEPT]
 
 cdef struct LeaseBucket:    # eight cache lines; the first tells which of the others matter
     uint64_t lock
@@ -382,6 +395,8 @@ cdef struct State:
     TollTable toll
     RequestTable requests
     BehaviourTable behaviour
+    uint64_t evaders_gone   # that gave way to others while they were live
+    Evader *evaders         # strangers and callers of open trunks, then trunks by slot
     PeerCells *peers
     OpenCells *open
     Worker *workers

@@ -27,6 +27,7 @@ MIB = 2**20
 BANS_MIB = 4.5  # of the ban list, whatever the configuration says
 REQUESTS_MIB = 4.0  # of do-not-call requests
 TOLL_MIB = 1.25  # of budgets of dear calls
+EVADERS_MIB = 0.35  # of the last refusals of each source
 
 
 def check(config: Path) -> dict[str, Any]:
@@ -65,6 +66,7 @@ def _facts(loaded: Loaded) -> dict[str, Any]:
         "transactions": settings.tables.transactions_mib,
         "callers": settings.tables.callers_mib,
         "behaviour": settings.tables.behaviour_mib,
+        "evaders": EVADERS_MIB,
         "marks": settings.tables.leases_mib / 2,
         "leases": settings.tables.leases_mib / 2 * (1 + _hot.STORY_SHARE),
     }

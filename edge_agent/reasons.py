@@ -448,6 +448,7 @@ REASONS: tuple[Reason, ...] = (
     Reason("short-calls", "short-calls", 603, "Network Blocked", "a caller or trunk whose calls end within seconds"),
     Reason("low-answer", "low-answer", 603, "Network Blocked", "a caller or trunk whose calls are hardly answered"),
     Reason("wangiri", "wangiri", 603, "Network Blocked", "a caller or trunk that gives calls up after one ring"),
+    Reason("evasion", "sweep", 0, "", "refused calls that come again in another form"),
 )
 
 BY_NAME: dict[str, int] = {reason.name: number for number, reason in enumerate(REASONS)}

@@ -111,6 +111,7 @@ def compile_tables(loaded: Loaded, generation: int, grace_until: int = 0, wall_a
         open_answers=(source_rate.answers_per_second, source_rate.answers_burst),
         sweep=(sweep.targets / sweep.forget, sweep.targets),
         sweep_adjacent=sweep.adjacent,
+        evasion=(sweep.evasions / sweep.forget, sweep.evasions),
         auth_abuse=(auth_abuse.failures / auth_abuse.forget, auth_abuse.failures),
         dialog_grace=(dialog.per_second, dialog.burst),
         dialog_rate=(dialog.dialog_per_second, dialog.dialog_burst),

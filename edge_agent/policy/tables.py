@@ -175,6 +175,8 @@ class Tables:
     sweep: Rate
     """Targets that are forgotten in a second, and how many make a finding."""
     sweep_adjacent: int
+    evasion: Rate
+    """Attempts to get a refused call through that are forgotten in a second, and how many make a finding."""
     auth_abuse: Rate
     dialog_grace: Rate
     dialog_rate: Rate
