@@ -340,7 +340,6 @@ class Daemon:
         await admin.close()
         await self._bans.close()
         await self._stir.close()
-        await self._toll.close()
         self._requests.close()
         self._engine.stop()
         deadline = time.monotonic() + DRAIN_SECONDS
@@ -349,6 +348,7 @@ class Daemon:
         if late := [thread.name for thread in self._threads if thread.is_alive()]:
             self._log.error("drain-cut", threads=late, seconds=DRAIN_SECONDS)
         self._listeners.close()
+        await self._toll.close()
         self._sum_up()
         if self._webhook is not None:
             await self._webhook.close()

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge_agent import _hot
+from edge_agent.dnc.store import FILE_NAME, RequestStore, StoreFailed
 from edge_agent.events.record import address, clean
 from edge_agent.hours import tell_hours
 from edge_agent.keys import SECRET_BYTES, KeyFileError, dialog_secret
@@ -79,6 +80,7 @@ def explain(file: Path, source: str, config: Path, crlf: bool) -> dict[str, Any]
     policy = compile_policy(loaded, 1, wall_ahead=time.time_ns() - time.monotonic_ns())
     tell_hours(policy, time.time())
     engine.publish(policy)
+    note += _requests(engine, loaded)
     listener = _listener(loaded, sender[0])
     *steps, verdict = engine.explain(data, sender, listener, time.monotonic_ns())
     peer = _peer(engine, data, sender, listener)
@@ -92,6 +94,22 @@ def explain(file: Path, source: str, config: Path, crlf: bool) -> dict[str, Any]
         "steps": [_plain(step) for step in _complete(steps, peer, from_upstream)],
         "verdict": _plain(verdict),
     }
+
+
+def _requests(engine: _hot.Engine, loaded: Loaded) -> list[str]:
+    """Who asked not to be called, as the running agent has it; or why that can't be told."""
+    folder = Path(loaded.settings.agent.state_dir)
+    if not (folder / FILE_NAME).exists():
+        return []
+    try:
+        store = RequestStore(folder)
+    except StoreFailed as error:
+        return [f"requests not to be called are left out: {error}"]
+    for row in store.rows():
+        if row.ends > time.time():
+            engine.request(row.number, row.trunk)
+    store.close()
+    return []
 
 
 def _complete(steps: list[Step], peer: str, from_upstream: bool) -> list[Step]:

@@ -67,8 +67,13 @@ class TollBook:
         """For ever: saves what changed."""
         while True:
             await asyncio.sleep(TICK_SECONDS)
-            if self.due():
-                await self._save()
+            try:
+                if self.due():
+                    await self._save()
+            except Exception:  # noqa: BLE001 - a bug here must not end the calls
+                if not self._failing:
+                    self._failing = True
+                    self._log.exception("toll-book-bug")
 
     async def close(self) -> None:
         """What changed since the last time."""

@@ -9,7 +9,7 @@ termination pays. What is here is counted, not refused.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import NamedTuple
 
@@ -22,7 +22,7 @@ from phonenumbers import (
     number_type,
 )
 
-from edge_agent.numbering.expand import beginnings
+from edge_agent.numbering.expand import beginnings, expand
 from edge_agent.numbering.plans import country_codes
 
 _NANP_ISLAND = "dialled like a number at home, charged like one abroad: one ring, and a call back costs"
@@ -85,6 +85,21 @@ def dear_prefixes() -> dict[str, str]:
         if before not in _STRONGER or _STRONGER.index(kind) < _STRONGER.index(before):
             found[prefix] = kind
     return {prefix: kind for prefix, kind in found.items() if found.get(_shorter(prefix, found)) != kind}
+
+
+def home(regions: Iterable[str]) -> frozenset[str]:
+    """Prefixes of whole countries: what is abroad for others is no risk to who is there."""
+    found: set[str] = set()
+    for region in regions:
+        metadata = PhoneMetadata.metadata_for_region(region)
+        if metadata is not None and metadata.country_code is not None:
+            code = str(metadata.country_code)
+            found |= (
+                {f"{code}{area}" for area in expand(metadata.leading_digits or "")}
+                if metadata.leading_digits
+                else {code}
+            )
+    return frozenset(found)
 
 
 def _shorter(prefix: str, found: dict[str, str]) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from edge_agent.errors import Problem, problem
-from edge_agent.numbering.dear import dear_prefixes
+from edge_agent.numbering.dear import dear_prefixes, home
 from edge_agent.numbering.prefixes import MOST, SHOWN, BadPrefix, read_prefix, write_prefix
 from edge_agent.policy.draft import Draft
 from edge_agent.policy.lists import read_regular
@@ -119,7 +119,13 @@ class TollReader:
                     self._tell("dear-general", ("trunk", index, "rules", _RULE, key))
         if self.problems or not _asked(draft, general):
             return None
-        return self._compile({**{prefix: Dear(kind, None) for prefix, kind in dear_prefixes().items()}, **own}, general)
+        here = home({draft.sections["agent"].country, *(trunk.country for trunk in draft.trunk.values())})
+        known = {
+            prefix: Dear(kind, None)
+            for prefix, kind in dear_prefixes().items()
+            if kind != "high-risk" or prefix not in here
+        }
+        return self._compile({**known, **own}, general)
 
     def _compile(self, dear: dict[str, Dear], general: TollFraudSettings) -> TollTable | None:
         from edge_agent._hot import Prefixes

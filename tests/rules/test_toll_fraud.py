@@ -121,6 +121,14 @@ def test_every_entry_of_our_own_has_a_class_a_reason_and_a_place() -> None:
     assert set(PRICES) == set(CLASSES) == set(_hot.DEAR_CLASSES) and tuple(_hot.DEAR_CLASSES) == CLASSES
 
 
+def test_who_is_there_calls_home(agent: MakeAgent) -> None:
+    """A high-risk country is none for a trunk in it; its premium numbers are dear all the same."""
+    for country, at_home, dear in (("JM", ISLAND, PREMIUM), ("LV", "+37167012345", "+37190123456")):
+        party = agent(limits("calls_per_day = 1", acme=f'country = "{country}"'))
+        assert calls(party, at_home, 3) == [PASS] * 3
+        assert calls(party, dear, 2) == [PASS, "403 toll-calls"]
+
+
 @pytest.mark.parametrize("how", users(PREMIUM))
 def test_in_any_spelling(agent: MakeAgent, how: str) -> None:
     party = agent(limits("calls_per_day = 1"))

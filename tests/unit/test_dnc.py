@@ -304,3 +304,12 @@ def test_import_is_all_or_nothing(config: Path, tmp_path: Path) -> None:
     file.write_text("\n".join(good))
     assert dnc(config, "import", file, "--trunk", "beta").stdout == "5000 kept, 5000 of them new\n"
     assert len(rows(config)) == 5000
+
+
+def test_explain_knows_who_asked(config: Path, tmp_path: Path) -> None:
+    message = tmp_path / "call.sip"
+    message.write_bytes(bytes(dial(f"+{NUMBER}")))
+    arguments = ["explain", str(message), "--source", "198.51.100.10", "-c", str(config), "--json"]
+    assert json.loads(CliRunner().invoke(commands, arguments).stdout)["verdict"]["reason"] == "pass"
+    assert dnc(config, "add", NUMBER, "--trunk", "acme").exit_code == 0
+    assert json.loads(CliRunner().invoke(commands, arguments).stdout)["verdict"]["reason"] == "do-not-call-request"
