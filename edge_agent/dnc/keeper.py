@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from edge_agent.dnc.requests import BadRequest, Request, check_trunk, make, read_number
-from edge_agent.dnc.store import RequestStore, StoreFailed, StoreFull
+from edge_agent.dnc.store import FILE_NAME, RequestStore, StoreFailed, StoreFull
 from edge_agent.events.record import timestamp
 
 if TYPE_CHECKING:
@@ -51,7 +51,8 @@ class Requests:
         self._next_clean = 0.0
         self.publish(loaded)
         try:
-            self._take(self._open().rows())
+            if self._there:
+                self._take(self._open().rows())
         except StoreFailed as error:
             self._alarm(str(error))
 
@@ -80,6 +81,8 @@ class Requests:
 
     async def _look(self) -> None:
         fresh = self._store is None
+        if fresh and not self._there:
+            return
         store = await self._file()
         ended = 0
         if time.monotonic() >= self._next_clean:
@@ -89,6 +92,11 @@ class Requests:
             self._take(await asyncio.to_thread(store.rows))
             if ended:
                 self._log.info("requests-ended", count=ended)
+
+    @property
+    def _there(self) -> bool:
+        """Is there a file? Without a request there needn't be one."""
+        return (self._folder / FILE_NAME).exists()
 
     def _open(self) -> RequestStore:
         self._store = opened = RequestStore(self._folder)
