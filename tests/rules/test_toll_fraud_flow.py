@@ -1,10 +1,13 @@
-"""toll-fraud and calls that wait to be verified: each counts once it goes on, and one that is given up never does."""
+"""toll-fraud beside the rest of the engine: calls that wait to be verified, and a trunk's place that another one gets."""
 
 from __future__ import annotations
 
-from tests.agent import ACME, CLOUD, dial, request
+from dataclasses import replace
+
+from tests.agent import ACME, CLOUD, Agent, dial, request, tables
 from tests.proxy.message import response
-from tests.rules.test_toll_fraud import MINUTE, PREMIUM, cost, used
+from tests.rules.legs import place
+from tests.rules.test_toll_fraud import MINUTE, PREMIUM, calls, cost, limits, used
 from tests.rules.vouching import TAG, signing, with_identity
 
 RULES = '[rules.toll-fraud]\nmode = "enforce"\ncalls_per_day = 2\nwarn = 1.0'
@@ -41,3 +44,25 @@ def test_a_call_that_is_taken_back_while_it_waits_never_counts() -> None:
         agent.engine.resume(agent.now, agent.out)
         assert agent.engine.counters()["waiting"] == 0 and not agent.engine.budgets(agent.now)
         agent.control = answers
+
+
+def test_a_trunk_that_gets_another_s_place_has_used_nothing() -> None:
+    """With 1,024 peers the places run out: what the last one's calls still cost is nobody's."""
+    made = tables(limits("calls_per_day = 3"))
+    acme = next(number for number, peer in enumerate(made.peers) if peer.name == "acme")
+    fill = tuple(
+        made.peers[acme]._replace(name=f"fill{number}", numbers=()) for number in range(1024 - len(made.peers))
+    )
+    party = Agent()
+    party.publish(replace(made, peers=made.peers + fill))
+    call = place(party, dial(PREMIUM)).up()
+    assert calls(party, PREMIUM, 3) == ["forward pass"] * 2 + ["403 toll-calls"]
+    newer = (*made.peers[:acme], made.peers[acme]._replace(name="newer"), *made.peers[acme + 1 :])
+    party.publish(replace(made, peers=newer + fill))
+    assert not party.engine.budgets(party.now) and party.engine.tables()["toll"]["entries"] == 0
+    call.answer("200 OK")
+    party.wait(5 * 3600)
+    party.engine.calls(party.now)
+    assert calls(party, PREMIUM, 4) == ["forward pass"] * 3 + ["403 toll-calls"]
+    assert {budget.trunk for budget in party.engine.budgets(party.now)} == {"newer"}
+    assert used(party, trunk="newer") == (3, 0, 0)
