@@ -104,9 +104,9 @@ def render(result: dict[str, Any]) -> RenderableType:
     for step in result["steps"]:
         if step["note"] != NOT_BUILT:
             table.add_row(*_cells(step), style=_style(step))
-    later = Text(f"{NOT_BUILT}: {', '.join(unbuilt)}", style="dim")
+    later = [Text(f"{NOT_BUILT}: {', '.join(unbuilt)}", style="dim")] if unbuilt else []
     notes = [Text(f"note: {note}", style="yellow") for note in result["notes"]]
-    return Group(*notes, _head(result), table, later, _ending(result["verdict"]))
+    return Group(*notes, _head(result), table, *later, _ending(result["verdict"]))
 
 
 def _head(result: dict[str, Any]) -> Text:

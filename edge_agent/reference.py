@@ -57,7 +57,8 @@ def render_clauses(clauses: list[dict[str, Any]]) -> RenderableType:
     for clause in clauses:
         names = ", ".join([*clause["rules"], *(f"({name})" for name in clause["not_built"])])
         table.add_row(str(clause["clause"]), clause["asks"], clause["held"], names, clause["beyond"])
-    return Group(table, Text("In brackets: not built yet."))
+    later = any(clause["not_built"] for clause in clauses)
+    return Group(table, Text("In brackets: not built yet.")) if later else table
 
 
 def _name(rule: dict[str, Any]) -> str:
