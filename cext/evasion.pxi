@@ -44,8 +44,8 @@ cdef uint32_t evasion_party(Screen *s, Uri *u) noexcept nogil:
 # How it is written: what a sender may change from one attempt to the next without calling somebody else.
 cdef uint32_t evasion_written(Screen *s) noexcept nogil:
     cdef uint64_t headers = (
-        <uint64_t>1 << H_USER_AGENT | <uint64_t>1 << H_P_ASSERTED_IDENTITY | <uint64_t>1 << H_P_PREFERRED_IDENTITY
-        | <uint64_t>1 << H_REMOTE_PARTY_ID | <uint64_t>1 << H_DIVERSION | <uint64_t>1 << H_PRIVACY)
+        <uint64_t>1 << H_P_ASSERTED_IDENTITY | <uint64_t>1 << H_P_PREFERRED_IDENTITY | <uint64_t>1 << H_REMOTE_PARTY_ID
+        | <uint64_t>1 << H_DIVERSION | <uint64_t>1 << H_PRIVACY)
     cdef EaSum sum
     cdef int i
     ea_sum_init(&sum, s.state.keys.sum)
@@ -53,6 +53,11 @@ cdef uint32_t evasion_written(Screen *s) noexcept nogil:
     ea_sum_slice(&sum, s.p + s.m.from_.whole.off, s.m.from_.whole.len)
     ea_sum_slice(&sum, s.p + s.m.from_.display.off, s.m.from_.display.len)
     ea_sum_slice(&sum, s.p + s.m.to.whole.off, s.m.to.whole.len)
+    ea_sum_slice(&sum, s.p + s.m.user_agent.off, s.m.user_agent.len)
+    if s.m.method == M_REFER:
+        ea_sum_slice(&sum, s.p + s.m.refer_to.whole.off, s.m.refer_to.whole.len)
+    if EA_LIKELY(not s.m.present & headers):
+        return <uint32_t>ea_sum_key(&sum, s.state.keys.table)
     for i in range(s.m.rows):
         if headers >> s.m.row[i].id & 1:
             ea_sum_tagged(&sum, s.p + s.m.row[i].value, s.m.row[i].value_len, s.m.row[i].id)
@@ -63,22 +68,24 @@ cdef inline bint evasion_beside(uint32_t one, uint32_t other) noexcept nogil:
     return one - other + EVASION_BESIDE <= 2 * EVASION_BESIDE
 
 
+# The very same as one that was refused: the same text calls the same parties.
+cdef bint evasion_retry(Evader *e, uint32_t written, uint8_t method) noexcept nogil:
+    cdef int i
+    for i in range(REFUSED_KEPT):
+        if e.refused[i].caller and e.refused[i].written == written and e.refused[i].method == method:
+            return True
+    return False
+
+
 # Is this an attempt to get a refused request through?
-cdef bint evasion_is(Evader *e, uint32_t caller, uint32_t callee, uint32_t written, uint8_t method) noexcept nogil:
+cdef bint evasion_is(Evader *e, uint32_t caller, uint32_t callee) noexcept nogil:
     cdef Refused *r
     cdef int i
-    cdef bint found = False
     for i in range(REFUSED_KEPT):
         r = &e.refused[i]
-        if r.caller == 0:
-            continue
-        if r.caller == caller and r.callee == callee:
-            if r.written == written and r.method == method:
-                return False        # the same again
-            found = True
-        elif r.callee == callee or (r.caller == caller and evasion_beside(r.callee, callee)):
-            found = True
-    return found
+        if r.caller and (r.callee == callee or (r.caller == caller and evasion_beside(r.callee, callee))):
+            return True
+    return False
 
 
 # Was this refused for what it says, not for how much there is of it?
@@ -138,11 +145,15 @@ cdef void evasion_look(Screen *s) noexcept nogil:
             s.state.evaders_gone += 1
         memset(e.refused, 0, sizeof(e.refused))
         e.key = key
+    written = evasion_written(s)
+    if evasion_retry(e, written, s.m.method):
+        ea_set_relaxed(&e.until, s.now + EVASION_LIFE)
+        ea_set(&e.lock, 0)
+        return
     caller = evasion_party(s, &s.m.from_)
     callee = evasion_party(s, &s.m.refer_to if s.m.method == M_REFER else &s.m.uri)
-    written = evasion_written(s)
     count = 0
-    if evasion_is(e, caller, callee, written, s.m.method):
+    if evasion_is(e, caller, callee):
         count = strike_take(&s.state.strikes, key ^ KEY_EVASION, s.now, &s.policy.evasion, 1)
     if refused:
         memmove(&e.refused[1], &e.refused[0], (REFUSED_KEPT - 1) * sizeof(Refused))
