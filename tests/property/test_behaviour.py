@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.agent import SECOND
+from edge_agent import _hot
+from tests.agent import ACME, CLOUD, SECOND, invite, tables
 from tests.oracle.behaviour import Known
+from tests.proxy.calls import reply
+from tests.proxy.message import Source
 from tests.rules.phones import Phones, patterns
 
 FIRST = 14155550000
@@ -65,3 +69,35 @@ def test_counts(calls: list[tuple[int, int, int, float, float, float]]) -> None:
                 else pytest.approx(value, rel=0.06, abs=0.1)
             )
             assert found[name] == close, (name, found, plain.counts)
+
+
+def test_four_workers_lose_nothing() -> None:
+    """One caller's calls through all of them at once: what finds no lock in time is counted as such."""
+    calls, workers = 1_000, 4
+    engine = _hot.Engine(workers=workers, transactions_mib=16, leases_mib=4, secret=bytes(range(32)))
+    engine.publish(_hot.Policy(tables(text())))
+    now = 1_000_000 * SECOND
+
+    def work(worker: int) -> None:
+        batch, out = _hot.Batch(1), _hot.OutBatch()
+
+        def put(data: bytes, source: Source) -> bytes:
+            batch.clear()
+            batch.add(data, source)
+            engine.process(batch, now, out, worker)
+            return out[0][0]
+
+        for n in range(calls):
+            callee = f"+1{415 + worker}{2_000_000 + 37 * n}"
+            left = put(bytes(invite(uri=f"sip:{callee}@cloud.example.net")), ACME)
+            put(reply(left, 404, "far"), CLOUD)
+
+    with ThreadPoolExecutor(workers) as pool:
+        list(pool.map(work, range(workers)))
+    dropped = engine.tables()["behaviour"]["evictions"]
+    for caller in ("12125552000", ""):
+        known = engine.behaviour("acme", caller, now=now)
+        assert known is not None
+        assert calls * workers - dropped <= known["calls"] <= calls * workers
+        assert calls * workers - dropped <= known["refused"] <= calls * workers
+        assert known["fresh"] == pytest.approx(known["calls"], rel=0.15)
