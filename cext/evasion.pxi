@@ -27,11 +27,12 @@ cdef enum:
     EVADERS = 4096              # strangers and callers that are kept; the next one of a place takes it
 
 
-# Who calls or is called: the last digits of its number, or a sum of its name.
-cdef uint32_t evasion_party(Screen *s, Uri *u) noexcept nogil:
+# Who calls or is called: the last digits of its number (0: not known yet), or a sum of its name.
+cdef uint32_t evasion_party(Screen *s, Uri *u, uint64_t number) noexcept nogil:
     cdef Plan *plan = &s.policy.plans[s.peer.plan if s.peer != NULL else 0]
-    cdef uint64_t number = uri_canonical(s.p, u, plan)
     cdef EaSum sum
+    if number == 0:
+        number = uri_canonical(s.p, u, plan)
     if number == 0:
         number = called_dialled(s.p + u.user.off, u.user.len, plan)
     if number:
@@ -129,6 +130,9 @@ cdef void evasion_look(Screen *s) noexcept nogil:
         return
     if s.m.method == M_ACK or s.m.method == M_CANCEL or s.v.reason == RSN_EMERGENCY_UNKNOWN:
         return
+    # Most strangers send one message, and what that was is never asked for.
+    if s.peer == NULL and rate_used(&s.state.strikes, s.source, s.now) == 0:
+        return
     refused = evasion_refused(s)
     if s.peer != NULL and not s.peer.open:
         key = s.peer.id | <uint64_t>11 << 40
@@ -150,8 +154,9 @@ cdef void evasion_look(Screen *s) noexcept nogil:
         ea_set_relaxed(&e.until, s.now + EVASION_LIFE)
         ea_set(&e.lock, 0)
         return
-    caller = evasion_party(s, &s.m.from_)
-    callee = evasion_party(s, &s.m.refer_to if s.m.method == M_REFER else &s.m.uri)
+    caller = evasion_party(s, &s.m.from_, s.caller.from_ if s.caller.known else 0)
+    callee = evasion_party(s, &s.m.refer_to if s.m.method == M_REFER else &s.m.uri,
+                           s.parties.called if s.parties.known else 0)
     count = 0
     if evasion_is(e, caller, callee):
         count = strike_take(&s.state.strikes, key ^ KEY_EVASION, s.now, &s.policy.evasion, 1)

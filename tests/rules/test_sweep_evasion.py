@@ -162,7 +162,8 @@ def test_a_strangers_attempts_are_strikes(agent: MakeAgent) -> None:
     party = agent(policy())
     told = stranger(party, *(one(callee=f"+4420718387{n:02d}") for n in range(9)))
     assert {found.short for found in told} == {"drop unknown-source"}
-    assert [("sweep" in found.monitored) for found in told].index(True) == 5
+    # The first isn't kept: most strangers send no second.
+    assert [("sweep" in found.monitored) for found in told].index(True) == 6
     assert party.strikes() == []
     stranger(party, one())
     assert party.strikes() == ["203.0.113.66/32 unknown-source 20"]
@@ -176,8 +177,8 @@ def test_a_strangers_attempts_are_strikes(agent: MakeAgent) -> None:
 def test_another_method(agent: MakeAgent) -> None:
     party = agent(rules())
     uri = f"sip:{TO}@192.0.2.1"
-    told = stranger(party, *(request(method, uri, FOREIGN) for method in ("INVITE", "OPTIONS", "REGISTER", "MESSAGE")))
-    assert [("sweep" in found.monitored) for found in told] == [False, False, True, False]
+    told = stranger(party, *(request(method, uri, FOREIGN) for method in ("MESSAGE", "INVITE", "OPTIONS", "REGISTER")))
+    assert [("sweep" in found.monitored) for found in told] == [False, False, False, True]
 
 
 def test_a_caller_of_an_open_trunk_is_struck_once_proven(agent: MakeAgent) -> None:
@@ -201,9 +202,10 @@ def test_a_flood_of_strangers_takes_no_trunks_place(agent: MakeAgent) -> None:
     size = party.engine.tables()["evaders"]["bytes"]
     for n in range(9_000):
         party.now += 1_000_000
-        party.batch.clear()
-        party.batch.add(bytes(one()), (f"203.0.{n % 250}.{n // 250 + 1}", 5060))
-        party.engine.process(party.batch, party.now, party.out)
+        for _ in range(2):
+            party.batch.clear()
+            party.batch.add(bytes(one()), (f"203.0.{n % 250}.{n // 250 + 1}", 5060))
+            party.engine.process(party.batch, party.now, party.out)
     after = party.engine.tables()["evaders"]
     assert (after["bytes"], after["evictions"] > 0) == (size, True)
     assert party.send(one("+14155552673")).monitored == ("sweep",)
