@@ -86,6 +86,10 @@ class Ledger:
             self._meters[key].used[1] += minutes
             self._meters[key].used[2] += minutes * call.price
 
+    def next_expiry(self) -> float:
+        """When the first of the calls that are up is given up."""
+        return min((call.expires for call in self._up), default=float("inf"))
+
     def expire(self, now: float) -> list[Call]:
         """Ends the calls whose leases are over, each when it was."""
         gone = [call for call in self._up if call.expires <= now]
