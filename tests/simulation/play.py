@@ -174,7 +174,8 @@ class Town:
                     told.refused += 1
                 else:
                     told.stopped += 1
-                    if told.found_after < 0:
+                    # 486 is a rate's: it holds back whoever is fast, and finds nobody.
+                    if told.found_after < 0 and data[8:11] != b"486":
                         told.found_after = told.unwanted - 1
                 continue
             self.up[number] = (*parts(data), own(number, trunk, call))
