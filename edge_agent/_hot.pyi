@@ -26,6 +26,8 @@ ASSERTS: tuple[str, ...]
 """Markings that a peer may assert, by the engine's bit."""
 DEAR_CLASSES: tuple[str, ...]
 """Classes of dear prefixes, by the engine's number less 1."""
+TOKEN_LEVELS: tuple[str, ...]
+"""Attestation levels that a usual token may have."""
 OP_NAMES: tuple[str, ...]
 """What a row of the screen may call, by number."""
 
