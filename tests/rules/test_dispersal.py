@@ -461,7 +461,8 @@ def test_refer_is_a_call() -> None:
     for n in range(40):
         to = f"<sip:+1415555{n:04d}@cloud.example.net>"
         party.put(request("REFER", f"sip:{CALLED}@cloud.example.net", OWN, ("Refer-To", to)))
-    assert (party.known()["calls"], party.known()["near"]) == (40, pytest.approx(39, abs=2))
+    # Of forty numbers among 512 bits one or two meet another's by chance, nine once in 50,000 runs.
+    assert (party.known()["calls"], party.known()["near"]) == (40, pytest.approx(39, abs=8))
     party.play(party.dialler(), 250)
     to = f"<sip:{CALLED}@cloud.example.net>"
     assert party.send(request("REFER", f"sip:{CALLED}@cloud.example.net", OWN, ("Refer-To", to))).status == 603
