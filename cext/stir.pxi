@@ -87,9 +87,9 @@ cdef bint stir_verifies(Screen *s, Peer *trunk) noexcept nogil:
             and s.m.present >> H_IDENTITY & 1 and s.m.method == M_INVITE and s.m.to_tag.len == 0 and s.trace == NULL)
 
 
-# Nothing vouches for the caller: what was left open because of that holds.
+# Nothing vouches for the caller: what was left open because of that holds, unless a reload turned its rule off meanwhile.
 cdef void stir_unproven(Screen *s, int reason) noexcept nogil:
-    if reason and s.v.verstat != VERSTAT_PASSED:
+    if reason and s.v.verstat != VERSTAT_PASSED and s.peer.mode[s.policy.reason_rule[reason]] != MODE_OFF:
         s.found = number_value(caller_of(s).from_)
         s.limit = 0
         screen_finding(s, s.policy.reason_rule[reason], reason)

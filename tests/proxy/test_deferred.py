@@ -413,6 +413,16 @@ def test_a_forwarded_call_when_nobody_answers() -> None:
     assert late.message.start == "SIP/2.0 403 Forwarded Caller ID Not Proven"
 
 
+def test_a_rule_that_a_reload_turns_off_decides_nothing_more() -> None:
+    world = Waiting(policy("tag"))
+    world.put(signed(Call.outbound(user="+14155552671"), DIVERTED))
+    ticket = world.take().ticket
+    world.publish(policy("tag").replace('name = "acme"', 'name = "acme"\nrules = { caller-owned = { mode = "off" } }'))
+    world.engine.resolve(ticket, verstat=FAILED)
+    [went] = world.resume()
+    assert went.message.start.startswith("INVITE ")
+
+
 def test_nobody_vouches_for_a_forwarded_call_without_identity() -> None:
     world = Waiting(policy("tag"))
     invite = Call.outbound(user="+14155552671").invite()
