@@ -48,17 +48,22 @@ cdef inline LeaseStory *lease_story(LeaseTable *t, Lease *e) noexcept nogil:
     return &t.story[(<uint8_t *>e - <uint8_t *>t.bucket) >> 6]
 
 
-cdef bint lease_lock(LeaseTable *t, LeaseBucket *b) noexcept nogil:
+# Takes a lock of leases or of what goes with them. False: not in bounded time, which is counted.
+cdef bint lock_take(uint64_t *lock, uint64_t *contended) noexcept nogil:
     cdef int i
-    if EA_LIKELY(ea_swap(&b.lock, 0, 1)):
+    if EA_LIKELY(ea_swap(lock, 0, 1)):
         return True
     for i in range(LEASE_SPINS + LEASE_NAPS):
-        if ea_get_relaxed(&b.lock) == 0 and ea_swap(&b.lock, 0, 1):
+        if ea_get_relaxed(lock) == 0 and ea_swap(lock, 0, 1):
             return True
         if i >= LEASE_SPINS:
             ea_pause(50000)         # its holder lost the core
-    t.contended += 1
+    ea_count(contended, 1)
     return False
+
+
+cdef inline bint lease_lock(LeaseTable *t, LeaseBucket *b) noexcept nogil:
+    return lock_take(&b.lock, &t.contended)
 
 
 cdef inline void lease_unlock(LeaseBucket *b) noexcept nogil:

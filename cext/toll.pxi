@@ -29,17 +29,8 @@ cdef extern from *:
     const double TOLL_DAY, TOLL_TICK_MINUTES
 
 
-cdef bint toll_lock(TollTable *t) noexcept nogil:
-    cdef int i
-    if EA_LIKELY(ea_swap(&t.lock, 0, 1)):
-        return True
-    for i in range(LEASE_SPINS + LEASE_NAPS):
-        if ea_get_relaxed(&t.lock) == 0 and ea_swap(&t.lock, 0, 1):
-            return True
-        if i >= LEASE_SPINS:
-            ea_pause(50000)
-    ea_count(&t.contended, 1)
-    return False
+cdef inline bint toll_lock(TollTable *t) noexcept nogil:
+    return lock_take(&t.lock, &t.contended)
 
 
 cdef inline void toll_unlock(TollTable *t) noexcept nogil:
