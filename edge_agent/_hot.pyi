@@ -64,6 +64,14 @@ def peer_id(name: str) -> int:
 STORY_SHARE: float
 """What a call's story takes beside its lease."""
 
+class Location(NamedTuple):
+    """Of an emergency call."""
+
+    uri: str
+    """Of the Geolocation that it says or is given; "" without one."""
+    supplied: bool
+    """It is the trunk's default one."""
+
 class Event(NamedTuple):
     """A refused or monitored message, as the ring holds it. Texts are cut to a fixed length, raw otherwise."""
 
@@ -92,10 +100,7 @@ class Event(NamedTuple):
     """Reason of the first finding that only was recorded; "" without one."""
     lane: str = ""
     """What a peer's request asked of the emergency lane: "call", "test" or nothing."""
-    location: str = ""
-    """URI of the Geolocation that an emergency call says or is given; "" without one."""
-    location_supplied: bool = False
-    """It is the trunk's default one."""
+    location: Location = ...
     id: str = ""
     """What a 603+ answer named the call by."""
 

@@ -13,7 +13,6 @@ Never looks at a message, and never changes what a "start" setting once was.
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import os
 import signal
 import socket
@@ -21,14 +20,13 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import uvloop
 
-from edge_agent import __version__, _hot, findings
+from edge_agent import __version__, _hot, findings, heap
 from edge_agent.admin import server, status
 from edge_agent.ages import keep_ages
 from edge_agent.bans.guard import Guard
@@ -60,9 +58,6 @@ SUM_SECONDS = 1.0  # the second of "lines per reason and second"
 DRAIN_SECONDS = 5.0
 STDERR = 2
 
-M_MMAP_THRESHOLD = -3  # malloc.h
-LARGE_BLOCK = 1 << 20
-
 
 class StartError(Exception):
     """Why the daemon can't start; the text is the line an operator reads."""
@@ -70,7 +65,7 @@ class StartError(Exception):
 
 def run(config: Path) -> int:
     """The whole life of a daemon. Returns its exit code."""
-    _return_large_blocks()
+    heap.tune()
     # Who asks for a reload while the configuration is being read gets what is read; the default would end us.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
@@ -176,6 +171,7 @@ class Daemon:
             loop.create_task(self._toll.run(), name="toll"),
             loop.create_task(_first_end(ended), name="pump"),
         ]
+        self._headroom = heap.take_headroom()
         self._log.info("started", version=__version__, **self._summary())
         self._notifier.ready(self._status_line())
 
@@ -424,16 +420,6 @@ class Daemon:
 
 async def _first_end(ended: asyncio.Queue[Exception]) -> None:
     raise await ended.get()
-
-
-def _return_large_blocks() -> None:
-    """Makes the C library give large blocks back to the system when they are freed.
-
-    By default it learns to keep them: a few reloads of long number lists would
-    leave tens of MiB more than the budget.
-    """
-    with suppress(AttributeError):  # a C library without this setting doesn't learn
-        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK)
 
 
 def _bind_admin(path: Path) -> socket.socket:

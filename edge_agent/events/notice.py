@@ -60,8 +60,8 @@ def of_call(event: Event, fields: Mapping[str, Any], agent: str) -> dict[str, An
         "source": fields["source"],
         "method": fields["method"],
         "status": event.status,
-        "location": clean(event.location, LOCATION_LIMIT),
-        "location_supplied": event.location_supplied,
+        "location": clean(event.location.uri, LOCATION_LIMIT),
+        "location_supplied": event.location.supplied,
     }
 
 

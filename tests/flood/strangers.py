@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from edge_agent._hot import peer_id
 from tests.flood.lab import BRAVO, CLOUD, Lab, Options, Outcome, Trial
 
@@ -45,9 +43,6 @@ def ten_million_sources(lab: Lab, trial: Trial) -> None:
     parts, count = 10, lab.count(1_000_000)
     pages: list[int] = []
     with lab.scene() as scene:
-        if not lab.short:
-            time.sleep(62)  # the ban store's second cleaning takes a few pages, once, flood or not
-
         def attack() -> list[dict[str, object]]:
             floods = []
             for part in range(parts):

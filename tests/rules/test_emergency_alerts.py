@@ -98,7 +98,7 @@ def test_refused_on_the_way(agent: MakeAgent) -> None:
 def test_what_an_event_says(agent: MakeAgent) -> None:
     party = agent()
     event = party.send(dial("911", BETAS, ("Geolocation", "<cid:x@y>")), BETA).event
-    assert (event.lane, event.location, event.peer, event.from_user) == ("call", "cid:x@y", "beta", BETAS)
+    assert (event.lane, event.location.uri, event.peer, event.from_user) == ("call", "cid:x@y", "beta", BETAS)
     assert party.send(dial("933", BETAS), BETA).event.lane == "test"
     assert party.send(dial("911", OWN), ACME).event.lane == "call"
     assert party.send(dial("911"), NOBODY).event.lane == ""

@@ -231,12 +231,12 @@ def test_a_default_location_where_the_call_has_none(agent: MakeAgent) -> None:
     told = party.send(sent, BETA)
     assert told.message.all("Geolocation") == [f"<{LOCATION}>"]
     assert told.message.all("Geolocation-Routing") == ["yes"]
-    assert (told.event.location, told.event.location_supplied) == (LOCATION, True)
+    assert told.event.location == (LOCATION, True)
     assert party.send(sent, BETA).data == told.data
     plain = agent().send(sent, BETA)
     added = f"Geolocation: <{LOCATION}>\r\nGeolocation-Routing: yes\r\n".encode()
     assert told.data.replace(added, b"", 1) == plain.data
-    assert (plain.event.location, plain.event.location_supplied) == ("", False)
+    assert plain.event.location == ("", False)
     for method in ("CANCEL", "ACK"):
         assert party.send(same(sent, method), BETA).message.all("Geolocation") == []
 
@@ -258,7 +258,7 @@ def test_a_call_s_own_location_stays(agent: MakeAgent, name: str, value: str, lo
     assert told.short == ROUTED
     assert [v for header, v in told.message.headers if header.strip().lower() == "geolocation"] == [value]
     assert told.message.all("Geolocation-Routing") == []
-    assert (told.event.location, told.event.location_supplied) == (location, False)
+    assert told.event.location == (location, False)
 
 
 def test_its_word_on_routing_stays(agent: MakeAgent) -> None:

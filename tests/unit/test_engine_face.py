@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -110,3 +111,33 @@ def test_port_0(source: str) -> None:
     assert (told.short, told.rule) == ("drop source-port", "malformed")
     assert (told.event.source, told.event.method) == ((source, 0), "other")
     assert party.send(invite(), (source, 1)).reason != "source-port"
+
+
+READERS: dict[str, Callable[[_hot.Engine], object]] = {
+    "events": lambda engine: engine.events(),
+    "strikes": lambda engine: engine.strikes(),
+    "counters": lambda engine: engine.counters(),
+    "tables": lambda engine: engine.tables(),
+    "calls": lambda engine: engine.calls(1),
+    "bans": lambda engine: engine.bans(),
+    "findings": lambda engine: engine.findings(),
+}
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_what_is_read_is_given_back(agent: MakeAgent, reader: str) -> None:
+    """A daemon reads its engine for years: what one reading took, the next one uses again."""
+    engine, read = agent().engine, READERS[reader]
+    sent = bytes(invite(caller="+12025550199"))
+
+    def seconds(first: int, last: int) -> int:
+        for second in range(first, last):
+            many = _hot.Batch(16)
+            for host in range(16):
+                many.add(sent, (f"198.51.100.{host}", 5060), 0)
+            engine.process(many, second * 1_000_000_000, _hot.OutBatch())
+            assert read(engine) or reader != "events"
+        return sys.getallocatedblocks()
+
+    taken = seconds(1, 20)
+    assert seconds(20, 60) - taken < 40

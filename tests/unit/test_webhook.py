@@ -15,7 +15,7 @@ import pytest
 from aiohttp import web
 from structlog.testing import CapturingLogger
 
-from edge_agent._hot import Event
+from edge_agent._hot import Event, Location
 from edge_agent.events import notice, webhook
 from edge_agent.events.record import record
 from edge_agent.events.webhook import Webhook
@@ -334,7 +334,7 @@ def told(**changes: Any) -> dict[str, Any] | None:
 
 
 def test_the_whole_notification() -> None:
-    assert told(location="https://l/x\x1b", location_supplied=True) == {
+    assert told(location=Location("https://l/x\x1b", supplied=True)) == {
         "event": "emergency-call", "result": "routed", "reason": "emergency-routed", "test": False, "agent": "sbc-1",
         "trunk": "beta", "time": "1970-01-01T00:00:00.000000Z", "caller": "+12125550100", "called": "911", "call_id": "a@b",
         "source": "192.0.2.1:5060", "method": "INVITE", "status": 0, "location": "https://l/x\\x1b",
