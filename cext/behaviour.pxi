@@ -212,20 +212,26 @@ cdef inline int caller_way(CallerBucket *b, uint32_t tag) noexcept nogil:
     return -1
 
 
-# The place of a caller who isn't there: an empty one, or that of the one with the fewest calls.
+# An empty place, or that of the one with the fewest calls.
+cdef inline int caller_least(CallerBucket *b) noexcept nogil:
+    cdef int i, way = 0
+    for i in range(CALLER_WAYS):
+        if b.tag[i] == 0:
+            return i
+        if b.rank[i] < b.rank[way]:
+            way = i
+    return way
+
+
+# The place of a caller who isn't there.
 cdef int caller_take(BehaviourTable *t, CallerBucket *b, uint32_t tag, uint32_t tick, uint32_t step) noexcept nogil:
     cdef uint32_t n = ticks_since(tick, b.aged) // (16 * step)
-    cdef int i, way = 0
+    cdef int i, way
     if n:
         b.aged = tick
         for i in range(CALLER_WAYS):
             b.rank[i] = <uint16_t>(b.rank[i] >> (n if n < 15 else 15))
-    for i in range(CALLER_WAYS):
-        if b.tag[i] == 0:
-            way = i
-            break
-        if b.rank[i] < b.rank[way]:
-            way = i
+    way = caller_least(b)
     if b.tag[way]:
         t.evicted += 1
     b.tag[way] = 0
@@ -234,6 +240,28 @@ cdef int caller_take(BehaviourTable *t, CallerBucket *b, uint32_t tag, uint32_t 
     b.caller[way].pattern.since = b.caller[way].pattern.aged = tick
     b.tag[way] = tag
     return way
+
+
+cdef inline void caller_prefetch(Screen *s) noexcept nogil:
+    if s.peer.behaviour.on:
+        EA_PREFETCH(caller_bucket(&s.state.behaviour, s.policy, s.peer.slot, s.parties.tag))
+    ea_effect()
+
+
+# The same again, when the bucket's first line is there and tells where the caller is or will be.
+cdef inline void caller_prefetch_place(Screen *s) noexcept nogil:
+    cdef uint32_t tag = s.parties.tag
+    cdef CallerBucket *b
+    cdef uint8_t *line
+    cdef int way
+    if tag == NOBODY or not s.peer.behaviour.on:
+        return
+    b = caller_bucket(&s.state.behaviour, s.policy, s.peer.slot, tag)
+    way = caller_way(b, tag)
+    line = <uint8_t *>&b.caller[way if way >= 0 else caller_least(b)]
+    for way in range(<int>(sizeof(CallerPattern) + 63) // 64):
+        EA_PREFETCH(line + 64 * way)
+    ea_effect()
 
 
 # Counts for a caller. True: it is over the level that blocks, so it isn't counted for its trunk. What it did so far
@@ -309,17 +337,11 @@ cdef void behaviour_note(Screen *s, Peer *trunk, uint32_t tag, int what, uint64_
 
 # Who calls, for the lease of this call: 0 where the call isn't counted.
 cdef uint32_t behaviour_tag(Screen *s) noexcept nogil:
-    cdef uint64_t caller
     if not s.peer.behaviour.on or s.dir != DIR_TRUNK or s.lane != LANE_NONE or s.m.to_tag.len or s.trace != NULL:
         return 0
     if not s.parties.known:
         parties_hash(s)
-    caller = s.parties.caller
-    if caller == 0:
-        return NOBODY
-    if EA_UNLIKELY(s.peer.open):
-        caller ^= party_turn(s.source)
-    return caller_tag(caller)
+    return s.parties.tag
 
 
 # A call that was counted nowhere yet goes on.

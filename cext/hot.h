@@ -32,7 +32,7 @@
 
 #define EA_LIKELY(x) __builtin_expect(!!(x), 1)
 #define EA_UNLIKELY(x) __builtin_expect(!!(x), 0)
-#define EA_PREFETCH(p) __builtin_prefetch((p), 1, 1)
+#define EA_PREFETCH(p) __builtin_prefetch((p), 1, 3)
 #define EA_COLD __attribute__((cold, noinline, unused))
 
 /* The first of its kind stays. Kept out of the path that never takes it. */

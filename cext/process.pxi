@@ -77,8 +77,11 @@ cdef void engine_process(Engine engine, PolicyImage *policy, Batch batch, uint64
             if s.packet.truncated:
                 parse_fault(s.m, RSN_TOO_LARGE)
             screen_prepare(s)
+        screen_ahead(&screen[0])
         for i in range(n):
             s = &screen[i]
+            if i + 1 < n:
+                screen_ahead(s + 1)
             if s.v.action == ACT_NONE:
                 screen_message(s)
                 if out is not None:

@@ -66,6 +66,7 @@ cdef struct Parties:        # keys of caller-rate and callee-rate; 0: no number 
     uint64_t callee
     uint64_t pair           # this caller has called this number
     uint64_t called         # the called number, canonical
+    uint32_t tag            # of the caller in behaviour.pxi, NOBODY: no number to count by
 
 cdef struct Behaving:       # what the ops of the patterns ask, worked out once a call
     bint known              # the fields below are set
@@ -129,6 +130,7 @@ cdef struct Screen:
     Caller caller
     Parties parties
     Behaving behaving
+    bint fetched            # the first lines of what a new call will look up
     uint32_t caller_tag     # who calls, in behaviour.pxi; 0: this message isn't counted there
     Marking marking
     uint8_t pending         # VOUCH_: markings that stay if a PASSporT vouches for them; asked when the call is verified

@@ -31,7 +31,6 @@ cdef void behaviour_look(Screen *s) noexcept nogil:
     cdef TrunkPattern *t = &s.state.behaviour.trunk[s.peer.slot]
     cdef CallerBucket *b
     cdef uint32_t tag
-    cdef uint64_t caller
     cdef int way
     s.behaving.known = True
     if s.m.to_tag.len:
@@ -40,12 +39,9 @@ cdef void behaviour_look(Screen *s) noexcept nogil:
         behaviour_weigh(s, &t.pattern)
     if not s.parties.known:
         parties_hash(s)
-    caller = s.parties.caller
-    if caller == 0:
+    tag = s.parties.tag
+    if tag == NOBODY:
         return
-    if EA_UNLIKELY(s.peer.open):
-        caller ^= party_turn(s.source)
-    tag = caller_tag(caller)
     b = caller_bucket(&s.state.behaviour, s.policy, s.peer.slot, tag)
     if EA_LIKELY(b.hot == 0):
         return

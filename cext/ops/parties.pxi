@@ -44,8 +44,10 @@ cdef void parties_hash(Screen *s) noexcept nogil:
     caller = c.asserted if c.anonymous else c.from_
     s.parties.known = True
     s.parties.called = called
+    s.parties.tag = NOBODY
     if caller:
         s.parties.caller = party_hash(s, caller, PARTY_CALLER)
+        s.parties.tag = caller_tag(s.parties.caller ^ (party_turn(s.source) if EA_UNLIKELY(s.peer.open) else 0))
     if called:
         s.parties.callee = party_hash(s, called, PARTY_CALLEE)
         if caller:
@@ -59,12 +61,14 @@ cdef inline uint64_t party_turn(uint64_t hash) noexcept nogil:
 
 # What the two ops will look up is fetched while other messages are parsed.
 cdef inline void parties_prefetch(Screen *s) noexcept nogil:
-    if not (s.peer.mode[s.policy.reason_rule[RSN_CALLER_RATE]] or s.peer.mode[s.policy.reason_rule[RSN_CALLEE_RATE]]):
+    if not (s.peer.mode[s.policy.reason_rule[RSN_CALLER_RATE]] or s.peer.mode[s.policy.reason_rule[RSN_CALLEE_RATE]]
+            or s.peer.behaviour.on):
         return
     parties_hash(s)
     EA_PREFETCH(cell_bucket(&s.state.rates, s.parties.caller))
     EA_PREFETCH(cell_bucket(&s.state.rates, s.parties.callee))
     EA_PREFETCH(cell_bucket(&s.state.callers, s.parties.pair))
+    caller_prefetch(s)
 
 
 # Those whose bucket is full: what CROWD of them may have, together. It is counted by the table.
