@@ -9,7 +9,7 @@
 #                   build/proof/report.md; and TRUNK_DAYS of simulated customers and robocallers:
 #                   build/proof/simulation.md
 #   make bench      what a decision costs, and a ramp of SIPp calls
-#   make dist       wheel and sdist in dist/
+#   make dist       sdist, and a wheel with the trained engine, in dist/
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -48,9 +48,9 @@ build: $(VENV)/.installed $(TRAINED)
 
 build/profile/.trained: $(shell find cext -type f) setup.py tests/bench/train.py | $(VENV)/.installed
 	@rm -rf build/profile build/temp.*/build/cext/*.gcda
-	@EDGE_PROFILE=record $(PY) setup.py --quiet build_ext --build-lib build/profile
-	@$(PY) -m tests.bench.train build/profile/edge_agent/_hot.*.so
-	@touch $@
+	@EDGE_PROFILE=record $(PY) setup.py --quiet build_ext --inplace --force
+	@$(PY) -m tests.bench.train
+	@mkdir -p $(@D) && touch $@
 
 # The interpreter that CPython's own checks call complete: venv with pip, and Python.h.
 $(PY):
@@ -124,8 +124,9 @@ bench: peers $(VENV)/.tested build
 	@$(PY) -m tests.bench.bench_lists --json build/bench/lists.json
 	@$(PY) -m tests.sipp.load --out build/bench/sipp
 
-dist: $(VENV)/.tested
-	@$(PY) -m build --no-isolation
+dist: $(VENV)/.tested build
+	@$(PY) -m build --no-isolation --sdist
+	@EDGE_PROFILE=use $(PY) -m build --no-isolation --wheel
 
 clean:
 	@rm -rf build dist edge_agent/*.so *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -242,13 +242,14 @@ cdef int caller_take(BehaviourTable *t, CallerBucket *b, uint32_t tag, uint32_t 
     return way
 
 
+# The first line of a caller's bucket.
 cdef inline void caller_prefetch(Screen *s) noexcept nogil:
     if s.peer.behaviour.on:
         EA_PREFETCH(caller_bucket(&s.state.behaviour, s.policy, s.peer.slot, s.parties.tag))
     ea_effect()
 
 
-# The same again, when the bucket's first line is there and tells where the caller is or will be.
+# The rest, when that is there and tells where the caller is or will be.
 cdef inline void caller_prefetch_place(Screen *s) noexcept nogil:
     cdef uint32_t tag = s.parties.tag
     cdef CallerBucket *b

@@ -44,7 +44,7 @@ cdef inline void lease_prefetch(LeaseTable *t, uint64_t key) noexcept nogil:
     EA_PREFETCH(lease_bucket(t, key))
 
 
-# The same again, when the bucket's first line is there and tells where a new call's lease will be.
+# The rest, when the bucket's first line is there and tells where a new call's lease will be.
 cdef inline void lease_prefetch_free(LeaseTable *t, uint64_t key) noexcept nogil:
     cdef LeaseBucket *b = lease_bucket(t, key)
     cdef int i = ea_find_word(b.key, 0, LEASE_WAYS, 1, 0)

@@ -59,7 +59,7 @@ cdef inline uint64_t party_turn(uint64_t hash) noexcept nogil:
     return hash << 32 | hash >> 32
 
 
-# What the two ops will look up is fetched while other messages are parsed.
+# What the two ops and those of behaviour will look up is fetched while other messages are parsed.
 cdef inline void parties_prefetch(Screen *s) noexcept nogil:
     if not (s.peer.mode[s.policy.reason_rule[RSN_CALLER_RATE]] or s.peer.mode[s.policy.reason_rule[RSN_CALLEE_RATE]]
             or s.peer.behaviour.on):

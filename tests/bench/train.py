@@ -1,37 +1,27 @@
-"""What the compiler learns from: the engine at ``build/profile`` counts its branches while calls go through it.
+"""What the compiler learns from: calls through an engine that was compiled to count its branches.
 
-``python -m tests.bench.train ENGINE.so``
+``python -m tests.bench.train``
 
-``make build`` runs this with an engine that was compiled to count, and compiles
-the one that is used with what came out (GCC's profile-guided optimization): what
-every call runs stands together then, and is brought into the cache by fewer
-misses after each sleep. Code that isn't run here is compiled as it always was.
-No verdict depends on it; the same tests hold with and without.
+``make build`` runs this, and compiles the engine that is used with what came out
+(GCC's profile-guided optimization): what every call runs stands together then,
+and is brought into the cache by fewer misses after each sleep. Code that isn't
+run here is compiled as it always was. No verdict depends on it; the same tests
+hold with and without.
 """
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 import tempfile
 from pathlib import Path
 
-
-def use(engine: Path) -> None:
-    """Takes that file for ``edge_agent._hot``. Before anything imports it."""
-    spec = importlib.util.spec_from_file_location("edge_agent._hot", engine)
-    if spec is None or spec.loader is None:
-        sys.exit(f"{engine}: not an extension module")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["edge_agent._hot"] = module
-    spec.loader.exec_module(module)
+from edge_agent._hot import Batch, OutBatch
+from tests.bench.messages import FORGET, SECOND, SLOTS, engine, fill, load
+from tests.simulation.habits import KINDS
+from tests.simulation.play import Town
 
 
 def batches() -> None:
     """Each kind of message that a gateway gets, the good ones most."""
-    from edge_agent._hot import Batch, OutBatch
-    from tests.bench.messages import FORGET, SECOND, SLOTS, engine, fill, load
-
     numbers, out, batch, now = 100_000, OutBatch(), Batch(SLOTS), SECOND
     with tempfile.TemporaryDirectory() as folder:
         trained = engine(numbers, Path(folder))
@@ -46,14 +36,10 @@ def batches() -> None:
 
 def whole_calls() -> None:
     """Days of an office, of a hospital and of a dialler: with their answers, their ends and what is found of them."""
-    from tests.simulation.habits import KINDS
-    from tests.simulation.play import Town
-
     kinds = {kind.name: kind for kind in KINDS}
     Town([kinds[name] for name in ("small office", "hospital", "dialler")], 1, True).run()
 
 
 if __name__ == "__main__":
-    use(Path(sys.argv[1]))
     batches()
     whole_calls()
