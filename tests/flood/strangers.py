@@ -43,6 +43,7 @@ def ten_million_sources(lab: Lab, trial: Trial) -> None:
     parts, count = 10, lab.count(1_000_000)
     pages: list[int] = []
     with lab.scene() as scene:
+
         def attack() -> list[dict[str, object]]:
             floods = []
             for part in range(parts):

@@ -38,12 +38,12 @@ TOKENS = (
 
 def check(data: bytes) -> str:
     text = data.decode("latin-1")
-    began = time.perf_counter()
+    began = time.process_time()
     try:
         found = identity.parse(text)
     except Refused:
-        return "slow" if time.perf_counter() - began > SLOWEST else ""
-    if time.perf_counter() - began > SLOWEST:
+        return "slow" if time.process_time() - began > SLOWEST else ""
+    if time.process_time() - began > SLOWEST:
         return "slow"
     if found.token not in text or found.info not in text:
         return "a part that isn't in the header"

@@ -36,13 +36,13 @@ TOKENS = (
 def check(data: bytes) -> str:
     head, _, payload = data.partition(b"\n")
     token = f"{base64url.encode(head)}.{base64url.encode(payload)}.{SIGNATURE}"
-    began = time.perf_counter()
+    began = time.process_time()
     try:
         kinds = [kind for kind in passport.KINDS if kind and f'"{kind}"'.encode() in head] or [""]
         found = passport.read(Identity(token, URL, "ES256", kinds[0]))
     except Refused:
-        return "slow" if time.perf_counter() - began > SLOWEST else ""
-    if time.perf_counter() - began > SLOWEST:
+        return "slow" if time.process_time() - began > SLOWEST else ""
+    if time.process_time() - began > SLOWEST:
         return "slow"
     parties = [found.orig, found.dest, *([found.div] if found.div is not None else [])]
     if not all(set(number) <= set("0123456789*#") and number for party in parties for number in party.numbers):

@@ -31,14 +31,14 @@ TOKENS = (
 
 
 def check(data: bytes) -> str:
-    began = time.perf_counter()
+    began = time.process_time()
     with suppress(ValueError):
         constraints.parse(data, True)
     try:
         found = tnauthlist.parse(data)
     except ValueError:
-        return "slow" if time.perf_counter() - began > SLOWEST else ""
-    if time.perf_counter() - began > SLOWEST:
+        return "slow" if time.process_time() - began > SLOWEST else ""
+    if time.process_time() - began > SLOWEST:
         return "slow"
     ends = [f"{end:0{digits}}" for low, high, digits in found.ranges for end in (low, high)]
     if not all(found.covers(each) for each in (*found.numbers, *ends)):

@@ -1,6 +1,7 @@
 """The control plane's heap, in processes of its own: threads share it, and what was freed serves again without a page more."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -36,7 +37,9 @@ print(resident() - before)
 
 
 def told(script: str) -> int:
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    """What it prints, with the C library's allocator and Python's, whatever ours are."""
+    environment = {name: value for name, value in os.environ.items() if name not in ("LD_PRELOAD", "PYTHONMALLOC")}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
     number = json.loads(done.stdout)
     assert isinstance(number, int)
     return number
