@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from itertools import count
+from itertools import count, islice
+from statistics import mean
 
 import pytest
 
@@ -15,11 +16,15 @@ FIRST = 14155550000
 
 
 def near(callees: Iterator[str], calls: int = 300) -> float:
-    """The share of new numbers that are near."""
-    party = Phones(patterns("monitor"))
-    party.play(fixed(callees), calls, 0.5)
-    known = party.known()
-    return float(known["near"]) / float(known["fresh"])  # type: ignore[arg-type]
+    """The share of new numbers that are near: the mean of nine engines, since each has sketch keys of its own."""
+    numbers = list(islice(callees, calls))
+    shares = []
+    for _ in range(9):
+        party = Phones(patterns("monitor"))
+        party.play(fixed(iter(numbers)), calls, 0.5)
+        known = party.known()
+        shares.append(float(known["near"]) / float(known["fresh"]))  # type: ignore[arg-type]
+    return mean(shares)
 
 
 def shuffled(size: int) -> Iterator[str]:
@@ -38,11 +43,10 @@ def woven(*walks: Iterator[str]) -> Iterator[str]:
 
 
 @pytest.mark.parametrize(
-    ("step", "least"), [(1, 0.95), (2, 0.95), (3, 0.95), (-1, 0.95), (-3, 0.95), (7, 0.83), (16, 0.6)]
+    ("step", "least"), [(1, 0.95), (2, 0.95), (3, 0.95), (-1, 0.95), (-3, 0.95), (7, 0.85), (16, 0.7)]
 )
 def test_strides(step: int, least: float) -> None:
-    """A number that the sketch takes for a known one leaves a gap in the longest strides; its keys are new in each run, so
-    what is asked lies six deviations below what is usual."""
+    """A number that the sketch takes for a known one leaves a gap in the longest strides."""
     assert near(walk(FIRST, step)) > least
 
 
@@ -53,10 +57,10 @@ def test_beyond_the_reach() -> None:
 @pytest.mark.parametrize("walks", [2, 5, 12])
 def test_interleaved(walks: int) -> None:
     """A, B, A, B: each goes on where it was."""
-    assert near(woven(*(walk(FIRST + 1_000_000 * n) for n in range(walks)))) > 0.86
+    assert near(woven(*(walk(FIRST + 1_000_000 * n) for n in range(walks)))) > 0.9
 
 
-@pytest.mark.parametrize(("size", "least"), [(10, 0.9), (50, 0.9), (200, 0.8), (1000, 0.38)])
+@pytest.mark.parametrize(("size", "least"), [(10, 0.9), (50, 0.9), (200, 0.8), (1000, 0.45)])
 def test_shuffled_windows(size: int, least: float) -> None:
     assert near(shuffled(size)) > least
 
