@@ -246,7 +246,6 @@ cdef int caller_take(BehaviourTable *t, CallerBucket *b, uint32_t tag, uint32_t 
 cdef inline void caller_prefetch(Screen *s) noexcept nogil:
     if s.peer.behaviour.on:
         EA_PREFETCH(caller_bucket(&s.state.behaviour, s.policy, s.peer.slot, s.parties.tag))
-    ea_effect()
 
 
 # The rest, when that is there and tells where the caller is or will be.
@@ -262,7 +261,6 @@ cdef inline void caller_prefetch_place(Screen *s) noexcept nogil:
     line = <uint8_t *>&b.caller[way if way >= 0 else caller_least(b)]
     for way in range(<int>(sizeof(CallerPattern) + 63) // 64):
         EA_PREFETCH(line + 64 * way)
-    ea_effect()
 
 
 # Counts for a caller. True: it is over the level that blocks, so it isn't counted for its trunk. What it did so far

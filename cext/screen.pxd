@@ -130,7 +130,6 @@ cdef struct Screen:
     Caller caller
     Parties parties
     Behaving behaving
-    bint fetched            # the first lines of what a new call will look up
     uint32_t caller_tag     # who calls, in behaviour.pxi; 0: this message isn't counted there
     Marking marking
     uint8_t pending         # VOUCH_: markings that stay if a PASSporT vouches for them; asked when the call is verified

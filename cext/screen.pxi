@@ -127,15 +127,13 @@ cdef void screen_prepare(Screen *s) noexcept nogil:
         if s.m.method == M_INVITE and s.m.to_tag.len == 0 and s.m.reason == 0:
             parties_prefetch(s)
             originate_prefetch(s)
-            s.fetched = True
 
 
 # What they brought says what else will be looked up: fetched while the message before is screened.
 cdef inline void screen_ahead(Screen *s) noexcept nogil:
-    if s.fetched:
+    if s.parties.known:
         lease_prefetch_free(&s.state.leases, s.call_key)
-        if s.parties.known:
-            caller_prefetch_place(s)
+        caller_prefetch_place(s)
 
 
 # A keyed digest of all that is screened.

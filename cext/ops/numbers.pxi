@@ -14,11 +14,8 @@
 cdef extern from *:
     """
     static inline uint64_t ea_high(uint64_t a, uint64_t b) { return (uint64_t)((unsigned __int128)a * b >> 64); }
-    /* A function that does nothing but fetch ahead is one without an effect to GCC, which leaves its calls out. */
-    static inline void ea_effect(void) { __asm__ volatile(""); }
     """
     uint64_t ea_high(uint64_t, uint64_t) nogil
-    void ea_effect() nogil
 
 cdef enum:
     SET_SLOTS = 8               # of a bucket
@@ -272,7 +269,6 @@ cdef inline bint set_lists(const NumberTable *t, uint64_t key) noexcept nogil:
 # What a look-up will read first, fetched ahead of it.
 cdef inline void set_prefetch(const NumberTable *t, uint64_t number) noexcept nogil:
     cdef uint64_t key = set_key(number)
-    ea_effect()
     if t.lines:
         if key >> t.key_bits == 0:
             EA_PREFETCH(t.line + line_home(line_mixed(key, t.key_bits), t.key_bits, t.lines) * LINE_WORDS)
