@@ -109,4 +109,5 @@ if <int>RSN_COUNT > <int>REASONS:
 ea_class_init()
 ea_scan_init()
 ea_text_init()
+ea_hash_init()
 numbers_init()

@@ -347,16 +347,12 @@ cdef uint32_t behaviour_tag(Screen *s) noexcept nogil:
 cdef void behaviour_call(Screen *s) noexcept nogil:
     cdef Uri *u = &s.m.refer_to if s.m.method == M_REFER else &s.m.uri
     cdef uint64_t callee = s.parties.callee, called = s.parties.called
-    cdef EaSip h
     if EA_UNLIKELY(callee == 0):
         called = called_reading(s, u)
         if called:
             callee = party_hash(s, called, PARTY_CALLEE)
         elif u.user.len:
-            ea_sip_init(&h, s.state.keys.table)
-            ea_key_word(&h, s.peer.id | <uint64_t>9 << 40)
-            ea_key_slice(&h, s.p + u.user.off, u.user.len)
-            callee = ea_key_end(&h, NULL)
+            callee = text_mac(&s.state.keys.table, s.peer.id | <uint64_t>9 << 40, s.p, u.user)
     behaviour_note(s, s.peer, s.caller_tag, NOTE_CALL, callee, <uint32_t>number_value(called))
 
 

@@ -10,17 +10,14 @@ cdef engine_behaviour(Engine engine, trunk, caller, uint64_t now):
     cdef CallerBucket *b
     cdef Pattern p
     cdef Peer *peer
-    cdef EaSip h
     cdef uint32_t tag, tick = behaviour_tick(now)
     cdef uint8_t found = 0
     cdef int way, i
     peer = &policy.image.peers[[row.name for row in policy.tables.peers].index(trunk)]
     p = t.trunk[peer.slot].pattern
     if caller:
-        ea_sip_init(&h, engine.state.keys.table)
-        ea_key_word(&h, peer.id | <uint64_t>PARTY_CALLER << 40)
-        ea_key_word(&h, number_pack(int(caller), len(caller)))
-        tag = caller_tag(ea_key_end(&h, NULL))
+        tag = caller_tag(ea_mac_words(&engine.state.keys.table, peer.id | <uint64_t>PARTY_CALLER << 40,
+                                      number_pack(int(caller), len(caller))))
         b = caller_bucket(t, &policy.image, peer.slot, tag)
         way = caller_way(b, tag)
         if way < 0:

@@ -17,11 +17,7 @@ cdef enum:
 
 
 cdef inline uint64_t callback_key(State *state, uint32_t trunk_id, uint64_t number) noexcept nogil:
-    cdef EaSip h
-    ea_sip_init(&h, state.keys.table)
-    ea_key_word(&h, trunk_id | <uint64_t>8 << 40)
-    ea_key_word(&h, number)
-    return ea_key_end(&h, NULL)
+    return ea_mac_words(&state.keys.table, trunk_id | <uint64_t>8 << 40, number)
 
 
 cdef inline AssertedCaller *callback_place(State *state, uint64_t call) noexcept nogil:

@@ -116,12 +116,8 @@ cdef bint caller_same(EaAddr *one, EaAddr *other) noexcept nogil:
 
 # An ACK with a To tag of ours came from where our answer went.
 cdef void caller_ack(Screen *s) noexcept nogil:
-    cdef EaSip h
     cdef uint64_t used
-    ea_sip_init(&h, s.state.keys.table)
-    ea_key_word(&h, <uint64_t>5 << 40)
-    ea_key_slice(&h, s.p + s.m.to_tag.off, s.m.to_tag.len)
-    used = ea_key_end(&h, NULL)
+    used = text_mac(&s.state.keys.table, <uint64_t>5 << 40, s.p, s.m.to_tag)
     if not mark_live(&s.state.marks, used, s.now, False) and mark_set(&s.state.marks, used, s.now, TAG_LIFE):
         mark_set(&s.state.marks, s.source ^ KEY_PROOF, s.now, PROOF_LIFE)
 
@@ -171,26 +167,23 @@ cdef inline bint row_is(const uint8_t *p, Row *row, const char *name, uint32_t n
 
 
 cdef uint64_t nonce_hash(State *state, EaAddr *to, const uint8_t *p, Slice nonce) noexcept nogil:
-    cdef EaSip h
-    ea_sip_init(&h, state.keys.table)
-    ea_key_word(&h, to.port | <uint64_t>6 << 40)
-    ea_key_word(&h, to.hi)
-    ea_key_word(&h, to.lo)
-    ea_key_slice(&h, p + nonce.off, nonce.len)
-    return ea_key_end(&h, NULL)
+    cdef EaMac h
+    ea_mac_start(&h, &state.keys.table, to.port | <uint64_t>6 << 40, nonce.len)
+    ea_mac_pair(&h, to.hi, to.lo)
+    ea_mac_text(&h, p + nonce.off, nonce.len)
+    return ea_mac_end(&h, NULL)
 
 
 # One request with credentials and its answer, which doesn't say them again.
 cdef uint64_t exchange_hash(Screen *s) noexcept nogil:
-    cdef EaSip h
-    ea_sip_init(&h, s.state.keys.table)
-    ea_key_word(&h, s.reply_to.port | <uint64_t>7 << 40)
-    ea_key_word(&h, s.reply_to.hi)
-    ea_key_word(&h, s.reply_to.lo)
-    ea_key_word(&h, s.m.cseq)
-    ea_key_slice(&h, s.p + s.m.call_id.off, s.m.call_id.len)
-    ea_key_slice(&h, s.p + s.m.from_tag.off, s.m.from_tag.len)
-    return ea_key_end(&h, NULL)
+    cdef EaMac h
+    ea_mac_start(&h, &s.state.keys.table, s.reply_to.port | <uint64_t>7 << 40,
+                 s.m.call_id.len | <uint64_t>s.m.from_tag.len << 32)
+    ea_mac_pair(&h, s.reply_to.hi, s.reply_to.lo)
+    ea_mac_pair(&h, s.m.cseq, 0)
+    ea_mac_text(&h, s.p + s.m.call_id.off, s.m.call_id.len)
+    ea_mac_text(&h, s.p + s.m.from_tag.off, s.m.from_tag.len)
+    return ea_mac_end(&h, NULL)
 
 
 # A trunk's request with credentials goes on: its answer will be known by that, and by a nonce that went to this very
@@ -261,15 +254,10 @@ cdef void caller_finding(Screen *s, Peer *trunk, int reason, uint32_t count, Lim
 # One more target that doesn't exist. Targets are told apart by Request-URI (the loop part of our branch) and To
 # together; the same one again weighs nothing, the neighbour of another one more.
 cdef uint32_t sweep_weight(Screen *s, uint64_t loop) noexcept nogil:
-    cdef EaSip h
     cdef uint64_t target, number = s.m.to.number, life = s.policy.sweep.tolerance
     cdef uint64_t self_, below, above
     cdef bint near
-    ea_sip_init(&h, s.state.keys.table)
-    ea_key_word(&h, s.source)
-    ea_key_word(&h, loop)
-    ea_key_slice(&h, s.p + s.m.to.user.off, s.m.to.user.len)
-    target = ea_key_end(&h, NULL)
+    target = text_mac(&s.state.keys.table, s.source ^ loop, s.p, s.m.to.user)
     if mark_live(&s.state.marks, target, s.now, False) or not mark_set(&s.state.marks, target, s.now, life):
         return 0
     if number == 0 or number & NUM_LONG:
@@ -283,11 +271,7 @@ cdef uint32_t sweep_weight(Screen *s, uint64_t loop) noexcept nogil:
 
 
 cdef uint64_t number_key(Screen *s, uint64_t number) noexcept nogil:
-    cdef EaSip h
-    ea_sip_init(&h, s.state.keys.table)
-    ea_key_word(&h, s.source ^ KEY_SWEEP)
-    ea_key_word(&h, number)
-    return ea_key_end(&h, NULL)
+    return ea_mac_words(&s.state.keys.table, s.source ^ KEY_SWEEP, number)
 
 
 cdef void caller_sweep(Screen *s, Peer *trunk, uint64_t loop, bint credentials) noexcept nogil:
@@ -311,13 +295,9 @@ cdef void caller_sweep(Screen *s, Peer *trunk, uint64_t loop, bint credentials) 
 
 # Credentials that were refused. Another user than before weighs double; a user's success takes back what it failed.
 cdef void caller_auth(Screen *s, Peer *trunk, bint stale) noexcept nogil:
-    cdef EaSip h
     cdef uint64_t user, failed
     cdef uint32_t count, weight = 1
-    ea_sip_init(&h, s.state.keys.table)
-    ea_key_word(&h, s.source ^ KEY_AUTH)
-    ea_key_slice(&h, s.p + s.m.from_.user.off, s.m.from_.user.len)
-    user = ea_key_end(&h, NULL)
+    user = text_mac(&s.state.keys.table, s.source ^ KEY_AUTH, s.p, s.m.from_.user)
     failed = rate_used(&s.state.strikes, user, s.now)
     if s.m.status < 300:
         if failed:
@@ -340,7 +320,6 @@ cdef void caller_response(Screen *s, uint16_t index, uint64_t loop) noexcept nog
     cdef Peer *trunk = &s.policy.peers[index]
     cdef int status = s.m.status
     cdef uint64_t exchange
-    cdef EaSip h
     cdef bint sweep, auth, credentials = False, stale = False
     if status < 200 or trunk.kind != PEER_TRUNK:
         return
@@ -353,9 +332,7 @@ cdef void caller_response(Screen *s, uint16_t index, uint64_t loop) noexcept nog
     if trunk.open:
         s.source = source_key(s.state, &s.reply_to, 128 if s.reply_to.v4 else 64)
     elif sweep or auth:
-        ea_sip_init(&h, s.state.keys.table)
-        ea_key_word(&h, trunk.id | <uint64_t>8 << 40)
-        s.source = ea_key_end(&h, NULL)
+        s.source = ea_mac_words(&s.state.keys.table, trunk.id | <uint64_t>8 << 40, 0)
     else:
         return
     if status < 300 or status in (401, 403, 407):

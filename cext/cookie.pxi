@@ -1,4 +1,4 @@
-# cookie.pxi: the proofs that need no state: branch, To tag, dialog cookie (SipHash-2-4, keys from [keys]; of branches
+# cookie.pxi: the proofs that need no state: branch, To tag, dialog cookie (AES-CMAC, keys from [keys]; of branches
 # over a sum, see hash.h).
 #
 # Branch    z9hG4bK "ea1" listener:2 peer:8 loop:16 mac:16          (hex; listener + 0x80: of the emergency lane,
@@ -28,6 +28,23 @@ cdef enum:
     BRANCH_CALM = 0x40      # and beside that: its 2xx opens no call-back window
 
 
+# Of a text, and a word that says what for.
+cdef inline uint64_t text_mac(const EaMacKey *key, uint64_t word, const uint8_t *p, Slice text) noexcept nogil:
+    cdef EaMac h
+    ea_mac_start(&h, key, word, text.len)
+    ea_mac_text(&h, p + text.off, text.len)
+    return ea_mac_end(&h, NULL)
+
+
+# Of a call: its Call-ID and one of its tags.
+cdef inline uint64_t call_mac(const EaMacKey *key, uint64_t word, const uint8_t *p, SipMsg *m, Slice tag) noexcept nogil:
+    cdef EaMac h
+    ea_mac_start(&h, key, word, m.call_id.len | <uint64_t>tag.len << 32)
+    ea_mac_text(&h, p + m.call_id.off, m.call_id.len)
+    ea_mac_text(&h, p + tag.off, tag.len)
+    return ea_mac_end(&h, NULL)
+
+
 # The sum of a Call-ID, from which those of the message's Via and of its call go on.
 cdef inline void call_id_sum(State *state, const uint8_t *p, SipMsg *m, EaSum *sum) noexcept nogil:
     ea_sum_init(sum, state.keys.sum)
@@ -46,7 +63,7 @@ cdef inline void via_sum(const uint8_t *p, SipMsg *m, Via *via, EaAddr *reply_to
 cdef inline uint64_t branch_mac(State *state, EaSum *via, uint64_t loop, uint32_t peer_id, uint16_t listener) noexcept nogil:
     cdef EaSum sum = via[0]
     ea_sum_pair(&sum, loop, <uint64_t>peer_id << 16 | listener)
-    return ea_sum_mac(&sum, state.keys.branch)
+    return ea_sum_mac(&sum, &state.keys.branch)
 
 
 cdef uint8_t *branch_put(uint8_t *to, uint16_t listener, uint32_t peer_id, uint64_t loop, uint64_t mac) noexcept nogil:
@@ -67,18 +84,16 @@ cdef uint64_t loop_hash(State *state, const uint8_t *p, SipMsg *m, uint32_t sour
         for i in range(m.rows):
             if m.row[i].id == H_ROUTE:
                 ea_sum_slice(&sum, p + m.row[i].value, m.row[i].value_len)
-    return ea_sum_key(&sum, state.keys.loop)
+    return ea_sum_mac(&sum, &state.keys.loop)
 
 
 cdef uint64_t tag_mac(State *state, const uint8_t *p, SipMsg *m, EaAddr *source, uint64_t epoch) noexcept nogil:
-    cdef EaSip h
-    ea_sip_init(&h, state.keys.tag)
-    ea_mac_slice(&h, p + m.call_id.off, m.call_id.len)
-    ea_mac_slice(&h, p + m.from_tag.off, m.from_tag.len)
-    ea_mac_word(&h, source.hi)
-    ea_mac_word(&h, source.lo)
-    ea_mac_word(&h, source.port | <uint64_t>m.cseq << 32)
-    ea_mac_word(&h, epoch)
+    cdef EaMac h
+    ea_mac_start(&h, &state.keys.tag, m.call_id.len | <uint64_t>m.from_tag.len << 32, epoch)
+    ea_mac_pair(&h, source.hi, source.lo)
+    ea_mac_pair(&h, source.port, m.cseq)
+    ea_mac_text(&h, p + m.call_id.off, m.call_id.len)
+    ea_mac_text(&h, p + m.from_tag.off, m.from_tag.len)
     return ea_mac_end(&h, NULL)
 
 
@@ -124,10 +139,9 @@ cdef uint32_t cookie_bytes(Cookie *c, uint8_t key_id, uint8_t *out) noexcept nog
 
 cdef void cookie_mac(State *state, int key, const uint8_t *body, uint32_t n, const uint8_t *call_id, uint32_t call_id_len,
                      const uint8_t *tag, uint32_t tag_len, uint8_t *out) noexcept nogil:
-    cdef EaSip h
+    cdef EaMac h
     cdef uint64_t low, high
-    ea_sip_init(&h, state.keys.cookie[key])
-    ea_mac_word(&h, n | <uint64_t>call_id_len << 8 | <uint64_t>tag_len << 32)
+    ea_mac_start(&h, &state.keys.cookie[key], n | <uint64_t>call_id_len << 8 | <uint64_t>tag_len << 32, 0)
     ea_mac_text(&h, body, n)
     ea_mac_text(&h, call_id, call_id_len)
     ea_mac_text(&h, tag, tag_len)

@@ -17,13 +17,10 @@ cdef extern from *:
 
 
 cdef uint64_t distance_hash(Screen *s, uint32_t distance) noexcept nogil:
-    cdef EaSip h
-    ea_sip_init(&h, s.state.keys.table)
-    ea_key_word(&h, <uint64_t>s.peer.id | <uint64_t>10 << 40)
-    ea_key_word(&h, s.packet.source.hi)
-    ea_key_word(&h, s.packet.source.lo)
-    ea_key_word(&h, distance)
-    return ea_key_end(&h, NULL)
+    cdef EaMac h
+    ea_mac_start(&h, &s.state.keys.table, <uint64_t>s.peer.id | <uint64_t>10 << 40, distance)
+    ea_mac_pair(&h, s.packet.source.hi, s.packet.source.lo)
+    return ea_mac_end(&h, NULL)
 
 
 # This message's sender is who he says he is.

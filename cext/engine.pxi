@@ -103,24 +103,24 @@ cdef class Engine:
 
     cdef set_keys(self, bytes secret, bytes old_secret):
         cdef int i
-        self.put_key(self.state.keys.branch, derive(secret, "branch"))
+        self.put_key(&self.state.keys.branch, derive(secret, "branch"))
         long_key = _hashlib.shake_256(derive(secret, "sum")).digest(EA_SUM_PAIRS * sizeof(EaSumKey))
         memcpy(self.state.keys.sum, <char *>long_key, EA_SUM_PAIRS * sizeof(EaSumKey))
-        self.put_key(self.state.keys.loop, derive(secret, "loop"))
-        self.put_key(self.state.keys.call, derive(secret, "call"))
-        self.put_key(self.state.keys.tag, derive(secret, "tag"))
+        self.put_key(&self.state.keys.loop, derive(secret, "loop"))
+        self.put_key(&self.state.keys.call, derive(secret, "call"))
+        self.put_key(&self.state.keys.tag, derive(secret, "tag"))
         # Table keys needn't outlive the process, and so don't.
-        self.put_key(self.state.keys.table, _hashlib.sha256(secret + _time.time_ns().to_bytes(8, "little")
-                                                            + id(self).to_bytes(8, "little")).digest()[:16])
+        self.put_key(&self.state.keys.table, _hashlib.sha256(secret + _time.time_ns().to_bytes(8, "little")
+                                                             + id(self).to_bytes(8, "little")).digest()[:16])
         secrets = [secret] if old_secret is None else [secret, old_secret]
         for i, one in enumerate(secrets):
-            self.put_key(self.state.keys.cookie[i], derive(one, "cookie"))
+            self.put_key(&self.state.keys.cookie[i], derive(one, "cookie"))
             self.state.keys.cookie_id[i] = derive(one, "cookie-id")[0]
         self.state.keys.cookie_count = <uint8_t>len(secrets)
 
-    cdef put_key(self, uint8_t *to, bytes key):
+    cdef put_key(self, EaMacKey *to, bytes key):
         cdef const uint8_t *raw = key
-        memcpy(to, raw, 16)
+        ea_mac_key(to, raw)
 
     def __dealloc__(self):
         cdef int i

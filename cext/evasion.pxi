@@ -39,7 +39,7 @@ cdef uint32_t evasion_party(Screen *s, Uri *u, uint64_t number) noexcept nogil:
         return <uint32_t>number_value(number) or 1
     ea_sum_init(&sum, s.state.keys.sum)
     ea_sum_slice(&sum, s.p + u.user.off, u.user.len)
-    return <uint32_t>ea_sum_key(&sum, s.state.keys.table) or 1
+    return <uint32_t>ea_sum_mac(&sum, &s.state.keys.table) or 1
 
 
 # How it is written: what a sender may change from one attempt to the next without calling somebody else.
@@ -58,11 +58,11 @@ cdef uint32_t evasion_written(Screen *s) noexcept nogil:
     if s.m.method == M_REFER:
         ea_sum_slice(&sum, s.p + s.m.refer_to.whole.off, s.m.refer_to.whole.len)
     if EA_LIKELY(not s.m.present & headers):
-        return <uint32_t>ea_sum_key(&sum, s.state.keys.table)
+        return <uint32_t>ea_sum_mac(&sum, &s.state.keys.table)
     for i in range(s.m.rows):
         if headers >> s.m.row[i].id & 1:
             ea_sum_tagged(&sum, s.p + s.m.row[i].value, s.m.row[i].value_len, s.m.row[i].id)
-    return <uint32_t>ea_sum_key(&sum, s.state.keys.table)
+    return <uint32_t>ea_sum_mac(&sum, &s.state.keys.table)
 
 
 cdef inline bint evasion_beside(uint32_t one, uint32_t other) noexcept nogil:

@@ -11,6 +11,7 @@ cdef extern from "hot.h" nogil:
     void ea_class_init()
     void ea_scan_init()
     void ea_text_init()
+    void ea_hash_init()
     uint64_t ea_name_hash(const uint8_t *, uint32_t)
     int EA_IS(uint8_t, int)
     uint64_t ea_load64(const uint8_t *)
@@ -44,16 +45,16 @@ cdef extern from "hot.h" nogil:
     size_t ea_stops_first(EaStops *, const uint64_t *, size_t)
     size_t ea_stops_next(EaStops *)
 
-    ctypedef struct EaSip:
+    ctypedef struct EaMacKey:
         pass
-    void ea_sip_init(EaSip *, const uint8_t *)
-    void ea_mac_word(EaSip *, uint64_t)
-    void ea_mac_slice(EaSip *, const uint8_t *, uint32_t)
-    void ea_mac_text(EaSip *, const uint8_t *, uint32_t)
-    uint64_t ea_mac_end(EaSip *, uint64_t *)
-    void ea_key_word(EaSip *, uint64_t)
-    void ea_key_slice(EaSip *, const uint8_t *, uint32_t)
-    uint64_t ea_key_end(EaSip *, uint64_t *)
+    ctypedef struct EaMac:
+        pass
+    void ea_mac_key(EaMacKey *, const uint8_t *)
+    void ea_mac_start(EaMac *, const EaMacKey *, uint64_t, uint64_t)
+    void ea_mac_pair(EaMac *, uint64_t, uint64_t)
+    void ea_mac_text(EaMac *, const uint8_t *, uint32_t)
+    uint64_t ea_mac_end(EaMac *, uint64_t *)
+    uint64_t ea_mac_words(const EaMacKey *, uint64_t, uint64_t)
 
     int EA_SUM_PAIRS
     ctypedef struct EaSumKey:
@@ -64,8 +65,7 @@ cdef extern from "hot.h" nogil:
     void ea_sum_pair(EaSum *, uint64_t, uint64_t)
     void ea_sum_slice(EaSum *, const uint8_t *, uint32_t)
     void ea_sum_tagged(EaSum *, const uint8_t *, uint32_t, uint32_t)
-    uint64_t ea_sum_key(EaSum *, const uint8_t *)
-    uint64_t ea_sum_mac(EaSum *, const uint8_t *)
+    uint64_t ea_sum_mac(EaSum *, const EaMacKey *)
 
     uint64_t ea_get(const uint64_t *)
     uint64_t ea_get_relaxed(const uint64_t *)

@@ -22,7 +22,7 @@
 cdef uint64_t call_key(State *state, const uint8_t *p, const EaSum *call_id, Slice tag) noexcept nogil:
     cdef EaSum sum = call_id[0]
     ea_sum_slice(&sum, p + tag.off, tag.len)
-    return ea_sum_key(&sum, state.keys.call) or 1
+    return ea_sum_mac(&sum, &state.keys.call) or 1
 
 
 cdef inline uint32_t lease_tag(uint64_t hash) noexcept nogil:
@@ -30,25 +30,19 @@ cdef inline uint32_t lease_tag(uint64_t hash) noexcept nogil:
 
 
 cdef uint32_t lease_far(State *state, const uint8_t *p, Slice tag) noexcept nogil:
-    cdef EaSip h
-    ea_sip_init(&h, state.keys.table)
-    ea_key_slice(&h, p + tag.off, tag.len)
-    return lease_tag(ea_key_end(&h, NULL))
+    return lease_tag(text_mac(&state.keys.table, <uint64_t>11 << 40, p, tag))
 
 
 # The called number of this INVITE, hashed with its call: the cookie's lease id.
 cdef uint32_t lease_called(Screen *s) noexcept nogil:
     cdef uint64_t called
     cdef Slice text
-    cdef EaSip h
     if s.lease:
         return s.lease
     called = uri_canonical(s.p, &s.m.uri, &s.policy.plans[s.peer.plan])
     if called == 0:
         text = s.m.uri.user if s.m.uri.user.len else s.m.uri.whole
-        ea_sip_init(&h, s.state.keys.call)
-        ea_key_slice(&h, s.p + text.off, text.len)
-        called = ea_key_end(&h, NULL)
+        called = text_mac(&s.state.keys.call, 0, s.p, text)
     called = (called ^ s.call_key) * 0xd6e8feb86659fd93ULL
     called = (called ^ called >> 32) * 0xd6e8feb86659fd93ULL
     s.lease = <uint32_t>(called >> 32) or 1

@@ -105,7 +105,7 @@ cdef void screen_key(Screen *s) noexcept nogil:
     cdef EaSum sum = s.via
     ea_sum_pair(&sum, s.peer.id, s.packet.source.lo ^ s.packet.source.hi)
     ea_sum_slice(&sum, s.p + s.m.from_tag.off, s.m.from_tag.len)
-    s.key = txn_key(ea_sum_key(&sum, s.state.keys.table))
+    s.key = txn_key(ea_sum_mac(&sum, &s.state.keys.table))
 
 
 # The first of two passes over a group of messages: what the second will look up is fetched meanwhile.
@@ -152,7 +152,7 @@ cdef void screen_digest(Screen *s) noexcept nogil:
         row = &s.m.row[i]
         if headers >> row.id & 1:
             ea_sum_tagged(&sum, s.p + row.value, row.value_len, row.id)
-    s.digest = ea_sum_key(&sum, s.state.keys.table)
+    s.digest = ea_sum_mac(&sum, &s.state.keys.table)
 
 
 cdef void screen_options(Screen *s) noexcept nogil:

@@ -6,7 +6,7 @@ counters and rings have one writer each.
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
-from cext.hot cimport EaAddr, EaSumKey
+from cext.hot cimport EaAddr, EaMacKey, EaSumKey
 from cext.msg cimport M_COUNT, SipMsg
 from cext.policy cimport BUDGETS, MAX_LISTENERS, MAX_PEERS, MAX_RULES, PATTERNS
 
@@ -294,13 +294,13 @@ cdef struct AssertedCaller:     # of an emergency call that isn't answered yet
     uint64_t number         # canonical
 
 cdef struct Keys:
-    uint8_t table[16]       # keys of tables and digests: never leave the process
+    EaMacKey table          # of tables and digests: never leaves the process
     EaSumKey *sum           # of all sums
-    uint8_t branch[16]
-    uint8_t loop[16]        # with `sum` and `branch`: parts of branches, so a restart and the rest of a fleet make the same ones
-    uint8_t call[16]        # of leases, and of what cookies say of them
-    uint8_t tag[16]
-    uint8_t cookie[2][16]   # current, and the one before it
+    EaMacKey branch
+    EaMacKey loop           # with `sum` and `branch`: parts of branches, so a restart and the rest of a fleet make the same ones
+    EaMacKey call           # of leases, and of what cookies say of them
+    EaMacKey tag
+    EaMacKey cookie[2]      # current, and the one before it
     uint8_t cookie_id[2]
     uint8_t cookie_count
 

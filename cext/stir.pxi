@@ -194,12 +194,8 @@ cdef void stir_answered(Screen *s, DeferSlot *d, bint decided) noexcept nogil:
 
 
 cdef uint64_t stir_hash(State *state, const uint8_t *p, SipMsg *m, int status) noexcept nogil:
-    cdef EaSip h
-    ea_sip_init(&h, state.keys.table)
-    ea_key_word(&h, <uint64_t>status | <uint64_t>m.cseq << 8 << 8 | <uint64_t>9 << 56)
-    ea_key_slice(&h, p + m.call_id.off, m.call_id.len)
-    ea_key_slice(&h, p + m.from_tag.off, m.from_tag.len)
-    return ea_key_end(&h, NULL)
+    return call_mac(&state.keys.table, <uint64_t>status | <uint64_t>m.cseq << 8 << 8 | <uint64_t>9 << 56, p, m,
+                    m.from_tag)
 
 
 # A call goes on although its verification failed: its replies will say so.

@@ -72,11 +72,8 @@ cdef void toll_limits(TollMeter *m, const double *limit, uint64_t now) noexcept 
 # ---- callers ----
 
 cdef inline TollCaller *toll_bucket(State *state, uint32_t peer, uint64_t number) noexcept nogil:
-    cdef EaSip h
-    ea_sip_init(&h, state.keys.table)
-    ea_key_word(&h, peer | <uint64_t>9 << 40)
-    ea_key_word(&h, number)
-    return state.toll.caller + (ea_key_end(&h, NULL) & (TOLL_CALLERS / TOLL_WAYS - 1)) * TOLL_WAYS
+    cdef uint64_t hash = ea_mac_words(&state.keys.table, peer | <uint64_t>9 << 40, number)
+    return state.toll.caller + (hash & (TOLL_CALLERS / TOLL_WAYS - 1)) * TOLL_WAYS
 
 
 # The caller's entry, or NULL. Under the lock.

@@ -84,12 +84,7 @@ cdef int op_wangiri(Screen *s) noexcept nogil:
 
 # Names this call in a 603+ answer and in its event: the same for its copies, on every node and after a restart.
 cdef uint64_t behaviour_id(Screen *s) noexcept nogil:
-    cdef EaSip h
-    ea_sip_init(&h, s.state.keys.call)
-    ea_key_word(&h, <uint64_t>10 << 40)
-    ea_key_slice(&h, s.p + s.m.call_id.off, s.m.call_id.len)
-    ea_key_slice(&h, s.p + s.m.from_tag.off, s.m.from_tag.len)
-    return ea_key_end(&h, NULL) or 1
+    return call_mac(&s.state.keys.call, <uint64_t>10 << 40, s.p, s.m, s.m.from_tag) or 1
 
 
 cdef inline bint behaviour_answers(int reason) noexcept nogil:

@@ -116,12 +116,10 @@ cdef int op_caller_format(Screen *s) noexcept nogil:
 
 
 cdef uint64_t passed_hash(State *state, uint32_t peer_id, uint64_t called, uint64_t caller) noexcept nogil:
-    cdef EaSip h
-    ea_sip_init(&h, state.keys.table)
-    ea_key_word(&h, <uint64_t>peer_id | <uint64_t>1 << 40)
-    ea_key_word(&h, called)
-    ea_key_word(&h, caller)
-    return ea_key_end(&h, NULL)
+    cdef EaMac h
+    ea_mac_start(&h, &state.keys.table, <uint64_t>peer_id | <uint64_t>1 << 40, called)
+    ea_mac_pair(&h, caller, 0)
+    return ea_mac_end(&h, NULL)
 
 
 # caller-owned: the number must be on the trunk's list, or the call provably be one that the trunk forwards.

@@ -1,14 +1,12 @@
 # ops/limits.pxi: source-rate and trunk-rate, and the small budgets of ACK, grace and the emergency lane.
 
 cdef uint64_t source_key(State *state, EaAddr *a, uint32_t bits) noexcept nogil:
-    cdef EaSip h
+    cdef EaMac h
     cdef uint64_t hi, lo
     source_mask(a, bits, &hi, &lo)
-    ea_sip_init(&h, state.keys.table)
-    ea_key_word(&h, hi)
-    ea_key_word(&h, lo)
-    ea_key_word(&h, bits)
-    return ea_key_end(&h, NULL)
+    ea_mac_start(&h, &state.keys.table, hi, lo)
+    ea_mac_pair(&h, bits, 0)
+    return ea_mac_end(&h, NULL)
 
 
 # source-rate: messages of one unknown source or open trunk's caller (IPv4 /32, IPv6 /64), then of the networks
@@ -39,12 +37,7 @@ cdef int op_source_rate(Screen *s) noexcept nogil:
 
 # What a 401 or 407 that passed here leaves behind: this call may come again, uncounted, once.
 cdef uint64_t challenge_hash(State *state, const uint8_t *p, SipMsg *m, uint32_t peer_id) noexcept nogil:
-    cdef EaSip h
-    ea_sip_init(&h, state.keys.table)
-    ea_key_word(&h, <uint64_t>peer_id | <uint64_t>2 << 40)
-    ea_key_slice(&h, p + m.call_id.off, m.call_id.len)
-    ea_key_slice(&h, p + m.from_tag.off, m.from_tag.len)
-    return ea_key_end(&h, NULL)
+    return call_mac(&state.keys.table, <uint64_t>peer_id | <uint64_t>2 << 40, p, m, m.from_tag)
 
 
 # What explain and events are told: how much of the burst is used, in calls, and how many it
@@ -79,17 +72,13 @@ cdef int op_trunk_rate(Screen *s) noexcept nogil:
 # A proven dialog's own small rate, so that a cookie is no pass for a flood. ACK and
 # BYE are never held back: that would only prolong the call.
 cdef int dialog_limit(Screen *s) noexcept nogil:
-    cdef EaSip h
     cdef Slice tag
     cdef int taken
     if s.trace != NULL or s.m.method == M_BYE or s.cookie.emergency:
         return 0
     tag = s.m.from_tag if (s.cookie.from_upstream != 0) == (s.dir == DIR_UPSTREAM) else s.m.to_tag
-    ea_sip_init(&h, s.state.keys.table)
-    ea_key_word(&h, s.cookie.peer_id | <uint64_t>4 << 40)
-    ea_key_slice(&h, s.p + s.m.call_id.off, s.m.call_id.len)
-    ea_key_slice(&h, s.p + tag.off, tag.len)
-    taken = rate_take(&s.state.rates, ea_key_end(&h, NULL), s.now, &s.policy.dialog_rate)
+    taken = rate_take(&s.state.rates, call_mac(&s.state.keys.table, s.cookie.peer_id | <uint64_t>4 << 40, s.p, s.m, tag),
+                      s.now, &s.policy.dialog_rate)
     if taken == RATE_FULL:
         # No cell left for this dialog: it is counted with its peer's other odds and ends.
         return 0 if other_limit(s) == 0 else RSN_DIALOG_RATE

@@ -76,12 +76,8 @@ cdef inline void load_leave_out(Worker *w, uint32_t count) noexcept nogil:
 
 # Where this request falls, the same for all copies of a call; another number for each request that opens none.
 cdef uint64_t overload_draw(Screen *s, bint call) noexcept nogil:
-    cdef EaSip h
-    ea_sip_init(&h, s.state.keys.table)
-    ea_key_word(&h, s.peer.id | <uint64_t>7 << 40 | (<uint64_t>0 if call else <uint64_t>s.m.cseq << 32) << 16)
-    ea_key_slice(&h, s.p + s.m.call_id.off, s.m.call_id.len)
-    ea_key_slice(&h, s.p + s.m.from_tag.off, s.m.from_tag.len)
-    return ea_key_end(&h, NULL)
+    return call_mac(&s.state.keys.table, s.peer.id | <uint64_t>7 << 40 | (
+        <uint64_t>0 if call else <uint64_t>s.m.cseq << 32) << 16, s.p, s.m, s.m.from_tag)
 
 
 # By how many of a hundred a neighbour wants its new requests reduced now.

@@ -14,12 +14,10 @@ cdef extern from *:
 
 
 cdef uint64_t hairpin_hash(State *state, uint64_t called, uint64_t caller) noexcept nogil:
-    cdef EaSip h
-    ea_sip_init(&h, state.keys.table)
-    ea_key_word(&h, <uint64_t>7 << 40)
-    ea_key_word(&h, called)
-    ea_key_word(&h, caller)
-    return ea_key_end(&h, NULL)
+    cdef EaMac h
+    ea_mac_start(&h, &state.keys.table, <uint64_t>7 << 40, called)
+    ea_mac_pair(&h, caller, 0)
+    return ea_mac_end(&h, NULL)
 
 
 # A trunk's new call goes on: to a number of ours it may come back.

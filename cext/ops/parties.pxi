@@ -31,11 +31,7 @@ cdef uint64_t called_number(Screen *s) noexcept nogil:
 
 
 cdef uint64_t party_hash(Screen *s, uint64_t number, uint64_t purpose) noexcept nogil:
-    cdef EaSip h
-    ea_sip_init(&h, s.state.keys.table)
-    ea_key_word(&h, s.peer.id | purpose << 40)
-    ea_key_word(&h, number)
-    return ea_key_end(&h, NULL)
+    return ea_mac_words(&s.state.keys.table, s.peer.id | purpose << 40, number)
 
 
 cdef void parties_hash(Screen *s) noexcept nogil:
