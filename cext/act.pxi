@@ -150,7 +150,7 @@ cdef uint8_t *put_own_headers(uint8_t *to, Screen *s) noexcept nogil:
     cdef Peer *peer = &s.policy.peers[r.peer]
     cdef Listener *l = &s.policy.listeners[r.listener]
     cdef Cookie cookie
-    cdef uint8_t text[COOKIE_TEXT + 16]
+    cdef uint8_t text[2 * COOKIE_ROOM]
     cdef uint32_t n
     to = ea_put(to, b"Via: SIP/2.0/UDP ", 17)
     to = ea_copy(to, s.policy.text + l.sent_by.off, l.sent_by.len)

@@ -21,6 +21,7 @@ cdef enum:
     COOKIE_VOUCHED = 8      # times VOUCH_
     COOKIE_V4_BYTES = 28
     COOKIE_V6_BYTES = 40
+    COOKIE_ROOM = 64        # for either with what ea_put_b64 and ea_mac_text read behind it
     COOKIE_TEXT = 54        # of the longer form
     TAG_LEN = 19
     TAG_EPOCH_SHIFT = 36    # ns to epochs of 68.7 s
@@ -152,15 +153,17 @@ cdef void cookie_mac(State *state, int key, const uint8_t *body, uint32_t n, con
 
 # The cookie's text for a call that this request opens.
 cdef uint8_t *cookie_put(uint8_t *to, State *state, Cookie *c, const uint8_t *p, SipMsg *m) noexcept nogil:
-    cdef uint8_t raw[COOKIE_V6_BYTES]
-    cdef uint32_t n = cookie_bytes(c, state.keys.cookie_id[0], raw)
+    cdef uint8_t raw[COOKIE_ROOM]
+    cdef uint32_t n
+    memset(raw, 0, sizeof(raw))
+    n = cookie_bytes(c, state.keys.cookie_id[0], raw)
     cookie_mac(state, 0, raw, n, p + m.call_id.off, m.call_id.len, p + m.from_tag.off, m.from_tag.len, raw + n)
     return ea_put_b64(to, raw, n + 12)
 
 
 # Reads and checks the cookie in `user`. `tag` is the originating tag.
 cdef bint cookie_get(State *state, const uint8_t *p, Slice user, SipMsg *m, Cookie *c, bint upstream_sends) noexcept nogil:
-    cdef uint8_t raw[COOKIE_V6_BYTES + 4]
+    cdef uint8_t raw[COOKIE_ROOM]
     cdef uint8_t mac[12]
     cdef int n = ea_get_b64(raw, COOKIE_V6_BYTES, p + user.off, user.len), key
     cdef uint8_t flags

@@ -526,14 +526,18 @@ static inline int ea_near(const uint32_t *word, uint32_t count, uint32_t value, 
 
 static inline uint64_t ea_get(const uint64_t *p) { return __atomic_load_n(p, __ATOMIC_ACQUIRE); }
 static inline uint64_t ea_get_relaxed(const uint64_t *p) { return __atomic_load_n(p, __ATOMIC_RELAXED); }
-/* Where `wanted` stands among `count` words that lie `step` words apart, from the given one on; `count`: nowhere. */
+/* Where `wanted` stands among `count` words that lie `step` words apart, from the given one on; `count`: nowhere. Others
+ * may write there meanwhile, so whoever finds one looks again; a word is never seen in part. What is read after this was
+ * written before the word that was found. */
 static inline int ea_find_word(const uint64_t *p, int from, int count, int step, uint64_t wanted)
 {
+    int i;
 #pragma GCC unroll 8
-    for (int i = from; i < count; i++)
-        if (__atomic_load_n(p + i * step, __ATOMIC_ACQUIRE) == wanted)
-            return i;
-    return count;
+    for (i = from; i < count; i++)
+        if (p[i * step] == wanted)
+            break;
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    return i;
 }
 static inline void ea_set(uint64_t *p, uint64_t v) { __atomic_store_n(p, v, __ATOMIC_RELEASE); }
 static inline void ea_set_relaxed(uint64_t *p, uint64_t v) { __atomic_store_n(p, v, __ATOMIC_RELAXED); }
@@ -624,14 +628,8 @@ static inline int ea_get_hex(const uint8_t *p, int digits, uint64_t *value)
 
 static const char ea_b64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-static uint16_t ea_b64_pair[4096];   /* two characters for twelve bits */
-
 static void ea_text_init(void)
 {
-    for (int i = 0; i < 4096; i++) {
-        const char pair[2] = {ea_b64[i >> 6], ea_b64[i & 63]};
-        memcpy(&ea_b64_pair[i], pair, 2);
-    }
     for (int i = 0; i < 256; i++) {
         uint8_t digits[3] = {(uint8_t)('0' + i / 100), (uint8_t)('0' + i / 10 % 10), (uint8_t)('0' + i % 10)};
         uint8_t n = i < 10 ? 1 : i < 100 ? 2 : 3, text[4] = {0, 0, 0, n};
@@ -642,33 +640,46 @@ static void ea_text_init(void)
     }
 }
 
-/* base64url without padding (RFC 4648 §5); n bytes give (4n+2)/3 characters. */
+#ifdef __SSE2__
+/* 24 bytes to 32 characters, 12 in each half of a vector: four times six bits out of three bytes, and to each the
+ * distance of its character. */
+__attribute__((target("avx2")))
+static void ea_put_b64_avx2(uint8_t *to, const uint8_t *p, uint32_t n)
+{
+    const __m256i spread = _mm256_broadcastsi128_si256(_mm_setr_epi8(1, 0, 2, 1, 4, 3, 5, 4, 7, 6, 8, 7, 10, 9, 11, 10));
+    const __m256i distance = _mm256_broadcastsi128_si256(
+        _mm_setr_epi8('a' - 26, '0' - 52, '0' - 52, '0' - 52, '0' - 52, '0' - 52, '0' - 52, '0' - 52, '0' - 52, '0' - 52,
+                      '0' - 52, '-' - 62, '_' - 63, 'A', 0, 0));
+    for (uint32_t i = 0; i < n; i += 24, to += 32) {
+        __m256i v = _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_loadu_si128((const __m128i *)(p + i))),
+                                            _mm_loadu_si128((const __m128i *)(p + i + 12)), 1);
+        v = _mm256_shuffle_epi8(v, spread);
+        __m256i odd = _mm256_mullo_epi16(_mm256_and_si256(v, _mm256_set1_epi32(0x003f03f0)), _mm256_set1_epi32(0x01000010));
+        v = _mm256_mulhi_epu16(_mm256_and_si256(v, _mm256_set1_epi32(0x0fc0fc00)), _mm256_set1_epi32(0x04000040));
+        v = _mm256_or_si256(v, odd);
+        /* 13: a capital letter; 0: a small one; 1 to 12: a digit, '-' or '_'. */
+        __m256i kind = _mm256_and_si256(_mm256_cmpgt_epi8(_mm256_set1_epi8(26), v), _mm256_set1_epi8(13));
+        kind = _mm256_or_si256(kind, _mm256_subs_epu8(v, _mm256_set1_epi8(51)));
+        _mm256_storeu_si256((__m256i *)to, _mm256_add_epi8(v, _mm256_shuffle_epi8(distance, kind)));
+    }
+}
+#endif
+
+/* base64url without padding (RFC 4648 §5); n bytes give (4n+2)/3 characters. `p` has EA_B64_ROOM(n) bytes, those behind
+ * n zero, and `to` has twice that. */
+#define EA_B64_ROOM(n) (((n) + 23) / 24 * 24 + 4)
+
 static inline uint8_t *ea_put_b64(uint8_t *to, const uint8_t *p, uint32_t n)
 {
-    uint32_t i = 0, bits;
-    for (; i + 8 <= n; i += 6, to += 8) {
-        uint64_t six = __builtin_bswap64(ea_load64(p + i));
-        memcpy(to, &ea_b64_pair[six >> 52], 2);
-        memcpy(to + 2, &ea_b64_pair[six >> 40 & 4095], 2);
-        memcpy(to + 4, &ea_b64_pair[six >> 28 & 4095], 2);
-        memcpy(to + 6, &ea_b64_pair[six >> 16 & 4095], 2);
-    }
-    for (; i + 3 <= n; i += 3, to += 4) {
-        bits = (uint32_t)p[i] << 16 | (uint32_t)p[i + 1] << 8 | p[i + 2];
-        memcpy(to, &ea_b64_pair[bits >> 12], 2);
-        memcpy(to + 2, &ea_b64_pair[bits & 4095], 2);
-    }
-    if (n - i == 1) {
-        memcpy(to, &ea_b64_pair[(uint32_t)p[i] << 4], 2);
-        return to + 2;
-    }
-    if (n - i == 2) {
-        bits = (uint32_t)p[i] << 8 | p[i + 1];
-        memcpy(to, &ea_b64_pair[bits >> 4], 2);
-        to[2] = (uint8_t)ea_b64[(bits & 15) << 2];
-        return to + 3;
-    }
-    return to;
+#ifdef __SSE2__
+    if (EA_LIKELY(ea_avx2))
+        ea_put_b64_avx2(to, p, n);
+    else
+#endif
+        for (uint32_t i = 0, k = 0; i < n; i += 3)
+            for (int shift = 18; shift >= 0; shift -= 6)
+                to[k++] = (uint8_t)ea_b64[((uint32_t)p[i] << 16 | (uint32_t)p[i + 1] << 8 | p[i + 2]) >> shift & 63];
+    return to + (4 * n + 2) / 3;
 }
 
 /* Bytes written, or -1 for another character, a wrong length or stray bits. */

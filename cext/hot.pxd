@@ -12,6 +12,7 @@ cdef extern from "hot.h" nogil:
     void ea_scan_init()
     void ea_text_init()
     void ea_hash_init()
+    int ea_aes_fast
     uint64_t ea_name_hash(const uint8_t *, uint32_t)
     int EA_IS(uint8_t, int)
     uint64_t ea_load64(const uint8_t *)
@@ -39,6 +40,7 @@ cdef extern from "hot.h" nogil:
     size_t ea_odd_next(EaScan *, EaOdd *)
     void ea_odd_pass(EaOdd *)
     size_t ea_scan_run(const uint8_t *, const uint64_t *, size_t, size_t, int)
+    size_t ea_low_bit(uint64_t)
     size_t ea_stop(const uint64_t *, size_t)
     ctypedef struct EaStops:
         pass

@@ -39,7 +39,7 @@ cdef uint32_t lease_called(Screen *s) noexcept nogil:
     cdef Slice text
     if s.lease:
         return s.lease
-    called = uri_canonical(s.p, &s.m.uri, &s.policy.plans[s.peer.plan])
+    called = number_called(s)
     if called == 0:
         text = s.m.uri.user if s.m.uri.user.len else s.m.uri.whole
         called = text_mac(&s.state.keys.call, 0, s.p, text)
@@ -201,7 +201,7 @@ cdef int lease_take(Screen *s, Peer *trunk, int kind, uint64_t limit) noexcept n
         if EA_UNLIKELY(s.toll != 0):
             toll_begin(s, e, call_again(s))
     e = &b.lease[at]
-    i = lease_room(e.transaction, tag)
+    i = 0 if fresh else lease_room(e.transaction, tag)
     if i >= 0:
         e.transaction[i] = tag
     ea_set_relaxed(&e.expiry, s.now + LEASE_EARLY)

@@ -141,12 +141,12 @@ cdef struct SipMsg:
     Slice cseq_method
     Slice from_tag
     Slice to_tag
+    Slice from_value
     Slice to_value
     Slice user_agent
     Slice content_type
     Slice privacy
     Slice max_forwards_value
-    Slice contact_user
     Uri uri                 # the Request-URI
     Uri from_
     Uri to

@@ -60,33 +60,32 @@ cdef enum:                  # kinds of requests outside a dialog that open no ca
     BUDGET_OTHER
     BUDGETS
 
-cdef enum:                  # the order is that of OP_NAMES in policy.pxi and of OPS in screen.pxi
-    OP_NONE = 0
-    OP_HOPS
+cdef enum:                  # as they are asked; also the order of OP_NAMES in policy.pxi and of OPS in screen.pxi
+    OP_HOPS = 0
     OP_TARGET
     OP_INTERFACE
     OP_DIALOG
+    OP_OVERLOAD
     OP_SCANNER
     OP_SOURCE_RATE
-    OP_TRUNK_RATE
-    OP_TRUNK_CALLS
     OP_OPEN_RATE
+    OP_TRUNK_RATE
+    OP_METHOD_RATE
+    OP_TRUNK_CALLS
+    OP_CALLER_RATE
+    OP_CALLEE_RATE
     OP_CALLER_FORMAT
     OP_CALLER_OWNED
     OP_CALLER_CONSISTENT
     OP_CALLER_ANONYMOUS
     OP_DO_NOT_ORIGINATE
     OP_DISPLAY_NAME
-    OP_METHOD_RATE
-    OP_CALLER_RATE
-    OP_CALLEE_RATE
-    OP_OVERLOAD
     OP_OWN_NUMBER_INBOUND
     OP_FORGED_MARKING
     OP_DESTINATION
-    OP_CALLING_HOURS
     OP_TOLL_FRAUD
     OP_DO_NOT_CALL
+    OP_CALLING_HOURS
     OP_DISPERSAL            # the patterns: in the order of PATTERN_
     OP_SEQUENTIAL
     OP_SHORT_CALLS
@@ -263,11 +262,6 @@ cdef struct Listener:
     uint16_t v6
     uint16_t wildcard       # of every address: what comes in is answered from where it was sent to
 
-cdef struct RuleRow:
-    uint32_t bit            # of Screen.ops and Peer.ops
-    uint8_t op              # OP_
-    uint8_t rule            # id: position in the registry
-
 cdef struct OwnerRange:     # which trunk owns [low, high], for calls from an upstream
     uint64_t low, high
     uint32_t peer
@@ -276,7 +270,7 @@ cdef struct PolicyImage:
     uint64_t generation
     int64_t wall_ahead      # of the engine's clock, ns
     uint32_t peer_count, source_count, name_count, target_count, listener_count
-    uint32_t row_count, range_count, file_set_count, set_count
+    uint32_t range_count, file_set_count, set_count
     uint32_t bits_count
     uint32_t source_mask, name_mask
     uint16_t source_bits[129]       # distinct network lengths, longest first
@@ -288,7 +282,6 @@ cdef struct PolicyImage:
     int32_t *name_heads
     Target *targets
     Listener *listeners
-    RuleRow *rows
     OwnerRange *owners
     NumberTable **sets              # Peer.first_set indexes here
     uint32_t *file_set_peer
@@ -320,11 +313,12 @@ cdef struct PolicyImage:
     uint64_t grace_until            # monotonic ns; 0: no grace
     uint8_t reason_rule[192]        # rule of each RSN_, 255: none
     uint8_t unknown_mode[MAX_RULES] # of each rule on sources that are nobody's
-    uint32_t structure_rows         # the first rows need no state; they run before the transaction cache
+    uint32_t ops                    # bits OP_ that have a row
+    uint8_t op_rule[OP_COUNT]       # rule of each
     uint8_t *signatures             # length byte and text, folded
     uint32_t signature_bytes
     uint32_t signature_stride       # windows of three bytes that every signature has, one behind the other
-    uint64_t signature_windows[64]  # bit of each of them, see ops/scanner.pxi
+    uint8_t signature_windows[4096] # 1 for each of them, see ops/scanner.pxi
     uint8_t *skeleton               # of display-name: pages of 256 classes, see numbering/skeleton.py
     uint8_t *skeleton_index
     uint8_t *body_types             # length byte and text, lower case

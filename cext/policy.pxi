@@ -1,10 +1,10 @@
 # policy.pxi: Policy: the tables that policy/compile.py worked out, copied into flat arrays. It checks nothing twice.
 
-OP_NAMES = ("none", "hops", "target", "interface", "dialog", "scanner", "source_rate", "trunk_rate", "trunk_calls",
-            "open_rate", "caller_format", "caller_owned", "caller_consistent", "caller_anonymous", "do_not_originate",
-            "display_name", "method_rate", "caller_rate", "callee_rate", "overload", "own_number_inbound", "forged_marking",
-            "destination", "calling_hours", "toll_fraud", "do_not_call", "dispersal", "sequential", "short_calls", "low_answer",
-            "wangiri")
+OP_NAMES = ("hops", "target", "interface", "dialog", "overload", "scanner", "source_rate", "open_rate", "trunk_rate",
+            "method_rate", "trunk_calls", "caller_rate", "callee_rate", "caller_format", "caller_owned",
+            "caller_consistent", "caller_anonymous", "do_not_originate", "display_name", "own_number_inbound",
+            "forged_marking", "destination", "toll_fraud", "do_not_call", "calling_hours", "dispersal", "sequential",
+            "short_calls", "low_answer", "wangiri")
 ASSERTS = ("PAI", "Resource-Priority", "Priority", "P-Charge-Info", "verstat")
 _WILDCARDS = ("0.0.0.0", "::")
 METHODS = tuple(METHOD_NAMES[i].decode() for i in range(M_COUNT))
@@ -367,16 +367,15 @@ cdef class Policy:
         return table
 
     cdef fill_rows(self, t):
-        cdef uint32_t i, k
+        cdef uint32_t i, k, bit
         cdef Peer *p
-        if len({row.op for row in t.rows}) != len(t.rows):
-            raise ValueError("an op has one row")
-        self.image.row_count = len(t.rows)
-        self.image.rows = <RuleRow *>self.room(len(t.rows), sizeof(RuleRow))
-        for i, row in enumerate(t.rows):
-            self.image.rows[i].op = OP_NAMES.index(row.op)
-            self.image.rows[i].bit = <uint32_t>1 << self.image.rows[i].op
-            self.image.rows[i].rule = row.rule
+        ops = [OP_NAMES.index(row.op) for row in t.rows]
+        if ops != sorted(set(ops)):
+            raise ValueError("an op has one row, in the order of OP_NAMES")
+        for i, row in zip(ops, t.rows):
+            bit = <uint32_t>1 << i
+            self.image.ops |= bit
+            self.image.op_rule[i] = row.rule
             for k in range(self.image.peer_count):
                 p = &self.image.peers[k]
                 if (row.dirs & (DIR_UPSTREAM if p.kind == PEER_UPSTREAM else DIR_TRUNK) and p.mode[<int>row.rule]
@@ -384,9 +383,8 @@ cdef class Policy:
                         and (p.destination != NULL or row.op != "destination")
                         and (p.closed != NULL or row.op != "calling_hours")
                         and (p.toll != NULL or row.op != "toll_fraud")):
-                    p.ops |= self.image.rows[i].bit
+                    p.ops |= bit
                     self.image.own_numbers |= row.op == "own_number_inbound"
-        self.image.structure_rows = sum(1 for row in t.rows if OP_NAMES.index(row.op) <= OP_DIALOG)
 
     cdef fill_settings(self, t):
         cdef uint32_t i, k, window
@@ -431,7 +429,7 @@ cdef class Policy:
         for s in folded:
             for k in range(self.image.signature_stride):
                 window = signature_window(int.from_bytes(s[k : k + WINDOW], "little"))
-                self.image.signature_windows[window >> 6] |= <uint64_t>1 << (window & 63)
+                self.image.signature_windows[window] = 1
         self.image.skeleton = <uint8_t *>self.keep(t.skeleton.pages)
         self.image.skeleton_index = <uint8_t *>self.keep(t.skeleton.page_of)
         block = b"".join(bytes([len(s)]) + s.lower().encode() for s in t.body_types)

@@ -91,7 +91,7 @@ cdef bint route_choose(Screen *s, bint emergency) noexcept nogil:
                 s.v.route.flags |= ROUTE_CUT
                 s.v.route.pop = 0
     else:
-        number = uri_canonical(s.p, &s.m.uri, &s.policy.plans[s.peer.plan])
+        number = number_called(s)
         index = number_owner(s.policy, number) if number else NO_PEER
     if index == NO_PEER:
         return False

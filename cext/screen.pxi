@@ -7,6 +7,7 @@
 # never sends.
 
 cdef enum:
+    OPS_ALL = 0x7fffffff
     OPS_STRUCTURE = 1 << OP_HOPS | 1 << OP_TARGET | 1 << OP_INTERFACE | 1 << OP_DIALOG
     OPS_CALLER = (1 << OP_CALLER_FORMAT | 1 << OP_CALLER_OWNED | 1 << OP_CALLER_CONSISTENT
                   | 1 << OP_CALLER_ANONYMOUS | 1 << OP_DO_NOT_ORIGINATE | 1 << OP_DISPLAY_NAME)
@@ -28,11 +29,11 @@ ctypedef int (*Op)(Screen *s) noexcept nogil
 
 # In the order of OP_.
 cdef Op OPS[OP_COUNT]
-OPS[:] = [NULL, op_hops, op_target, op_interface, op_dialog, op_scanner, op_source_rate, op_trunk_rate, op_trunk_calls,
-          op_open_rate, op_caller_format, op_caller_owned, op_caller_consistent, op_caller_anonymous, op_do_not_originate,
-          op_display_name, op_method_rate, op_caller_rate, op_callee_rate, op_overload, op_own_number_inbound,
-          op_forged_marking, op_destination, op_calling_hours, op_toll_fraud, op_do_not_call, op_dispersal,
-          op_sequential, op_short_calls, op_low_answer, op_wangiri]
+OPS[:] = [op_hops, op_target, op_interface, op_dialog, op_overload, op_scanner, op_source_rate, op_open_rate,
+          op_trunk_rate, op_method_rate, op_trunk_calls, op_caller_rate, op_callee_rate, op_caller_format, op_caller_owned,
+          op_caller_consistent, op_caller_anonymous, op_do_not_originate, op_display_name, op_own_number_inbound,
+          op_forged_marking, op_destination, op_toll_fraud, op_do_not_call, op_calling_hours, op_dispersal, op_sequential,
+          op_short_calls, op_low_answer, op_wangiri]
 
 
 # What a rule found, by its mode for this peer: True when it decides, else it is only recorded.
@@ -53,43 +54,42 @@ cdef bint screen_finding(Screen *s, int rule, int reason) noexcept nogil:
     return True
 
 
-# Rows [first, last) on this request. True when one decided.
-cdef bint screen_rows(Screen *s, uint32_t first, uint32_t last) noexcept nogil:
-    cdef RuleRow *row = &s.policy.rows[first]
-    cdef RuleRow *end = &s.policy.rows[last]
-    cdef uint32_t ops = s.ops & s.peer.ops
+# The rows of these ops on this request. True when one decided.
+cdef bint screen_rows(Screen *s, uint32_t ops) noexcept nogil:
+    cdef uint64_t left = ops & s.ops & s.peer.ops
+    cdef size_t op
     cdef int reason
     if s.trace != NULL:
-        return screen_rows_told(s, first, last)
-    while row != end:
-        if ops & row.bit:
-            reason = OPS[row.op](s)
-            if EA_UNLIKELY(reason != 0) and screen_finding(s, row.rule, reason):
-                return True
-        row += 1
+        return screen_rows_told(s, ops)
+    while left:
+        op = ea_low_bit(left)
+        left &= left - 1
+        reason = OPS[op](s)
+        if EA_UNLIKELY(reason != 0) and screen_finding(s, s.policy.op_rule[op], reason):
+            return True
     return False
 
 
 # The same for explain: every row leaves a step, and the rows behind the one that decides tell what they see.
-cdef bint screen_rows_told(Screen *s, uint32_t first, uint32_t last) noexcept nogil:
-    cdef RuleRow *row
+cdef bint screen_rows_told(Screen *s, uint32_t ops) noexcept nogil:
     cdef TraceStep *step
-    cdef uint32_t i
-    for i in range(first, last):
-        row = &s.policy.rows[i]
+    cdef int op
+    for op in range(OP_COUNT):
+        if not ops & s.policy.ops & <uint32_t>1 << op:
+            continue
         step = &s.trace.step[s.trace.count]
         s.trace.count += 1
         memset(step, 0, sizeof(TraceStep))
-        step.rule = row.rule
-        step.mode = s.peer.mode[row.rule]
-        step.applies = (s.ops & s.peer.ops & row.bit) != 0
+        step.rule = s.policy.op_rule[op]
+        step.mode = s.peer.mode[step.rule]
+        step.applies = s.ops & s.peer.ops & <uint32_t>1 << op != 0
         if not step.applies:
             continue
-        step.reason = <uint16_t>OPS[row.op](s)
+        step.reason = <uint16_t>OPS[op](s)
         step.value = s.found
         step.limit = s.limit
         if step.reason and s.v.action == ACT_NONE:
-            screen_finding(s, row.rule, step.reason)
+            screen_finding(s, step.rule, step.reason)
     return s.v.action != ACT_NONE
 
 
@@ -101,27 +101,30 @@ cdef inline void screen_address(Screen *s) noexcept nogil:
         s.reply_to.port = via.port if via.port else 5060
 
 
+# Of the next Via, the call, and whose request it is.
 cdef void screen_key(Screen *s) noexcept nogil:
     cdef EaSum sum = s.via
-    ea_sum_pair(&sum, s.peer.id, s.packet.source.lo ^ s.packet.source.hi)
-    ea_sum_slice(&sum, s.p + s.m.from_tag.off, s.m.from_tag.len)
+    ea_sum_pair(&sum, s.call_key, s.packet.source.lo ^ s.packet.source.hi ^ s.peer.id)
     s.key = txn_key(ea_sum_mac(&sum, &s.state.keys.table))
 
 
 # The first of two passes over a group of messages: what the second will look up is fetched meanwhile.
 cdef void screen_prepare(Screen *s) noexcept nogil:
+    cdef bint keyed
     if s.m.kind != KIND_REQUEST:
         return
     screen_address(s)
     if s.peer == NULL:
         return
     call_id_sum(s.state, s.p, s.m, &s.via)
-    if s.m.method == M_INVITE:
+    keyed = s.m.method == M_INVITE or s.m.method == M_ACK or s.m.method == M_CANCEL
+    if keyed:
         s.call_key = call_key(s.state, s.p, &s.via, s.m.from_tag)
-        lease_prefetch(&s.state.leases, s.call_key)
+        if s.m.method == M_INVITE:
+            lease_prefetch(&s.state.leases, s.call_key)
     if s.m.vias:
         via_sum(s.p, s.m, &s.m.via[0], &s.reply_to, &s.via)
-    if s.m.method == M_INVITE or s.m.method == M_ACK or s.m.method == M_CANCEL:
+    if keyed:
         screen_key(s)
         txn_prefetch(&s.state.transactions, s.key)
         if s.m.method == M_INVITE and s.m.to_tag.len == 0 and s.m.reason == 0:
@@ -136,22 +139,32 @@ cdef inline void screen_ahead(Screen *s) noexcept nogil:
         caller_prefetch_place(s)
 
 
-# A keyed digest of all that is screened.
+# A keyed digest of all that is screened. Nearly every message has no more of it than From, To and callers that were read.
 cdef void screen_digest(Screen *s) noexcept nogil:
-    cdef uint64_t headers = (
-        <uint64_t>1 << H_FROM | <uint64_t>1 << H_TO | <uint64_t>1 << H_P_ASSERTED_IDENTITY
-        | <uint64_t>1 << H_P_PREFERRED_IDENTITY | <uint64_t>1 << H_REMOTE_PARTY_ID | <uint64_t>1 << H_DIVERSION
-        | <uint64_t>1 << H_HISTORY_INFO | <uint64_t>1 << H_PRIVACY | <uint64_t>1 << H_IDENTITY
-        | <uint64_t>1 << H_RESOURCE_PRIORITY | <uint64_t>1 << H_REQUIRE)
+    cdef uint64_t callers = (<uint64_t>1 << H_P_ASSERTED_IDENTITY | <uint64_t>1 << H_P_PREFERRED_IDENTITY
+                             | <uint64_t>1 << H_REMOTE_PARTY_ID | <uint64_t>1 << H_DIVERSION
+                             | <uint64_t>1 << H_HISTORY_INFO)
+    cdef uint64_t others = (<uint64_t>1 << H_PRIVACY | <uint64_t>1 << H_IDENTITY | <uint64_t>1 << H_RESOURCE_PRIORITY
+                            | <uint64_t>1 << H_REQUIRE)
+    cdef SipMsg *m = s.m
     cdef EaSum sum
+    cdef Identity *it
     cdef Row *row
     cdef int i
     ea_sum_init(&sum, s.state.keys.sum)
     ea_sum_pair(&sum, s.loop, 0)        # Request-URI and Routes
-    for i in range(s.m.rows):
-        row = &s.m.row[i]
-        if headers >> row.id & 1:
-            ea_sum_tagged(&sum, s.p + row.value, row.value_len, row.id)
+    ea_sum_slice(&sum, s.p + m.from_value.off, m.from_value.len)
+    ea_sum_slice(&sum, s.p + m.to_value.off, m.to_value.len)
+    # None is left of callers that couldn't be read.
+    if EA_LIKELY(m.present & others == 0 and (m.identities != 0 or m.present & callers == 0)):
+        for i in range(m.identities):
+            it = &m.identity[i]
+            ea_sum_tagged(&sum, s.p + it.value.off, it.value.len, it.header)
+    else:
+        for i in range(m.rows):
+            row = &m.row[i]
+            if (callers | others) >> row.id & 1:
+                ea_sum_tagged(&sum, s.p + row.value, row.value_len, row.id)
     s.digest = ea_sum_mac(&sum, &s.state.keys.table)
 
 
@@ -258,7 +271,7 @@ cdef void screen_in_dialog(Screen *s) noexcept nogil:
             s.ops |= 1 << OP_FORGED_MARKING
         if s.m.present >> H_REFER_TO & 1:
             s.ops |= OPS_CALLEE     # a transfer is a new call
-    if screen_rows(s, 0, s.policy.row_count):
+    if screen_rows(s, OPS_ALL):
         return
     reason = dialog_limit(s)
     if reason:
@@ -289,7 +302,7 @@ cdef void screen_new(Screen *s) noexcept nogil:
     if EA_UNLIKELY(marking_any(s.m)) or s.trace != NULL:
         s.ops |= 1 << OP_FORGED_MARKING
     lane_spares(s)
-    if screen_rows(s, 0, s.policy.structure_rows) and s.trace == NULL:
+    if screen_rows(s, OPS_STRUCTURE) and s.trace == NULL:
         return
     if call and s.trace == NULL:
         screen_digest(s)
@@ -315,7 +328,7 @@ cdef void screen_new(Screen *s) noexcept nogil:
             screen_lane(s)
     elif EA_UNLIKELY(s.peer.distance != MODE_OFF) and distance_finding(s):
         pass
-    elif not screen_rows(s, s.policy.structure_rows, s.policy.row_count) and s.v.action == ACT_NONE:
+    elif not screen_rows(s, OPS_ALL & ~OPS_STRUCTURE) and s.v.action == ACT_NONE:
         screen_pass(s)
         if call and s.v.action == ACT_FORWARD and s.callback != CALLBACK_YES:
             stir_ask(s)
@@ -340,7 +353,7 @@ cdef void screen_goes(Screen *s) noexcept nogil:
         # The trunk may forward this very call: 200 s is the longest that it rings.
         mark_set(&s.state.marks, passed_hash(
             s.state, s.policy.peers[s.v.route.peer].id,
-            uri_canonical(s.p, &s.m.uri, &s.policy.plans[s.peer.plan]),
+            number_called(s),
             uri_canonical(s.p, &s.m.from_, &s.policy.plans[s.peer.plan])), s.now,
             mark_span(s.now, 200000000000ULL, s.policy.forwards_per_call))
     elif s.policy.own_numbers:

@@ -30,6 +30,8 @@ TOKEN_LEVELS: tuple[str, ...]
 """Attestation levels that a usual token may have."""
 OP_NAMES: tuple[str, ...]
 """What a row of the screen may call, by number."""
+AES_FAST: bool
+"""The processor has AES; without, the keyed hashes of a message take several times as long."""
 
 def parse(data: bytes, pad: int = 0) -> dict[str, Any]:
     """Reads one datagram, for tests, probes and explain; never on the path of a call.

@@ -150,6 +150,7 @@ class Daemon:
         await admin.start()
         self._tell_notices(self._loaded)
         self._tell_receive_buffer()
+        self._tell_processor()
         self._tell_steering()
         self._bans.start()
         self._stir.start(self._loaded)
@@ -363,6 +364,11 @@ class Daemon:
         if granted < RECEIVE_BUFFER:
             hint = f"sysctl -w net.core.rmem_max={RECEIVE_BUFFER}"
             self._log.warning("receive-buffer", granted=granted, wanted=RECEIVE_BUFFER, hint=hint)
+
+    def _tell_processor(self) -> None:
+        if not _hot.AES_FAST:
+            hint = "each message takes longer; a virtual machine may hide them: let it have its host's processor"
+            self._log.warning("notice", message=f"this processor has no AES instructions: {hint}")
 
     def _tell_steering(self) -> None:
         for notice in self._steering:

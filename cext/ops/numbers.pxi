@@ -143,6 +143,13 @@ cdef inline uint64_t uri_canonical(const uint8_t *p, Uri *u, Plan *plan) noexcep
     return uri_canonical_dialled(p, u, plan)
 
 
+# The number that a request calls, canonical; 0: it calls none.
+cdef inline uint64_t number_called(Screen *s) noexcept nogil:
+    if s.called == 0:
+        s.called = uri_canonical(s.p, &s.m.uri, &s.policy.plans[s.peer.plan])
+    return s.called
+
+
 # The same of a number without '+'. It may be longer than E.164's 15 digits by its
 # international prefix, and is then read again without it.
 cdef uint64_t uri_canonical_dialled(const uint8_t *p, Uri *u, Plan *plan) noexcept nogil:

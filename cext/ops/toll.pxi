@@ -135,15 +135,14 @@ cdef int op_toll_fraud(Screen *s) noexcept nogil:
 cdef void redirect_callees(Screen *s) noexcept nogil:
     cdef int reason, op
     cdef uint16_t rate
-    cdef uint32_t i, k
+    cdef uint32_t i
     # No rule stands between an emergency service that calls back and who called it.
     if EA_UNLIKELY(ea_get_relaxed(&s.state.callback_until) > s.now) and mark_live(
             &s.state.marks, callback_key(s.state, s.peer.id, uri_canonical(
                 s.p, &s.m.to, &s.policy.plans[s.peer.plan])), s.now, False):
         return
-    for k in range(s.policy.row_count):
-        op = s.policy.rows[k].op
-        if op != OP_DESTINATION and op != OP_TOLL_FRAUD or not s.peer.ops & s.policy.rows[k].bit:
+    for op in range(OP_DESTINATION, OP_TOLL_FRAUD + 1):
+        if not s.peer.ops >> op & 1:
             continue
         for i in range(s.m.contacts if s.m.contacts < MAX_CONTACTS else MAX_CONTACTS):
             s.found = s.limit = 0
@@ -154,9 +153,9 @@ cdef void redirect_callees(Screen *s) noexcept nogil:
                 reason = toll_finding(s, rate) if rate else 0
             if reason == 0:
                 continue
-            if s.peer.mode[s.policy.rows[k].rule] == MODE_ENFORCE and ea_reasons[reason].status:
+            if s.peer.mode[s.policy.op_rule[op]] == MODE_ENFORCE and ea_reasons[reason].status:
                 lane_refuses(s, reason)
                 s.v.value = s.found
                 s.v.limit = s.limit
                 return
-            screen_finding(s, s.policy.rows[k].rule, reason)
+            screen_finding(s, s.policy.op_rule[op], reason)

@@ -148,13 +148,10 @@ def engine(owned: int, folder: Path, *, base: bool = False) -> Engine:
     (folder / "owned.txt").write_text("\n".join(map(owned_number, range(owned))))
     policy = folder / "policy.toml"
     text = POLICY.format(folder=folder, trunk=TRUNK[0])
-    off = [
-        rule.name
-        for rule in RULES
-        if rule.built and not rule.structural and "T" in rule.directions and rule.name not in BASE
-    ]
+    off = [rule for rule in RULES if rule.built and not rule.structural and rule.name not in BASE]
     if base:
-        text += "".join(f'[trunk.rules.{name}]\nmode = "off"\n' for name in off)
+        for rule in off:
+            text += f'[{"trunk." * ("T" in rule.directions)}rules.{rule.name}]\nmode = "off"\n'
     policy.write_text(text)
     made = Engine(secret=bytes(range(32)))
     made.publish(compile_policy(load_policy(policy), generation=1))

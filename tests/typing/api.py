@@ -33,6 +33,7 @@ def names() -> None:
     assert_type(_hot.ACTIONS, tuple[str, ...])
     assert_type(_hot.METHODS, tuple[str, ...])
     assert_type(_hot.OP_NAMES, tuple[str, ...])
+    assert_type(_hot.AES_FAST, bool)
 
 
 def parsing(data: bytes) -> None:

@@ -1,5 +1,6 @@
-"""Keyed hashes and short numbers of cext/hash.h and hot.h, beside plain readings of their definitions."""
+"""Keyed hashes, short numbers and base64url of cext/hash.h and hot.h, beside plain readings of their definitions."""
 
+import platform
 import random
 import struct
 import subprocess
@@ -8,6 +9,8 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.cmac import CMAC
+
+from edge_agent._hot import AES_FAST
 
 CEXT = Path(__file__).resolve().parents[2] / "cext"
 WORD, SUM = (1 << 64) - 1, (1 << 128) - 1
@@ -66,6 +69,16 @@ int main(int argc, char **argv)
         if (ea_few_digits(text, length) != -1)
             return 4;
     }
+    ea_scan_init();
+    ea_avx2 = ea_avx2 && argc < 2;
+    for (uint32_t n = 0; n <= 40; n++) {
+        uint8_t raw[EA_B64_ROOM(40)] = {0}, text[2 * EA_B64_ROOM(40)], back[40];
+        for (uint32_t i = 0; i < n; i++)
+            raw[i] = (uint8_t)(i * i * 37 + n * 101);
+        uint32_t length = (uint32_t)(ea_put_b64(text, raw, n) - text);
+        if (length != (4 * n + 2) / 3 || ea_get_b64(back, 40, text, length) != (int)n || memcmp(back, raw, n))
+            return 6;
+    }
     return 0;
 }
 """
@@ -103,7 +116,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "hash"
 
 
-@pytest.mark.parametrize("slow", [(), ("slow",)], ids=["the processor's AES, where it has it", "byte by byte"])
+@pytest.mark.parametrize("slow", [(), ("slow",)], ids=["as the processor can", "byte by byte"])
 def test_hashes_are_what_their_definitions_say(program: Path, slow: tuple[str, ...]) -> None:
     rng = random.Random(1)
     raw = rng.randbytes(PAIRS * 16)
@@ -123,3 +136,8 @@ def test_hashes_are_what_their_definitions_say(program: Path, slow: tuple[str, .
             blocks += struct.pack("<2Q", len(data), number) + data + bytes(-len(data) % 16)
         assert mac == cmac(raw[:16], blocks)
         assert over == cmac(raw[:16], sum_.to_bytes(16, "little")) & WORD
+
+
+def test_the_engine_tells_whether_the_processor_has_aes() -> None:
+    flags = [line.split() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("flags")]
+    assert AES_FAST == (platform.machine() == "x86_64" and all("aes" in each for each in flags))
