@@ -2,7 +2,8 @@
 #
 # Output is written into the arena of OutBatch: the packet's bytes with a few
 # edits, so what was screened is what goes on. Every datagram has room of its
-# own there. It never decides and never sends.
+# own there; what stands behind the last edit isn't copied but leaves from where it
+# came in. It never decides and never sends.
 
 cdef enum:
     MAX_EDITS = 32
@@ -50,17 +51,23 @@ cdef inline void edit_scratch(Edits *e, uint32_t off, uint32_t cut, uint8_t *end
     e.free = end
 
 
-# [start, end) of the packet with the edits that lie in it.
-cdef uint8_t *edits_copy(uint8_t *to, const uint8_t *p, uint32_t start, uint32_t end, Edits *e) noexcept nogil:
+# [*start, end) of the packet up to behind the last edit that lies in it, where *start is then.
+cdef uint8_t *edits_put(uint8_t *to, const uint8_t *p, uint32_t *start, uint32_t end, Edits *e) noexcept nogil:
     cdef uint32_t i
     cdef Edit *one
     for i in range(e.count):
         one = &e.edit[i]
-        if one.off < start or one.off + one.cut > end:
+        if one.off < start[0] or one.off + one.cut > end:
             continue
-        to = ea_copy(to, p + start, one.off - start)
+        to = ea_copy(to, p + start[0], one.off - start[0])
         to = ea_copy(to, one.text, one.len)
-        start = one.off + one.cut
+        start[0] = one.off + one.cut
+    return to
+
+
+# [start, end) of the packet with the edits that lie in it.
+cdef uint8_t *edits_copy(uint8_t *to, const uint8_t *p, uint32_t start, uint32_t end, Edits *e) noexcept nogil:
+    to = edits_put(to, p, &start, end, e)
     return ea_copy(to, p + start, end - start)
 
 
@@ -296,6 +303,7 @@ cdef void out_end(Screen *s, OutBatch out, uint8_t *end, uint32_t blank, uint16_
     d.off = out.used
     d.blank = blank
     d.len = <uint32_t>(end - out.arena) - out.used
+    d.rest_len = 0
     d.listener = listener
     d.destination = to[0]
     d.pinned = 0
@@ -309,6 +317,7 @@ cdef void out_end(Screen *s, OutBatch out, uint8_t *end, uint32_t blank, uint16_
 
 cdef bint act_forward(Screen *s, OutBatch out) noexcept nogil:
     cdef Edits e
+    cdef Datagram *d
     cdef uint8_t *to = out.arena + out.used
     cdef uint32_t blank = 0, copied = 0
     cdef uint64_t cut = 0
@@ -334,8 +343,15 @@ cdef bint act_forward(Screen *s, OutBatch out) noexcept nogil:
         to = copy_without(put_status_line(to, &s.v), s, <uint64_t>1 << H_CONTACT, s.m.first_row, &e)
     elif EA_UNLIKELY(cut != 0):
         to = copy_without(to, s, cut, copied, &e)
-    else:
+    elif EA_UNLIKELY(s.deferred != NULL):
+        # Where it waited is another call's by the time that this is sent.
         to = edits_copy(to, s.p, copied, s.m.length, &e)
+    else:
+        d = &out.datagram[out.count]
+        out_end(s, out, edits_put(to, s.p, &copied, s.m.length, &e), blank, s.v.route.listener, &s.v.route.address)
+        d.rest = s.p + copied
+        d.rest_len = s.m.length - copied
+        return True
     out_end(s, out, to, blank, s.v.route.listener, &s.v.route.address)
     return True
 

@@ -18,6 +18,7 @@ cdef enum:
     CONTROL_DISTANCE = 2    # and its hop count
     CONTROL_BYTES = 64      # and with what is sent: that, and UDP_SEGMENT
 
+    VECTORS = 4             # of one datagram: up to the blanks, these, behind them, and the rest
     MAX_BLANKS = 192        # put into one datagram to bring it to the length of its train
 
 cdef struct Packet:
@@ -31,7 +32,9 @@ cdef struct Packet:
 
 cdef struct Datagram:
     uint32_t off            # into the arena of OutBatch
-    uint32_t len
+    uint32_t len            # of what lies there
+    const uint8_t *rest     # what follows it, in the packet that it goes on from
+    uint32_t rest_len
     uint32_t blank          # where blanks may be put in without changing what it says; 0: nowhere
     uint16_t listener
     uint16_t pinned         # leaves from `local`, not from where the route says

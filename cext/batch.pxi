@@ -118,6 +118,7 @@ cdef class OutBatch:
     cdef iovec *vector
     cdef uint8_t *control
     cdef sockaddr_storage *name
+    cdef Batch origin           # where the rest of its datagrams lies
     cdef uint32_t used
     cdef uint32_t count
 
@@ -126,7 +127,7 @@ cdef class OutBatch:
         self.datagram = <Datagram *>ea_calloc_now(MAX_BATCH, sizeof(Datagram))
         self.header = <mmsghdr *>ea_calloc_now(MAX_BATCH, sizeof(mmsghdr))
         self.message = <mmsghdr *>ea_calloc_now(MAX_BATCH, sizeof(mmsghdr))
-        self.vector = <iovec *>ea_calloc_now(3 * MAX_BATCH, sizeof(iovec))
+        self.vector = <iovec *>ea_calloc_now(VECTORS * MAX_BATCH, sizeof(iovec))
         self.control = <uint8_t *>ea_calloc_now(MAX_BATCH, CONTROL_BYTES)
         self.name = <sockaddr_storage *>ea_calloc_now(MAX_BATCH, sizeof(sockaddr_storage))
         if not (self.arena and self.datagram and self.header and self.message and self.vector and self.control
@@ -147,11 +148,14 @@ cdef class OutBatch:
         return self.count
 
     def __getitem__(self, index: int) -> tuple:
-        """(bytes, (host, port), listener index) of one datagram."""
+        """(bytes, (host, port), listener index) of one datagram, as long as its batch holds what came in."""
         if not 0 <= index < self.count:
             raise IndexError(index)
         cdef Datagram *d = &self.datagram[<uint32_t>index]
-        return PyBytes_FromStringAndSize(<char *>self.arena + d.off, d.len), addr_to_text(&d.destination), d.listener
+        data = PyBytes_FromStringAndSize(<char *>self.arena + d.off, d.len)
+        if d.rest_len:
+            data += PyBytes_FromStringAndSize(<const char *>d.rest, d.rest_len)
+        return data, addr_to_text(&d.destination), d.listener
 
     def clear(self) -> None:
         """Empties the batch."""

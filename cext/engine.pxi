@@ -279,6 +279,8 @@ cdef class Engine:
         for i in range(batch.count):
             if batch.packet[i].listener >= listeners:
                 self.check_listener(batch.packet[i].listener)
+        if out is not None:
+            out.origin = batch
         with nogil:
             engine_process(self, engine_enter(self, &self.workers[own]), batch, at, out, &self.workers[own])
             ea_set(&self.workers[own].using, 0)

@@ -22,11 +22,15 @@ cdef uint8_t BLANKS[MAX_BLANKS]
 memset(BLANKS, 32, MAX_BLANKS)
 
 
+cdef inline uint32_t datagram_len(Datagram *d) noexcept nogil:
+    return d.len + d.rest_len
+
+
 # Behind the last datagram that can go in one train with `first`; their longest length.
 cdef uint32_t train_end(OutBatch out, uint32_t first, Worker *w, uint32_t *length) noexcept nogil:
     cdef Datagram *head = &out.datagram[first]
     cdef Datagram *d
-    cdef uint32_t i = first + 1, low = head.len, high = head.len
+    cdef uint32_t i = first + 1, low = datagram_len(head), high = low, n
     length[0] = high
     while i < out.count and i - first < TRAIN_CARS:
         d = &out.datagram[i]
@@ -34,10 +38,11 @@ cdef uint32_t train_end(OutBatch out, uint32_t first, Worker *w, uint32_t *lengt
                 or not ea_addr_same_host(&d.destination, &head.destination) or d.blank == 0 or head.blank == 0
                 or d.pinned != head.pinned or (d.pinned and not ea_addr_same_host(&d.local, &head.local))):
             break
-        if d.len < low:
-            low = d.len
-        if d.len > high:
-            high = d.len
+        n = datagram_len(d)
+        if n < low:
+            low = n
+        if n > high:
+            high = n
         if high - low > MAX_BLANKS or high > w.train_limit or high * (i + 1 - first) > TRAIN_BYTES:
             break
         length[0] = high
@@ -55,21 +60,25 @@ cdef uint32_t send_prepare(OutBatch out, uint32_t first, uint32_t end, uint32_t 
                            uint8_t *control) noexcept nogil:
     cdef Datagram *d
     cdef const uint8_t *p
-    cdef uint32_t i, n = 0
+    cdef uint32_t i, n = 0, blanks
     header.msg_hdr.msg_iov = vector
     header.msg_hdr.msg_control = NULL
     header.msg_hdr.msg_controllen = 0
     for i in range(first, end):
         d = &out.datagram[i]
         p = out.arena + d.off
-        if d.len == length or i + 1 == end:
+        blanks = length - datagram_len(d)
+        if blanks == 0 or i + 1 == end:
             vector_put(&vector[n], p, d.len)
             n += 1
         else:
             vector_put(&vector[n], p, d.blank)
-            vector_put(&vector[n + 1], BLANKS, length - d.len)
+            vector_put(&vector[n + 1], BLANKS, blanks)
             vector_put(&vector[n + 2], p + d.blank, d.len - d.blank)
             n += 3
+        if d.rest_len:
+            vector_put(&vector[n], d.rest, d.rest_len)
+            n += 1
     header.msg_hdr.msg_iovlen = n
     if out.datagram[first].pinned:
         ea_pin(&header.msg_hdr, control, &out.datagram[first].local)
@@ -81,12 +90,12 @@ cdef uint32_t send_prepare(OutBatch out, uint32_t first, uint32_t end, uint32_t 
 # Datagrams [first, end), one by one.
 cdef void send_singly(OutBatch out, uint32_t first, uint32_t end, int fd, Worker *w) noexcept nogil:
     cdef mmsghdr header
-    cdef iovec vector[3]
+    cdef iovec vector[VECTORS]
     cdef uint8_t *control = out.control     # of the trains before it, which are sent
     cdef uint32_t i
     for i in range(first, end):
         header = out.header[i]
-        send_prepare(out, i, i + 1, out.datagram[i].len, &header, vector, control)
+        send_prepare(out, i, i + 1, datagram_len(&out.datagram[i]), &header, vector, control)
         if sendmmsg(fd, &header, 1, 0) != 1:
             ea_count(&w.send_errors, 1)
 
@@ -122,7 +131,7 @@ cdef void send_batch(OutBatch out, int *fds, Listener *listeners, Worker *w) noe
                 i += <uint32_t>sent
                 continue
             if firsts[i + 1] - firsts[i] > 1:
-                length = out.datagram[firsts[i]].len
+                length = datagram_len(&out.datagram[firsts[i]])
                 if errno == EIO or errno == EINVAL or errno == EMSGSIZE:
                     w.train_limit = 0 if errno == EIO or length <= TRAIN_SHORTEST else length - 1
                 send_singly(out, firsts[i], firsts[i + 1], fds[listener], w)

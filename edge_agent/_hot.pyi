@@ -357,7 +357,10 @@ class OutBatch:
     def __new__(cls) -> Self: ...
     def __len__(self) -> int: ...
     def __getitem__(self, index: int) -> tuple[bytes, _Address, int]:
-        """Bytes, destination, and the listener that it leaves by. IndexError past the end, and below 0."""
+        """Bytes, destination, and the listener that it leaves by, until the batch that was processed is filled anew.
+
+        IndexError past the end, and below 0.
+        """
 
     def clear(self) -> None:
         """Empties the batch; ``process`` does it first."""
