@@ -219,7 +219,12 @@ cdef bint uri_is_dialstring(const uint8_t *p, Uri *u) noexcept nogil:
     return False
 
 
-cdef int emergency_match(EmergencyTable *t, const uint8_t *p, Uri *u) noexcept nogil:
+cdef inline int emergency_match(EmergencyTable *t, const uint8_t *p, Uri *u) noexcept nogil:
+    return emergency_number(t, u.number) if EA_LIKELY(u.number != 0) else emergency_text_match(t, p, u)
+
+
+# Of what is no number, or a number in another form.
+cdef int emergency_text_match(EmergencyTable *t, const uint8_t *p, Uri *u) noexcept nogil:
     cdef int lane
     cdef int64_t few
     cdef uint64_t number
@@ -232,8 +237,6 @@ cdef int emergency_match(EmergencyTable *t, const uint8_t *p, Uri *u) noexcept n
         # sip:911 has no host that could be one: its digits are what was dialled.
         few = ea_digits(p + u.host.off, u.host.len) if 0 < u.host.len <= 15 and not u.flags & URI_V6 else -1
         return emergency_number(t, number_pack(<uint64_t>few, u.host.len)) if few >= 0 else LANE_NONE
-    if u.number:
-        return emergency_number(t, u.number)
     if u.user.len > 120:
         return LANE_NONE
     if u.scheme != SCHEME_TEL:
