@@ -99,6 +99,25 @@ def find_multiplier(names: list[str]) -> int:
             return multiplier
 
 
+def usual_key(name: str) -> int:
+    """The three bytes before the colon, those of the line end before a shorter name, the colon; and the length."""
+    return (int.from_bytes(f"\r\n{name}:".encode()[-4:], "little") | 0x20202020) + 8 * len(name)
+
+
+def usual_names(forms: list[tuple[str, int]]) -> tuple[int, dict[int, tuple[str, int]]]:
+    """A multiplier that gives every name of up to 15 bytes a slot of its own; of names with one key, the first."""
+    keys: dict[int, tuple[str, int]] = {}
+    for name, number in forms:
+        if len(name) <= 15:
+            keys.setdefault(usual_key(name), (name, number))
+    source = random.Random(3261)
+    while True:
+        multiplier = source.getrandbits(32) | 1
+        table = {(key * multiplier & 0xFFFFFFFF) >> (32 - BITS): form for key, form in keys.items()}
+        if len(table) == len(keys):
+            return multiplier, table
+
+
 def ident(name: str) -> str:
     return name.upper().replace("-", "_")
 
@@ -130,16 +149,25 @@ def header_names() -> str:
                 f"        [{at}] = {{{fold8(name):#x}ull, {fold8(name[8:16]):#x}ull, {fold8(name[-8:]):#x}ull,"
                 f" {len(name)}, {number}}}, /* {name} */"
             )
+    multiplier, usual = usual_names(forms)
+    lines += ["    };", f"    #define USUAL_MULTIPLIER {multiplier:#x}u", f"    #define USUAL_SHIFT {32 - BITS}"]
+    lines += ["    typedef struct __attribute__((aligned(32))) { uint8_t low[20]; uint32_t others; uint8_t id; } EaUsualName;"]
+    lines += [f"    static const EaUsualName ea_usual_names[{1 << BITS}] = {{"]
+    for at, (name, number) in sorted(usual.items()):
+        lines.append(f'        [{at}] = {{"{name}:", {0xFFFE << len(name) & 0xFFFF:#x}, {number}}},')
     lines += ["    };", f"    static const char *const ea_header_long[{len(HEADERS) + 2}] = {{", '        "",']
     lines += [f'        "{name.lower()}",' for name in (*(name for name, _, _ in HEADERS), PREFIX)]
     lines += ["    };", '    """']
-    lines += ["    uint64_t HEADER_HASH_MULTIPLIER, HEADER_SINGLE", "    int HEADER_HASH_SHIFT"]
+    lines += ["    uint64_t HEADER_HASH_MULTIPLIER, HEADER_SINGLE", "    int HEADER_HASH_SHIFT, USUAL_SHIFT"]
+    lines += ["    uint32_t USUAL_MULTIPLIER"]
     lines += [
         "    ctypedef struct EaHeaderName:",
         "        uint64_t fold, fold_middle, fold_end",
         "        uint8_t len, id",
     ]
-    lines += ["    const EaHeaderName *ea_header_names", "    const char *const *ea_header_long"]
+    lines += ["    ctypedef struct EaUsualName:", "        uint8_t low[20]", "        uint32_t others", "        uint8_t id"]
+    lines += ["    const EaHeaderName *ea_header_names", "    const EaUsualName *ea_usual_names"]
+    lines += ["    const char *const *ea_header_long"]
     return "\n".join(lines) + "\n"
 
 

@@ -142,6 +142,73 @@ cdef extern from *:
         [242] = {0x61ull, 0x0ull, 0x61ull, 1, 47}, /* a */
         [248] = {0x7265762d656d696dull, 0x6e6f6973ull, 0x6e6f69737265762dull, 12, 33}, /* mime-version */
     };
+    #define USUAL_MULTIPLIER 0x629610adu
+    #define USUAL_SHIFT 24
+    typedef struct __attribute__((aligned(32))) { uint8_t low[20]; uint32_t others; uint8_t id; } EaUsualName;
+    static const EaUsualName ea_usual_names[256] = {
+        [0] = {"min-se:", 0xff80, 30},
+        [1] = {"session-expires:", 0x0, 29},
+        [2] = {"allow:", 0xffc0, 51},
+        [4] = {"allow-events:", 0xe000, 46},
+        [7] = {"privacy:", 0xff00, 20},
+        [10] = {"x:", 0xfffc, 29},
+        [16] = {"i:", 0xfffc, 4},
+        [22] = {"proxy-require:", 0xc000, 12},
+        [27] = {"y:", 0xfffc, 21},
+        [33] = {"j:", 0xfffc, 48},
+        [39] = {"call-id:", 0xff00, 4},
+        [40] = {"identity:", 0xfe00, 21},
+        [45] = {"max-forwards:", 0xe000, 6},
+        [50] = {"k:", 0xfffc, 45},
+        [51] = {"reason:", 0xff80, 52},
+        [59] = {"route:", 0xffc0, 10},
+        [62] = {"subject:", 0xff00, 27},
+        [66] = {"l:", 0xfffc, 7},
+        [69] = {"accept-contact:", 0x8000, 47},
+        [80] = {"supported:", 0xfc00, 45},
+        [83] = {"m:", 0xfffc, 9},
+        [91] = {"expires:", 0xff00, 28},
+        [95] = {"cseq:", 0xffe0, 5},
+        [99] = {"retry-after:", 0xf000, 55},
+        [102] = {"refer-to:", 0xfe00, 22},
+        [115] = {"date:", 0xffe0, 26},
+        [116] = {"o:", 0xfffc, 35},
+        [119] = {"timestamp:", 0xfc00, 34},
+        [136] = {"event:", 0xffc0, 35},
+        [139] = {"a:", 0xfffc, 47},
+        [140] = {"history-info:", 0xe000, 19},
+        [150] = {"from:", 0xffe0, 2},
+        [151] = {"diversion:", 0xfc00, 18},
+        [154] = {"require:", 0xff00, 50},
+        [156] = {"b:", 0xfffc, 23},
+        [157] = {"target-dialog:", 0xc000, 41},
+        [161] = {"p-charge-info:", 0xc000, 53},
+        [166] = {"r:", 0xfffc, 22},
+        [169] = {"replaces:", 0xfe00, 42},
+        [172] = {"c:", 0xfffc, 8},
+        [174] = {"min-expires:", 0xf000, 37},
+        [180] = {"contact:", 0xff00, 9},
+        [183] = {"s:", 0xfffc, 27},
+        [189] = {"d:", 0xfffc, 49},
+        [190] = {"referred-by:", 0xf000, 23},
+        [191] = {"via:", 0xfff0, 1},
+        [192] = {"server:", 0xff80, 14},
+        [194] = {"to:", 0xfff8, 3},
+        [195] = {"content-length:", 0x8000, 7},
+        [200] = {"t:", 0xfffc, 3},
+        [204] = {"record-route:", 0xe000, 11},
+        [205] = {"remote-party-id:", 0x0, 17},
+        [206] = {"e:", 0xfffc, 44},
+        [213] = {"organization:", 0xe000, 32},
+        [216] = {"u:", 0xfffc, 46},
+        [222] = {"f:", 0xfffc, 2},
+        [224] = {"rack:", 0xffe0, 40},
+        [233] = {"v:", 0xfffc, 1},
+        [234] = {"authorization:", 0xc000, 25},
+        [239] = {"user-agent:", 0xf800, 13},
+        [251] = {"join:", 0xffe0, 43},
+        [254] = {"content-type:", 0xe000, 8},
+    };
     static const char *const ea_header_long[57] = {
         "",
         "via",
@@ -203,9 +270,15 @@ cdef extern from *:
     };
     """
     uint64_t HEADER_HASH_MULTIPLIER, HEADER_SINGLE
-    int HEADER_HASH_SHIFT
+    int HEADER_HASH_SHIFT, USUAL_SHIFT
+    uint32_t USUAL_MULTIPLIER
     ctypedef struct EaHeaderName:
         uint64_t fold, fold_middle, fold_end
         uint8_t len, id
+    ctypedef struct EaUsualName:
+        uint8_t low[20]
+        uint32_t others
+        uint8_t id
     const EaHeaderName *ea_header_names
+    const EaUsualName *ea_usual_names
     const char *const *ea_header_long

@@ -98,13 +98,13 @@ static void ea_class_init(void)
 
 enum {
     EA_SCAN_WORDS = 65536 / 64 + 2,
-    EA_SCAN_STRIDE = 8 * 64, /* scanned at once: the constants of the vectors are made once for it */
+    EA_SCAN_STRIDE = 6 * 64, /* scanned at once: a longer one reads more of the body, which nobody asks for */
 };
 
 typedef struct {
     const uint8_t *p;
     size_t n;
-    size_t end;                   /* scanned so far: whole blocks */
+    size_t end;                   /* scanned so far: whole blocks; a word of 0 stands there in both */
     uint64_t odd[EA_SCAN_WORDS];  /* control bytes, and with them TAB and bytes above 0x7f; valid up to `end` */
     uint64_t stop[EA_SCAN_WORDS]; /* valid up to `end` */
 } EaScan;
@@ -118,6 +118,17 @@ static inline size_t ea_low_bit(uint64_t word)
     return at;
 #else
     return (size_t)__builtin_ctzll(word);
+#endif
+}
+
+/* The bits of a word from bit i mod 64 on. Written for the compiler, which else makes the remainder by itself. */
+static inline uint64_t ea_from(uint64_t word, size_t i)
+{
+#ifdef __x86_64__
+    __asm__("shrq %%cl, %0" : "+r"(word) : "c"(i) : "cc");
+    return word;
+#else
+    return word >> (i & 63);
 #endif
 }
 
@@ -157,46 +168,57 @@ static inline uint64_t ea_scan_block_sse2(const uint8_t *p, uint64_t *odd)
     return ~plain;
 }
 
-/* The high half of a plain byte says which of four rows it is in, the low half in which of these rows it is one. A byte
- * above 0x7f has no low half here. */
-__attribute__((target("avx2"), no_sanitize("address")))
-static inline uint64_t ea_scan_block_avx2(const uint8_t *p, uint64_t *odd)
+/* The high half of a byte says which of five rows it is in, the low half in which of these rows it is what. Of a plain
+ * byte the two have a bit of 4 or more in common, of another printable one only a lower bit, of an odd one none. A byte
+ * above 0x7f has no low half here, and DEL is the one of its row that isn't printable. */
+typedef struct {
+    __m256i low, high, half, four;
+} EaScanTables;
+
+__attribute__((target("avx2")))
+static inline EaScanTables ea_scan_tables(void)
 {
-    const __m256i low = _mm256_broadcastsi128_si256(_mm_setr_epi8(10, 14, 14, 14, 14, 14, 14, 14, 14, 14, 12, 4, 4, 5, 5, 4));
-    const __m256i high = _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 0, 1, 2, 4, 8, 4, 8, 0, 0, 0, 0, 0, 0, 0, 0));
-    uint64_t stop = 0, even = 0;
+#define EA_TWICE(...) {__VA_ARGS__, __VA_ARGS__}
+    static const uint8_t __attribute__((aligned(32))) text[4][32] = {
+        EA_TWICE(43, 59, 59, 59, 59, 59, 59, 59, 59, 59, 51, 19, 19, 23, 23, 17),
+        EA_TWICE(0, 0, 5, 9, 17, 33, 17, 34, 0, 0, 0, 0, 0, 0, 0, 0),
+        EA_TWICE(15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15),
+        EA_TWICE(4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4),
+    };
+    const __m256i *t = (const __m256i *)text;
+    EaScanTables tables = {t[0], t[1], t[2], t[3]};
+    /* What the compiler knows, it makes anew for every block, and compares with in two steps. */
+    __asm__("" : "+x"(tables.low), "+x"(tables.high), "+x"(tables.half), "+x"(tables.four));
+    return tables;
+}
+
+__attribute__((target("avx2"), no_sanitize("address")))
+static inline uint64_t ea_scan_block_tables(const uint8_t *p, uint64_t *odd, const EaScanTables *t)
+{
+    uint64_t stop = 0, strange = 0;
     for (int k = 0; k < 64; k += 32) {
         __m256i v = _mm256_loadu_si256((const __m256i *)(p + k));
-        __m256i row = _mm256_shuffle_epi8(high, _mm256_and_si256(_mm256_srli_epi16(v, 4), _mm256_set1_epi8(15)));
-        __m256i plain = _mm256_and_si256(_mm256_shuffle_epi8(low, v), row);
-        plain = _mm256_cmpeq_epi8(plain, _mm256_setzero_si256());
-        stop |= (uint64_t)(uint32_t)_mm256_movemask_epi8(plain) << k;
-        v = _mm256_add_epi8(v, _mm256_set1_epi8(1));
-        even |= (uint64_t)(uint32_t)_mm256_movemask_epi8(_mm256_cmpgt_epi8(v, _mm256_set1_epi8(0x20))) << k;
+        __m256i row = _mm256_shuffle_epi8(t->high, _mm256_and_si256(_mm256_srli_epi16(v, 4), t->half));
+        __m256i kind = _mm256_and_si256(_mm256_shuffle_epi8(t->low, v), row);
+        stop |= (uint64_t)(uint32_t)_mm256_movemask_epi8(_mm256_cmpgt_epi8(t->four, kind)) << k;
+        strange |= (uint64_t)(uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(kind, _mm256_setzero_si256())) << k;
     }
-    *odd = ~even;
+    *odd = strange;
     return stop;
 }
 
-__attribute__((target("avx2"), no_sanitize("address")))
-static void ea_scan_avx2(const uint8_t *p, size_t blocks, uint64_t *stop, uint64_t *odd)
+__attribute__((target("avx2")))
+static inline uint64_t ea_scan_block_avx2(const uint8_t *p, uint64_t *odd)
 {
-    for (size_t k = 0; k < blocks; k++)
-        stop[k] = ea_scan_block_avx2(p + 64 * k, &odd[k]);
+    const EaScanTables tables = ea_scan_tables();
+    return ea_scan_block_tables(p, odd, &tables);
 }
 #endif
-
-static void ea_scan_init(void)
-{
-#ifdef __SSE2__
-    ea_avx2 = __builtin_cpu_supports("avx2");
-#endif
-}
 
 static inline uint64_t ea_scan_block(const uint8_t *p, uint64_t *odd)
 {
 #ifdef __SSE2__
-    return EA_LIKELY(ea_avx2) ? ea_scan_block_avx2(p, odd) : ea_scan_block_sse2(p, odd);
+    return ea_scan_block_sse2(p, odd);
 #else
     return ea_scan_block_table(p, odd);
 #endif
@@ -208,36 +230,86 @@ static inline void ea_scan_start(EaScan *s, const uint8_t *p, size_t n)
     s->p = p;
     s->n = n;
     s->end = 0;
+    s->odd[0] = s->stop[0] = 0;
+}
+
+/* How many blocks come next; from here on they count as scanned. */
+static inline size_t ea_scan_next(EaScan *s)
+{
+    size_t left = s->n - s->end, blocks = (left < EA_SCAN_STRIDE ? left + 63 : EA_SCAN_STRIDE) / 64;
+    s->end += 64 * blocks;
+    s->odd[s->end / 64] = s->stop[s->end / 64] = 0;
+    return blocks;
 }
 
 /* The next blocks, where there are any. */
-static __attribute__((noinline)) void ea_scan_on(EaScan *s)
+static inline void ea_scan_on_any(EaScan *s)
 {
-    size_t at = s->end / 64, left = s->n - s->end, blocks = (left < EA_SCAN_STRIDE ? left + 63 : EA_SCAN_STRIDE) / 64;
-#ifdef __SSE2__
-    if (EA_LIKELY(ea_avx2))
-        ea_scan_avx2(s->p + s->end, blocks, s->stop + at, s->odd + at);
-    else
-#endif
-        for (size_t k = 0; k < blocks; k++)
-            s->stop[at + k] = ea_scan_block(s->p + s->end + 64 * k, &s->odd[at + k]);
-    s->end += 64 * blocks;
+    size_t at = s->end / 64, blocks = ea_scan_next(s);
+    for (size_t k = at; k < at + blocks; k++)
+        s->stop[k] = ea_scan_block(s->p + 64 * k, &s->odd[k]);
 }
 
 /* The first odd byte from i on, or one behind n when there is none. i is at most one byte behind what was scanned. */
+#define EA_SCAN_MORE(on)                           \
+    do {                                           \
+        if (i >= s->n)                             \
+            return s->n;                           \
+        if (i >= s->end)                           \
+            on(s);                                 \
+        uint64_t odd = ea_from(s->odd[i / 64], i); \
+        if (odd)                                   \
+            return i + ea_low_bit(odd);            \
+        i = (i | 63) + 1;                          \
+    } while (1)
+
+static size_t ea_scan_more_any(EaScan *s, size_t i) { EA_SCAN_MORE(ea_scan_on_any); }
+
+static size_t (*ea_scan_more)(EaScan *s, size_t i) = ea_scan_more_any;
+
+#ifdef __SSE2__
+__attribute__((target("avx2")))
+static inline void ea_scan_on_avx2(EaScan *s)
+{
+    const EaScanTables tables = ea_scan_tables();
+    const uint8_t *p = s->p + s->end;
+    uint64_t *stop = s->stop + s->end / 64, *odd = s->odd + s->end / 64;
+    size_t blocks = ea_scan_next(s);
+    for (size_t k = 0; k < blocks; k++)
+        stop[k] = ea_scan_block_tables(p + 64 * k, &odd[k], &tables);
+}
+
+__attribute__((target("avx2")))
+static size_t ea_scan_more_avx2(EaScan *s, size_t i) { EA_SCAN_MORE(ea_scan_on_avx2); }
+#endif
+
+static void ea_scan_init(void)
+{
+#ifdef __SSE2__
+    ea_avx2 = __builtin_cpu_supports("avx2");
+    if (ea_avx2)
+        ea_scan_more = ea_scan_more_avx2;
+#endif
+}
+
+/* The same, when the rest of the word of i is known to have none. */
+static inline size_t ea_scan_behind(EaScan *s, size_t i)
+{
+    size_t next = i;
+    uint64_t odd;
+    do {
+        next = (next | 63) + 1;
+        if (EA_UNLIKELY(next >= s->end))
+            return ea_scan_more(s, i < s->end ? next : i);
+        odd = s->odd[next / 64];
+    } while (!odd);
+    return next + ea_low_bit(odd);
+}
+
 static inline size_t ea_scan_odd(EaScan *s, size_t i)
 {
-    uint64_t odd = i < s->end ? s->odd[i / 64] >> (i & 63) : 0;
-    while (EA_UNLIKELY(!odd)) {
-        if (i < s->end)
-            i = (i | 63) + 1;
-        if (i >= s->n)
-            return s->n;
-        if (i >= s->end)
-            ea_scan_on(s);
-        odd = s->odd[i / 64] >> (i & 63);
-    }
-    return i + ea_low_bit(odd);
+    uint64_t odd = ea_from(s->odd[i / 64], i);
+    return odd ? i + ea_low_bit(odd) : ea_scan_behind(s, i);
 }
 
 /* The same, of control bytes other than TAB. */
@@ -248,52 +320,35 @@ static inline size_t ea_scan_control(EaScan *s, size_t i)
     return i;
 }
 
-/* The odd bytes one behind the other: those of a block that haven't been passed yet. */
-typedef struct {
-    uint64_t left;
-    size_t block;
-} EaOdd;
-
-/* From i on, which is at most one byte behind what was scanned. */
-static inline void ea_odd_from(EaScan *s, EaOdd *o, size_t i)
+/* The first stop behind the word of i. There is one: i lies in a line whose end has been scanned. */
+static inline size_t ea_stop_behind(const uint64_t *stop, size_t i)
 {
-    if (i >= s->end && s->end < s->n)
-        ea_scan_on(s);
-    o->block = i & ~(size_t)63;
-    o->left = i < s->end ? s->odd[i / 64] >> (i & 63) << (i & 63) : 0;
-}
-
-/* The next one, or n when there is none. */
-static inline size_t ea_odd_next(EaScan *s, EaOdd *o)
-{
-    while (EA_UNLIKELY(!o->left)) {
-        if (o->block + 64 >= s->end) {
-            if (s->end >= s->n)
-                return s->n;
-            ea_scan_on(s);
-        }
-        o->block += 64;
-        o->left = s->odd[o->block / 64];
-    }
-    return o->block + ea_low_bit(o->left);
-}
-
-/* Passes the one that was found. */
-static inline void ea_odd_pass(EaOdd *o)
-{
-    o->left &= o->left - 1;
-}
-
-/* The first stop from i on. There is one: i lies in a line whose end has been scanned. */
-static inline size_t ea_stop(const uint64_t *stop, size_t i)
-{
-    uint64_t word = stop[i / 64] >> (i & 63);
-    if (EA_LIKELY(word))
-        return i + ea_low_bit(word);
     do
         i = (i | 63) + 1;
     while (!stop[i / 64]);
     return i + ea_low_bit(stop[i / 64]);
+}
+
+/* The first stop from i on, which lies in such a line. */
+static inline size_t ea_stop(const uint64_t *stop, size_t i)
+{
+    uint64_t word = ea_from(stop[i / 64], i);
+    return EA_LIKELY(word) ? i + ea_low_bit(word) : ea_stop_behind(stop, i);
+}
+
+/* The same where i lies in a line that ends at `end`, or where nothing ended it. */
+static __attribute__((noinline)) size_t ea_stop_before(EaScan *s, size_t i, size_t end)
+{
+    return end < s->n ? ea_stop(s->stop, i) : end;
+}
+
+/* The first odd byte from i on, as ea_scan_odd gives it, and the first stop, where there is one as early as that. */
+static inline size_t ea_scan_line(EaScan *s, size_t i, size_t *stop)
+{
+    uint64_t odd = ea_from(s->odd[i / 64], i), word = ea_from(s->stop[i / 64], i);
+    size_t end = odd ? i + ea_low_bit(odd) : ea_scan_behind(s, i);
+    *stop = EA_LIKELY(word) ? i + ea_low_bit(word) : ea_stop_before(s, i, end);
+    return end;
 }
 
 /* The same of several stops in a row, each looked for behind the one before, which isn't the end of its line. */
@@ -315,7 +370,7 @@ static inline size_t ea_stops_found(EaStops *s)
 static inline size_t ea_stops_first(EaStops *s, const uint64_t *stop, size_t i)
 {
     s->word = stop + i / 64;
-    s->left = *s->word >> (i & 63) << (i & 63);
+    s->left = ea_from(*s->word, i) << (i & 63);
     s->block = i & ~(size_t)63;
     return ea_stops_found(s);
 }
@@ -411,6 +466,34 @@ static inline int64_t ea_few_digits(const uint8_t *p, size_t n)
     x = x * 10 + (x >> 8);
     x = ((x & 0xff000000ffull) * 0xf424000000064ull + (x >> 16 & 0xff000000ffull) * 0x271000000001ull) >> 32;
     return (int64_t)(uint32_t)x;
+}
+
+/* Do the 16 bytes at p, letters folded, have those of `low` wherever `others` has no bit? Reads 16. */
+__attribute__((no_sanitize("address")))
+static inline int ea_same_name(const uint8_t *p, const uint8_t *low, uint32_t others)
+{
+#ifdef __SSE2__
+    __m128i v = _mm_or_si128(_mm_loadu_si128((const __m128i *)p), _mm_set1_epi8(0x20));
+    return ((uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(v, _mm_load_si128((const __m128i *)low))) | others) == 0xffff;
+#else
+    for (int i = 0; i < 16; i++)
+        if ((p[i] | 0x20) != low[i] && !(others >> i & 1))
+            return 0;
+    return 1;
+#endif
+}
+
+/* Sets a bit (0..63), and tells whether it was set already. */
+static inline int ea_set_bit(uint64_t *word, int bit)
+{
+    int was;
+#ifdef __x86_64__
+    __asm__("btsq %q2, %0" : "+r"(*word), "=@ccc"(was) : "r"(bit));
+#else
+    was = (int)(*word >> bit & 1);
+    *word |= 1ull << bit;
+#endif
+    return was;
 }
 
 /* How many digits stand among n bytes of printable ASCII; -1 when one is of another kind. Reads up to 15 bytes past n. */

@@ -26,19 +26,17 @@ cdef extern from "hot.h" nogil:
     uint32_t ea_run(const uint8_t *, uint32_t, uint32_t, int)
     int64_t ea_digits(const uint8_t *, size_t)
     int64_t ea_few_digits(const uint8_t *, size_t)
+    bint ea_same_name(const uint8_t *, const uint8_t *, uint32_t)
+    bint ea_set_bit(uint64_t *, int)
     int ea_count_digits(const uint8_t *, uint32_t)
     void ea_clear(void *, size_t)
 
     ctypedef struct EaScan:
         uint64_t *stop
     void ea_scan_start(EaScan *, const uint8_t *, size_t)
-    size_t ea_scan_odd(EaScan *, size_t)
+    size_t ea_scan_line(EaScan *, size_t, size_t *)
+    size_t ea_scan_more(EaScan *, size_t)
     size_t ea_scan_control(EaScan *, size_t)
-    ctypedef struct EaOdd:
-        pass
-    void ea_odd_from(EaScan *, EaOdd *, size_t)
-    size_t ea_odd_next(EaScan *, EaOdd *)
-    void ea_odd_pass(EaOdd *)
     size_t ea_scan_run(const uint8_t *, const uint64_t *, size_t, size_t, int)
     size_t ea_low_bit(uint64_t)
     size_t ea_stop(const uint64_t *, size_t)

@@ -247,57 +247,101 @@ cdef size_t parse_odd_line(const uint8_t *p, EaScan *scan, size_t i, size_t j, s
     return next_
 
 
-# The line that starts at i to a row. Returns the first byte behind it, or 0 when the datagram ends first.
-cdef inline size_t parse_line(const uint8_t *p, EaScan *scan, EaOdd *odd, size_t i, size_t n, SipMsg *m, Row *row,
-                              uint64_t *present) noexcept nogil:
-    cdef const uint64_t *stop = scan.stop
-    cdef size_t end = ea_odd_next(scan, odd), next_ = end + 2, k
-    cdef uint64_t bit
+# The header of a name that ends at k, where nearly every one is found: by all its bytes. -1: another, or one whose place
+# there a more frequent one has. Three bytes before k may be read: a start line and at least one byte stand there.
+cdef inline int parse_usual_name(const uint8_t *p, size_t i, size_t k) noexcept nogil:
+    cdef uint32_t key, n = <uint32_t>(k - i)
+    cdef const EaUsualName *name
+    if EA_UNLIKELY(n == 0):
+        return -1
+    key = (ea_load32(p + k - 3) | 0x20202020) + 8 * n
+    name = &ea_usual_names[key * USUAL_MULTIPLIER >> USUAL_SHIFT]
+    return name.id if EA_LIKELY(ea_same_name(p + i, name.low, name.others)) else -1
+
+
+# The name of the line that starts at i, when it isn't a usual one with ": " and a value behind it; k is its first stop.
+# Where the value begins goes to *value; NAME_BAD beside the H_: the line has no name.
+cdef int parse_rare_name(const uint8_t *p, const uint64_t *stop, size_t i, size_t k, size_t end,
+                         size_t *value) noexcept nogil:
     cdef int id
-    row.bad = 0
-    if EA_LIKELY(next_ <= n and ea_load16(p + end) == 0x0a0d and (p[next_] > 32 or next_ == n or (
-            p[next_] != b' ' and p[next_] != b'\t'))):
-        ea_odd_pass(odd)                # CR
-        ea_odd_next(scan, odd)
-        ea_odd_pass(odd)                # LF
-    else:
-        next_ = parse_odd_line(p, scan, i, ea_scan_control(scan, end), n, m, &end, &row.bad)
-        if next_ == 0:
-            return 0
-        ea_odd_from(scan, odd, next_)
-    row.off = i
-    row.end = next_
-    k = ea_stop(stop, i)
     if EA_LIKELY(p[k] == b':' and k != i):
         id = parse_name(p, i, k)
     else:
         id = parse_odd_name(p, stop, i, end, &k)
+    value[0] = end if id & NAME_BAD else parse_blanks(p, k + 1, end)
+    return id
+
+
+# A line's name and value to its row: it starts at i, has its first stop at k and ends at `end`. Returns the header whose
+# value is to be read, or -1.
+cdef inline int parse_row(const uint8_t *p, const uint64_t *stop, size_t i, size_t k, size_t end, SipMsg *m, Row *row,
+                          uint64_t *present) noexcept nogil:
+    cdef int id = -1
+    # ": " and more than blanks; no line end stands before it.
+    if EA_LIKELY(ea_load16(p + k) == 0x203a and p[k + 2] > 32):
+        id = parse_usual_name(p, i, k)
+        k += 2
+    if EA_UNLIKELY(id < 0):
+        id = parse_rare_name(p, stop, i, ea_stop(stop, i), end, &k)
         if id & NAME_BAD:
             parse_fault(m, RSN_HEADER_NAME)
             row.id = <uint16_t>(id & 0xff)
             row.value = end
             row.value_len = 0
-            return next_
-    row.id = <uint16_t>id
-    # Behind the ':', at `end` at the latest, where a CR or LF stands.
-    k += 1
-    if EA_LIKELY(p[k] == b' ' and p[k + 1] > 32):
-        k += 1
-    else:
-        k = parse_blanks(p, k, end)
+            return -1
     if EA_UNLIKELY(p[end - 1] <= 32):
         while end > k and p[end - 1] <= 32:
             end -= 1
+    row.id = <uint16_t>id
     row.value = k
     row.value_len = end - k
-    bit = <uint64_t>1 << id
-    if EA_UNLIKELY(present[0] & HEADER_SINGLE & bit != 0):
+    if EA_UNLIKELY(ea_set_bit(present, id) and HEADER_SINGLE >> id & 1 != 0):
         id = parse_duplicate(m, id)
-        bit = <uint64_t>1 << id
-    present[0] |= bit
-    if EA_LIKELY(row.bad == 0):
-        parse_value(p, stop, k, end, m, row, id)
-    return next_
+        ea_set_bit(present, id)
+    return id
+
+
+# The line that starts at i; *behind is the first byte behind it. *pause is the row before which to look whether another
+# line follows. False when the datagram ends first.
+cdef inline bint parse_line(const uint8_t *p, EaScan *scan, size_t i, size_t n, SipMsg *m, Row *row, Row **pause,
+                            uint64_t *present, size_t *behind) noexcept nogil:
+    cdef size_t k, end = ea_scan_line(scan, i, &k), next_ = end + 2
+    cdef int id
+    row.bad = 0
+    if EA_UNLIKELY(next_ > n or ea_load16(p + end) != 0x0a0d or p[next_] <= 32):
+        pause[0] = row + 1
+        if next_ > n or ea_load16(p + end) != 0x0a0d or next_ != n and (p[next_] == b' ' or p[next_] == b'\t'):
+            next_ = parse_odd_line(p, scan, i, ea_scan_control(scan, end), n, m, &end, &row.bad)
+            if next_ == 0:
+                return False
+            k = ea_stop(scan.stop, i)
+            if row.bad:
+                row.off = i
+                row.end = next_
+                behind[0] = next_
+                parse_row(p, scan.stop, i, k, end, m, row, present)
+                return True
+    row.off = i
+    row.end = next_
+    behind[0] = next_
+    id = parse_row(p, scan.stop, i, k, end, m, row, present)
+    parse_value(p, scan.stop, row.value, row.value + row.value_len, m, row, id)
+    return True
+
+
+# What stands at i, a control byte or a blank, where a line would begin: True when no line follows.
+cdef bint parse_header_end(const uint8_t *p, size_t i, size_t n, SipMsg *m) noexcept nogil:
+    if i + 1 >= n:
+        parse_fault(m, RSN_NO_END)
+        m.header_end = n
+    elif p[i] == b'\r' and p[i + 1] == b'\n':
+        m.header_end = i + 2
+    elif p[i] == b'\n':
+        parse_fault(m, RSN_LINE_END)
+        m.header_end = i + 1
+    else:
+        return False
+    return True
 
 
 cdef inline void parse_reset(SipMsg *m) noexcept nogil:
@@ -310,66 +354,59 @@ cdef inline void parse_reset(SipMsg *m) noexcept nogil:
 # n bytes at p, of which the slot holds 64 more that may be read but never mean anything.
 # Returns how many leading bytes to cut; all offsets count from there.
 cdef size_t parse_message(const uint8_t *p, size_t n, SipMsg *m) noexcept nogil:
-    cdef size_t skip = 0, i, end, next_
+    cdef size_t skip = 0, i, end
+    cdef bint more
     cdef EaScan scan
-    cdef EaOdd odd
     cdef Row *row = m.row
+    cdef Row *pause = &m.row[MAX_ROWS]
     cdef uint64_t present = 0
     parse_reset(m)
     if n > SLOT_BYTES - 2 * MAX_GROWTH:
         parse_fault(m, RSN_TOO_LARGE)
-    # RFC 3261 §7.5: empty lines before the start line are ignored.
-    while skip < n and (p[skip] == b'\r' or p[skip] == b'\n'):
-        skip += 1
-    p += skip
-    n -= skip
-    if n == 0 or (n < 12 and not EA_IS(p[0], CLS_TOKEN)) or p[0] == 0:
-        m.kind = KIND_KEEPALIVE
-        parse_fault(m, RSN_KEEPALIVE)
-        return skip
+    if EA_UNLIKELY(n < 12 or p[0] <= 32):
+        # RFC 3261 §7.5: empty lines before the start line are ignored.
+        while skip < n and (p[skip] == b'\r' or p[skip] == b'\n'):
+            skip += 1
+        p += skip
+        n -= skip
+        if n == 0 or (n < 12 and not EA_IS(p[0], CLS_TOKEN)) or p[0] == 0:
+            m.kind = KIND_KEEPALIVE
+            parse_fault(m, RSN_KEEPALIVE)
+            return skip
     ea_scan_start(&scan, p, n)
-    i = ea_scan_control(&scan, 0)
-    if i >= n:
-        parse_fault(m, RSN_START_LINE)
-        return skip
-    end = i
-    next_ = i + 1
-    if p[i] == b'\r' and i + 1 < n and p[i + 1] == b'\n':
-        next_ = i + 2
+    end = ea_scan_more(&scan, 0)
+    if EA_UNLIKELY(end < n and (p[end] == b'\t' or p[end] >= 0x80)):
+        end = ea_scan_control(&scan, end)
+    i = end + 2
+    if EA_LIKELY(i <= n and ea_load16(p + end) == 0x0a0d):
         parse_start_line(p, scan.stop, end, m)
-    elif p[i] == b'\n':
+    elif end < n and p[end] == b'\n':
+        i = end + 1
         parse_start_line(p, scan.stop, end, m)
         parse_fault(m, RSN_LINE_END)
     else:
         parse_fault(m, RSN_START_LINE)
         return skip
-    i = next_
     m.first_row = i
-    if i < n and (p[i] == b' ' or p[i] == b'\t'):
-        parse_fault(m, RSN_START_LINE)
-    ea_odd_from(&scan, &odd, i)
-    while True:
-        if EA_UNLIKELY(p[i] <= 32):     # n may be read
-            if i + 1 >= n:
-                parse_fault(m, RSN_NO_END)
+    more = p[i] > 32                    # n may be read
+    if EA_UNLIKELY(not more):
+        if i < n and (p[i] == b' ' or p[i] == b'\t'):
+            parse_fault(m, RSN_START_LINE)
+        more = not parse_header_end(p, i, n, m)
+    if more:
+        while True:
+            if not parse_line(p, &scan, i, n, m, row, &pause, &present, &i):
                 m.header_end = n
                 break
-            if p[i] == b'\r' and p[i + 1] == b'\n':
-                m.header_end = i + 2
-                break
-            if p[i] == b'\n':
-                parse_fault(m, RSN_LINE_END)
-                m.header_end = i + 1
-                break
-        if row == &m.row[MAX_ROWS]:
-            parse_fault(m, RSN_NO_END if i + 1 >= n else RSN_TOO_MANY_HEADERS)
-            m.header_end = n
-            break
-        i = parse_line(p, &scan, &odd, i, n, m, row, &present)
-        if i == 0:
-            m.header_end = n
-            break
-        row += 1
+            row += 1
+            if EA_UNLIKELY(row == pause):
+                if p[i] <= 32 and parse_header_end(p, i, n, m):
+                    break
+                pause = &m.row[MAX_ROWS]
+                if row == pause:
+                    parse_fault(m, RSN_NO_END if i + 1 >= n else RSN_TOO_MANY_HEADERS)
+                    m.header_end = n
+                    break
     m.rows = <uint16_t>(row - m.row)
     m.length = n
     m.present = present & ~<uint64_t>(1 << H_OTHER)

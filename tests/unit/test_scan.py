@@ -1,6 +1,7 @@
 """The scan's block in its three forms (cext/hot.h): by the table, with SSE2 and with AVX2 they name the same bytes.
 
-Every byte value at every place, then random blocks. The engine uses one form; which one depends on the processor.
+Every byte value at every place, then random blocks, then whole texts. The engine uses one form; which one depends on the
+processor.
 """
 
 import subprocess
@@ -24,8 +25,27 @@ static int differ(const uint8_t *block)
     return ea_scan_block(block, &other) != stop || other != odd;
 }
 
+static EaScan scan;
+
+/* A text's odd bytes one behind the other, and the first stops from each on, beside a look at every byte. */
+static int differ_walk(const uint8_t *text, size_t n)
+{
+    size_t i = 0, odd, stop, end, first;
+    for (ea_scan_start(&scan, text, n); i < n; i = odd + 1) {
+        for (odd = i; odd < n && text[odd] >= 0x20 && text[odd] < 0x7f; odd++)
+            ;
+        for (stop = i; stop < odd && EA_IS(text[stop], CLS_HOST) && text[stop] != '_'; stop++)
+            ;
+        end = ea_scan_line(&scan, i, &first);
+        if ((end < n ? end : n) != odd || (end < n && (first != stop || ea_stop(scan.stop, i) != stop)))
+            return 1;
+    }
+    return 0;
+}
+
 int main(void)
 {
+    static uint8_t text[3000 + 64];
     uint8_t block[64];
     ea_class_init();
     ea_scan_init();
@@ -42,6 +62,17 @@ int main(void)
             block[at] = (uint8_t)(rand() >> 7);
         if (differ(block))
             return puts("a random block"), 1;
+    }
+    for (int n = 0; n < 20000; n++) {
+        size_t length = (size_t)rand() % 3000;
+        int rare = rand() % 300 + 1;
+        for (size_t at = 0; at < length + 64; at++)
+            text[at] = (uint8_t)(rand() % rare ? 'a' : rand() >> 7);
+        if (differ_walk(text, length))
+            return puts("a walk"), 1;
+#ifdef __SSE2__
+        ea_scan_more = n & 1 || !ea_avx2 ? ea_scan_more_any : ea_scan_more_avx2;
+#endif
     }
     return 0;
 }
