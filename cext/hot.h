@@ -456,9 +456,33 @@ static inline int64_t ea_digits(const uint8_t *p, size_t n)
 #endif
 }
 
+/* The same of the n (1..15) digits before `end`. Reads the 16 bytes before it. */
+__attribute__((no_sanitize("address")))
+static inline int64_t ea_digits_before(const uint8_t *end, size_t n)
+{
+#ifdef __SSE2__
+    static const uint8_t kept[32] = {[16] = 255, 255, 255, 255, 255, 255, 255, 255,
+                                     255, 255, 255, 255, 255, 255, 255, 255};
+    __m128i v = _mm_xor_si128(_mm_loadu_si128((const __m128i *)(end - 16)), _mm_set1_epi8('0'));
+    v = _mm_and_si128(v, _mm_loadu_si128((const __m128i *)(kept + n)));
+    if (EA_UNLIKELY(_mm_movemask_epi8(_mm_adds_epu8(v, _mm_set1_epi8(127 - 9)))))
+        return -1;
+    /* Neighbours are joined, three times: the first time in the upper half of each pair's product. */
+    __m128i tens = _mm_set1_epi16(10 << 8 | 1);
+    __asm__("" : "+x"(tens)); /* else the multiplication becomes four steps */
+    v = _mm_srli_epi16(_mm_mullo_epi16(v, tens), 8);
+    v = _mm_madd_epi16(v, _mm_set1_epi32(1 << 16 | 100));
+    v = _mm_madd_epi16(_mm_packs_epi32(v, v), _mm_set1_epi32(1 << 16 | 10000));
+    uint64_t halves = (uint64_t)_mm_cvtsi128_si64(v);
+    return (int64_t)((halves & 0xffffffff) * 100000000 + (halves >> 32));
+#else
+    return ea_digits(end - n, n);
+#endif
+}
+
 /* The same of n (1..8) digits, in one word. Reads 8 bytes. */
 __attribute__((no_sanitize("address")))
-static inline int64_t ea_few_digits(const uint8_t *p, size_t n)
+static inline int64_t ea_eight_digits(const uint8_t *p, size_t n)
 {
     uint64_t x = (ea_load64(p) ^ 0x3030303030303030ull) << (64 - 8 * n);
     if (EA_UNLIKELY(((x + 0x7676767676767676ull) | x) & 0x8080808080808080ull))
@@ -466,6 +490,17 @@ static inline int64_t ea_few_digits(const uint8_t *p, size_t n)
     x = x * 10 + (x >> 8);
     x = ((x & 0xff000000ffull) * 0xf424000000064ull + (x >> 16 & 0xff000000ffull) * 0x271000000001ull) >> 32;
     return (int64_t)(uint32_t)x;
+}
+
+/* The same of n (1..4) digits, in half of one. Reads 4 bytes. */
+__attribute__((no_sanitize("address")))
+static inline int32_t ea_four_digits(const uint8_t *p, size_t n)
+{
+    uint32_t x = (ea_load32(p) ^ 0x30303030u) << (32 - 8 * n);
+    if (EA_UNLIKELY(((x + 0x76767676u) | x) & 0x80808080u))
+        return -1;
+    x = x * 10 + (x >> 8);
+    return (int32_t)((x & 0xff) * 100 + (x >> 16 & 0xff));
 }
 
 /* Do the 16 bytes at p, letters folded, have those of `low` wherever `others` has no bit? Reads 16. */

@@ -1,6 +1,6 @@
 """hot.h as Cython sees it. Declarations only."""
 
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 cdef extern from "hot.h" nogil:
     int CLS_TOKEN, CLS_USER, CLS_HOST, CLS_PARAM, CLS_DIGIT, CLS_HEX, CLS_LWS, CLS_WORD, CLS_VALUE
@@ -25,7 +25,9 @@ cdef extern from "hot.h" nogil:
     uint32_t ea_find(const uint8_t *, uint32_t, uint32_t, uint8_t)
     uint32_t ea_run(const uint8_t *, uint32_t, uint32_t, int)
     int64_t ea_digits(const uint8_t *, size_t)
-    int64_t ea_few_digits(const uint8_t *, size_t)
+    int64_t ea_digits_before(const uint8_t *, size_t)
+    int64_t ea_eight_digits(const uint8_t *, size_t)
+    int32_t ea_four_digits(const uint8_t *, size_t)
     bint ea_same_name(const uint8_t *, const uint8_t *, uint32_t)
     bint ea_set_bit(uint64_t *, int)
     int ea_count_digits(const uint8_t *, uint32_t)

@@ -32,6 +32,7 @@ cdef enum:
 # NUM_LONG with no value.
 cdef enum:
     NUM_LEN_SHIFT = 54
+    NUM_PLUS_SHIFT = 59
     NUM_LEN_MASK = 31
 cdef extern from *:
     """

@@ -15,11 +15,19 @@ cdef bint parse_cseq(const uint8_t *p, const uint64_t *stop, size_t i, size_t n,
 
 
 cdef bint parse_call_id(const uint8_t *p, const uint64_t *stop, size_t i, size_t n, SipMsg *m) noexcept nogil:
-    cdef size_t k = ea_scan_run(p, stop, i, n, CLS_WORD)
+    cdef EaStops stops
+    cdef size_t k = ea_stops_first(&stops, stop, i)
+    while k < n and EA_IS(p[k], CLS_WORD):
+        k = ea_stops_next(&stops)
     if k == i or n - i > MAX_CALL_ID:
         return False
     if k < n:
-        if p[k] != b'@' or k + 1 == n or ea_scan_run(p, stop, k + 1, n, CLS_WORD) != n:
+        if p[k] != b'@' or k + 1 == n:
+            return False
+        k = ea_stops_next(&stops)
+        while k < n and EA_IS(p[k], CLS_WORD):
+            k = ea_stops_next(&stops)
+        if k != n:
             return False
     m.call_id = slice_of(i, n)
     return True
@@ -90,6 +98,7 @@ cdef void parse_start_line(const uint8_t *p, const uint64_t *stop, size_t n, Sip
     k = i + 1
     i = parse_plain_uri(p, stop, k, b' ', &m.uri)
     plain = i != 0
+    m.uri.display = slice_of(0, 0)
     if not plain:
         i = ea_find(p, k, n, b' ')
     if i == k or i >= n or p[i] != b' ' or n - i < 8 or ea_load32(p + i + 1) | 0x20202020 != WORD_SIP_SLASH:

@@ -32,6 +32,8 @@ cdef inline size_t parse_blanks(const uint8_t *p, size_t i, size_t n) noexcept n
         return i
     while i < n and EA_IS(p[i], CLS_LWS):
         i += 1
+        if EA_LIKELY(p[i] > 32):
+            break
     return i
 
 
@@ -50,9 +52,9 @@ cdef inline Slice slice_of(size_t start, size_t end) noexcept nogil:
 
 # Decimal digits in [i, end) to *value; False when none, another byte, or more than `limit`.
 cdef inline bint parse_uint(const uint8_t *p, size_t i, size_t end, uint64_t limit, uint64_t *value) noexcept nogil:
-    cdef int64_t few
-    if EA_LIKELY(end - i - 1 < 8):
-        few = ea_few_digits(p + i, end - i)
+    cdef int32_t few
+    if EA_LIKELY(end - i - 1 < 4):
+        few = ea_four_digits(p + i, end - i)
         value[0] = <uint64_t>few
         return few >= 0 and <uint64_t>few <= limit
     return parse_long_uint(p, i, end, limit, value)
@@ -60,9 +62,14 @@ cdef inline bint parse_uint(const uint8_t *p, size_t i, size_t end, uint64_t lim
 
 cdef bint parse_long_uint(const uint8_t *p, size_t i, size_t end, uint64_t limit, uint64_t *value) noexcept nogil:
     cdef uint64_t x = 0
+    cdef int64_t eight
     cdef unsigned int digit
     if i >= end or end - i > 32:
         return False
+    if end - i <= 8:
+        eight = ea_eight_digits(p + i, end - i)
+        value[0] = <uint64_t>eight
+        return eight >= 0 and <uint64_t>eight <= limit
     while i < end:
         digit = p[i] - <unsigned int>48
         if digit > 9:
@@ -305,21 +312,30 @@ cdef bint parse_uri(const uint8_t *p, const uint64_t *stop, size_t off, size_t e
 
 
 # sip:user@host[:port]*(;name[=value]) of plain characters, as nearly every URI is, in one go from stop to stop.
-# Returns where `closing` stands behind it; 0: another URI or none, read it the general way.
+# Returns where `closing` stands behind it; 0: another URI or none, read it the general way. The display name isn't set.
 cdef inline size_t parse_plain_uri(const uint8_t *p, const uint64_t *stop, size_t i, uint8_t closing,
                                    Uri *u) noexcept nogil:
-    cdef size_t start = i, k, length
+    cdef size_t start = i, k, length, digits
     cdef uint8_t flags = 0
     cdef uint64_t port = 0
+    cdef int64_t number = -1
+    cdef bint plus
     cdef EaStops stops
     if ea_load32(p + i) | 0x20202020 != WORD_SIP:
         return 0
     i += 4
-    k = ea_stops_first(&stops, stop, i + (p[i] == b'+'))
+    plus = p[i] == b'+'
+    k = ea_stops_first(&stops, stop, i + plus)
     if k == i or p[k] != b'@':
         return 0
     u.user = slice_of(i, k)
-    u.number = parse_number(p + i, k - i)
+    digits = k - i - plus
+    if EA_LIKELY(digits - 1 < 15 and k >= 16):
+        number = ea_digits_before(p + k, digits)
+    if EA_LIKELY(number >= 0):
+        u.number = <uint64_t>number | (digits | <uint64_t>plus << (NUM_PLUS_SHIFT - NUM_LEN_SHIFT)) << NUM_LEN_SHIFT
+    else:
+        u.number = parse_number_slow(p + i, k - i)
     i = k + 1
     k = ea_stops_next(&stops)
     if k == i or k - i > 255:
@@ -357,5 +373,4 @@ cdef inline size_t parse_plain_uri(const uint8_t *p, const uint64_t *stop, size_
         return 0
     u.flags = flags
     u.whole = slice_of(start, k)
-    u.display = slice_of(0, 0)
     return k
