@@ -151,7 +151,8 @@ def header_names() -> str:
             )
     multiplier, usual = usual_names(forms)
     lines += ["    };", f"    #define USUAL_MULTIPLIER {multiplier:#x}u", f"    #define USUAL_SHIFT {32 - BITS}"]
-    lines += ["    typedef struct __attribute__((aligned(32))) { uint8_t low[20]; uint32_t others; uint8_t id; } EaUsualName;"]
+    fields = "uint8_t low[20]; uint32_t others; uint8_t id;"
+    lines += [f"    typedef struct __attribute__((aligned(32))) {{ {fields} }} EaUsualName;"]
     lines += [f"    static const EaUsualName ea_usual_names[{1 << BITS}] = {{"]
     for at, (name, number) in sorted(usual.items()):
         lines.append(f'        [{at}] = {{"{name}:", {0xFFFE << len(name) & 0xFFFF:#x}, {number}}},')
@@ -165,7 +166,8 @@ def header_names() -> str:
         "        uint64_t fold, fold_middle, fold_end",
         "        uint8_t len, id",
     ]
-    lines += ["    ctypedef struct EaUsualName:", "        uint8_t low[20]", "        uint32_t others", "        uint8_t id"]
+    lines += ["    ctypedef struct EaUsualName:"]
+    lines += ["        uint8_t low[20]", "        uint32_t others", "        uint8_t id"]
     lines += ["    const EaHeaderName *ea_header_names", "    const EaUsualName *ea_usual_names"]
     lines += ["    const char *const *ea_header_long"]
     return "\n".join(lines) + "\n"

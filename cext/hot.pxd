@@ -20,6 +20,7 @@ cdef extern from "hot.h" nogil:
     uint16_t ea_load16(const uint8_t *)
     uint64_t ea_fold8(const uint8_t *, uint32_t)
     bint ea_same(const uint8_t *, const uint8_t *, uint32_t)
+    bint ea_same_blocks(const uint8_t *, const uint8_t *, size_t)
     bint ea_same_fold(const uint8_t *, const char *, uint32_t)
 
     uint32_t ea_find(const uint8_t *, uint32_t, uint32_t, uint8_t)

@@ -82,7 +82,11 @@ cdef bint parse_identity_row(const uint8_t *p, const uint64_t *stop, size_t i, s
             return False
         it = &m.identity[m.identities]
         i = parse_blanks(p, i, n)
-        next_ = parse_addr(p, stop, i, n, &it.uri, NULL)
+        # A tag and no fault: this message's From has been read.
+        if m.from_tag.len != 0 and m.core == 0 and parse_same_uri(p, i, n, &m.from_, &it.uri):
+            next_ = <int64_t>n
+        else:
+            next_ = parse_addr(p, stop, i, n, &it.uri, NULL)
         if next_ < 0:
             return False
         it.header = <uint8_t>header
@@ -247,8 +251,8 @@ cdef size_t parse_odd_line(const uint8_t *p, EaScan *scan, size_t i, size_t j, s
     return next_
 
 
-# The header of a name that ends at k, where nearly every one is found: by all its bytes. -1: another, or one whose place
-# there a more frequent one has. Three bytes before k may be read: a start line and at least one byte stand there.
+# The header of a name that ends at k, where nearly every one is found, by all its bytes. -1: another, or one whose
+# place there a more frequent one has. Three bytes before k may be read: a start line and at least one byte stand there.
 cdef inline int parse_usual_name(const uint8_t *p, size_t i, size_t k) noexcept nogil:
     cdef uint32_t key, n = <uint32_t>(k - i)
     cdef const EaUsualName *name
@@ -272,8 +276,8 @@ cdef int parse_rare_name(const uint8_t *p, const uint64_t *stop, size_t i, size_
     return id
 
 
-# A line's name and value to its row: it starts at i, has its first stop at k and ends at `end`. Returns the header whose
-# value is to be read, or -1.
+# A line's name and value to its row: it starts at i, has its first stop at k and ends at `end`. Returns the header
+# whose value is to be read, or -1.
 cdef inline int parse_row(const uint8_t *p, const uint64_t *stop, size_t i, size_t k, size_t end, SipMsg *m, Row *row,
                           uint64_t *present) noexcept nogil:
     cdef int id = -1

@@ -134,6 +134,25 @@ cdef int64_t parse_addr(const uint8_t *p, const uint64_t *stop, size_t i, size_t
     return parse_params(p, stop, k, n, tag)
 
 
+# "<URI>" from i to n with the bytes of one that was read from brackets: a caller is often named twice. What a URI is
+# read as depends on nothing else. False: another, or something with it.
+cdef inline bint parse_same_uri(const uint8_t *p, size_t i, size_t n, const Uri *known, Uri *u) noexcept nogil:
+    cdef uint32_t at = known.whole.off, length = known.whole.len, shift
+    if length < 16 or n - i != <size_t>length + 2 or p[i] != b'<' or p[n - 1] != b'>' or p[at - 1] != b'<':
+        return False
+    if p[at + length] != b'>' or not ea_same_blocks(p + i + 1, p + at, length):
+        return False
+    shift = <uint32_t>(i + 1) - at
+    u[0] = known[0]
+    u.whole.off += shift
+    u.user.off += shift
+    u.host.off += shift
+    if u.params.off:
+        u.params.off += shift
+    u.display = slice_of(0, 0)
+    return True
+
+
 # May what stands around or behind the URI at the end of a value hold a verstat parameter? What says who calls and little more can't.
 cdef inline bint parse_marked(Uri *u, size_t tail) noexcept nogil:
     return (u.flags & (URI_USER_PARAMS | URI_VERSTAT)) != 0 or tail > 7      # ";verstat" has eight
