@@ -6,7 +6,7 @@ callgrind counts them, so the answer is the same on a busy machine and can be
 compared from change to change. Per message: the difference between a run of N
 and one of 2 N messages, without what such a run costs with no message at all,
 divided by N. The table has 100,000 numbers. ``base`` is ``good`` with the rules
-off that look beyond a call itself (messages.BASE).
+off that look beyond a call itself (messages.BASE): what is asked is asked of it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tests.bench.messages import KINDS, SLOTS
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-ASKED = {"base": 8_000, "good": 8_000}
+ASKED = {"base": 8_000}
 TOTALS = re.compile(r"^totals: (\d+)", re.MULTILINE)
 TRIGGER = re.compile(r"^desc: Trigger: Client Request: (\S+):(\d+)", re.MULTILINE)
 
