@@ -12,7 +12,8 @@
   file, then reloaded with a list of as many other numbers. CPU is that of daemon and
   child, since the machine is shared; memory is the most that both had at once
   (proportional, so a page that they share counts once) over what a daemon
-  without lists has once it is up.
+  without lists has once it is up. Another daemon starts on denied networks
+  instead: what "networks" takes beyond "without lists" is theirs.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ from tests.bench.bench_instructions import HERE, ROOT, TOTALS, TRIGGER
 from tests.e2e.daemon import Daemon
 
 NUMBERS = 10_000_000
+NETWORKS = 100_000
 ASKED = 1 << 17
 PASSES = (1, 2)
 ROUNDS = 15
@@ -56,6 +58,12 @@ def digits(number: int, turn: int = 0) -> int:
 def write_list(path: Path, count: int, turn: int = 0) -> None:
     with open(path, "w") as file:
         file.writelines(f"+1{digits(number, turn)}\n" for number in range(count))
+
+
+def write_networks(path: Path) -> None:
+    """Networks beside each other, from 16.0.0.0 on, each until the same day."""
+    lines = (f"{n >> 16}.{n >> 8 & 255}.{n & 255}.0/24 2030-01-01\n" for n in range(1 << 20, (1 << 20) + NETWORKS))
+    path.write_text("".join(lines))
 
 
 def packed(numbers: Iterator[int]) -> bytes:
@@ -191,10 +199,9 @@ class Watch:
 
 
 @contextmanager
-def running(folder: Path, *, list_file: str) -> Iterator[tuple[Daemon, float, float, int]]:
+def running(folder: Path, lists: str = "") -> Iterator[tuple[Daemon, float, float, int]]:
     """A daemon, the seconds and CPU seconds until it was ready, and the most memory it had."""
-    more = f'[lists]\ndo_not_originate = ["file:{list_file}"]\n' if list_file else ""
-    with Daemon(folder, more=more) as daemon:
+    with Daemon(folder, more=f"[lists]\n{lists}") as daemon:
         began = time.perf_counter()
         with Watch(daemon) as watch:
             daemon.launch()
@@ -205,13 +212,16 @@ def running(folder: Path, *, list_file: str) -> Iterator[tuple[Daemon, float, fl
 
 
 def loads(folder: Path, count: int) -> dict[str, float]:
-    with running(folder, list_file="") as (daemon, seconds, cpu, _):
+    with running(folder) as (daemon, seconds, cpu, _):
         # As it is when it has started: its own start takes more for a moment, which only sometimes is seen.
         without = proportional(daemon.pid)
         found = {"without lists": seconds, "without lists, CPU": cpu}
+    write_networks(folder / "deny.txt")
+    with running(folder, 'deny = ["file:deny.txt"]') as (_, seconds, cpu, most):
+        found |= {"networks": seconds, "networks, CPU": cpu, "networks memory": (most - without) / MIB}
     write_list(folder / "dno.txt", count)
     for name in ("start", "start again"):
-        with running(folder, list_file="dno.txt") as (daemon, seconds, cpu, most):
+        with running(folder, 'do_not_originate = ["file:dno.txt"]') as (daemon, seconds, cpu, most):
             found |= {name: seconds, f"{name}, CPU": cpu}
             found["memory" if name == "start" else "memory again"] = (most - without) / MIB
             if name == "start":

@@ -1,4 +1,4 @@
-"""What the fuzz targets of plain functions share: changes to seeds, the loop, the command line. It knows no format."""
+"""What the fuzz targets of plain functions share: changes to seeds, what is slow, the loop, the command line. It knows no format."""
 
 from __future__ import annotations
 
@@ -6,9 +6,26 @@ import argparse
 import random
 import time
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 Check = Callable[[bytes], str]
 """What breaks the target's invariant for these bytes, or nothing."""
+
+TIMES = 5
+Found = TypeVar("Found")
+
+
+def timed(read: Callable[[], Found], limit: float) -> tuple[Found, bool]:
+    """What it gives, and whether it is slow: it takes more seconds of this thread's CPU, each of several times.
+
+    Once may be a garbage collection, or a neighbour that has the cache.
+    """
+    for _ in range(TIMES):
+        began = time.thread_time()
+        found = read()
+        if time.thread_time() - began <= limit:
+            return found, False
+    return found, True
 
 
 def change(rng: random.Random, data: bytes, tokens: Sequence[bytes]) -> bytes:
