@@ -54,8 +54,9 @@ def calls(first: int, count: int) -> Iterator[tuple[bytes, Source]]:
 
 
 def resident() -> int:
-    """Bytes of memory that this process holds."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+    """Bytes of memory of its own that this process holds; pages of files come and go as the kernel likes."""
+    [line] = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("RssAnon:")]
+    return int(line.split()[1]) * 1024
 
 
 # The transaction cache
