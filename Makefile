@@ -37,7 +37,7 @@ define apt
 	$$run env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $(1) >/dev/null
 endef
 
-.PHONY: build demo test lint sanitize proof bench dist peers clean
+.PHONY: build demo test test-engine test-daemon lint sanitize proof bench dist peers clean
 
 # The engine is compiled twice, the second time with what a run of the first counted. `make build TRAINED=` leaves
 # that out, for who changes the engine every minute.
@@ -85,12 +85,14 @@ lint: $(VENV)/.tested build
 	@$(PY) -m ruff check
 	@$(PY) -m mypy
 
-# The tests that run the engine in their own process share the cores. The others
-# measure, or put daemons and peers beside each other, and have the machine to themselves.
+# The tests that run the engine in their own process share the cores. The others measure, or
+# put daemons and peers beside each other: one at a time, and nothing as urgent beside it.
 IN_PROCESS := $(wildcard $(addprefix tests/,unit rules cases property proxy conformance fuzz))
 SHARED := --numprocesses=$(shell nproc) --dist=worksteal
-test: peers lint
+test: test-engine test-daemon
+test-engine: peers lint
 	@$(PY) -m pytest $(SHARED) $(IN_PROCESS) $(PYTEST)
+test-daemon: peers $(VENV)/.tested build
 	@$(PY) -m pytest $(addprefix --ignore=,$(IN_PROCESS)) tests $(PYTEST)
 
 # A copy of the tree with an engine of its own, so that the usual one stays as it is.
