@@ -2,7 +2,7 @@
 #
 # Every function reads only [i, end) of p; slots are padded, so a vector load may
 # touch what lies behind, and no result depends on it. `stop` are the stops of the
-# scan (hot.h); what a function is given ends at one of them.
+# scan (scan.h); what a function is given ends at one of them.
 
 # Words of the grammar as a little-endian load gives them, letters folded where case doesn't matter.
 cdef extern from *:

@@ -22,7 +22,6 @@ TEXT = {".c", ".h", ".md", ".pxd", ".pxi", ".py", ".pyi", ".pyx", ".service", ".
 LONGEST = 500
 # Files that may be longer than LONGEST lines, each with its reason.
 LONG: dict[str, str] = {
-    "cext/hot.h": "all that is C in the engine; two headers would only be read side by side",
     "cext/header_names.pxi": "written by gen.py: one line per header name",
     "edge_agent/_hot.pyi": "the face of one extension module: a stub has one file",
 }

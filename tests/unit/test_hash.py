@@ -1,4 +1,4 @@
-"""Keyed hashes, short numbers and base64url of cext/hash.h and hot.h, beside plain readings of their definitions."""
+"""Keyed hashes, short numbers and base64url of cext/hash.h and text.h, beside plain readings of their definitions."""
 
 import platform
 import random

@@ -1,4 +1,4 @@
-"""The scan's block in its three forms (cext/hot.h): by the table, with SSE2 and with AVX2 they name the same bytes.
+"""The scan's block in its three forms (cext/scan.h): by the table, with SSE2 and with AVX2 they name the same bytes.
 
 Every byte value at every place, then random blocks, then whole texts. The engine uses one form; which one depends on
 the processor.
