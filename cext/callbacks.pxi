@@ -81,7 +81,7 @@ cdef bint callback_open(Screen *s) noexcept nogil:
     if s.callback == CALLBACK_UNASKED:
         s.callback = CALLBACK_NO
         if s.m.method == M_INVITE and s.m.to_tag.len == 0:
-            number = number_called(s)
+            number = uri_called(s)
             owner = number_owner(s.policy, number) if number else NO_PEER
             if owner != NO_PEER and mark_live(
                     &s.state.marks, callback_key(s.state, s.policy.peers[owner].id, number), s.now, False):

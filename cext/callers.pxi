@@ -332,7 +332,7 @@ cdef void caller_response(Screen *s, uint16_t index, uint64_t loop) noexcept nog
     if trunk.open:
         s.source = source_key(s.state, &s.reply_to, 128 if s.reply_to.v4 else 64)
     elif sweep or auth:
-        s.source = ea_mac_words(&s.state.keys.table, trunk.id | <uint64_t>8 << 40, 0)
+        s.source = ea_mac_words(&s.state.keys.table, trunk.id | <uint64_t>12 << 40, 0)
     else:
         return
     if status < 300 or status in (401, 403, 407):

@@ -22,7 +22,6 @@ cdef enum:
     COOKIE_V4_BYTES = 28
     COOKIE_V6_BYTES = 40
     COOKIE_ROOM = 64        # for either with what ea_put_b64 and ea_mac_text read behind it
-    COOKIE_TEXT = 54        # of the longer form
     TAG_LEN = 19
     TAG_EPOCH_SHIFT = 36    # ns to epochs of 68.7 s
     BRANCH_LANE = 0x80      # beside the listener, of which there are 64

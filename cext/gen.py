@@ -134,7 +134,7 @@ def header_names() -> str:
     for name, number in forms:
         table[slot(name, multiplier)] = (number, name)
     single = sum(1 << n for n, (_, _, one) in enumerate(HEADERS, 1) if one)
-    lines = ["# Written by gen.py: the header names that the engine knows, as a perfect hash.", ""]
+    lines = ["# Written by gen.py: the header names that the engine knows, as perfect hashes.", ""]
     lines += ["cdef enum:", "    H_OTHER = 0"]
     lines += [f"    H_{ident(name)} = {n}" for n, (name, _, _) in enumerate(HEADERS, 1)]
     lines += [f"    H_{ident(PREFIX.rstrip('-'))} = {len(HEADERS) + 1}", f"    H_COUNT = {len(HEADERS) + 2}", ""]

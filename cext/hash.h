@@ -52,8 +52,9 @@ static inline uint64_t ea_load_part(const uint8_t *p, uint32_t n)
  * What leaves the process and what keys its tables. Input is a sequence of whole
  * blocks of 16 bytes: two words, or a text, of which the last block is filled up with
  * zeros. How long a text is stands in a word before it, so two different inputs never
- * give the same blocks. Every server processor enciphers a block in ten instructions;
- * without them it is done byte by byte, the same and slowly.
+ * give the same blocks. An x86-64 server's processor enciphers a block in ten
+ * instructions; without them it is done byte by byte, the same and slowly, and the time
+ * of a table's cache lines may tell a neighbour on the same host of the key.
  */
 
 /* The same as __m128i, and with ^ on every machine. */

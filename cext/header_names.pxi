@@ -1,4 +1,4 @@
-# Written by gen.py: the header names that the engine knows, as a perfect hash.
+# Written by gen.py: the header names that the engine knows, as perfect hashes.
 
 cdef enum:
     H_OTHER = 0

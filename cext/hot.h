@@ -85,8 +85,8 @@ static inline uint64_t ea_get(const uint64_t *p) { return __atomic_load_n(p, __A
 static inline uint64_t ea_get_relaxed(const uint64_t *p) { return __atomic_load_n(p, __ATOMIC_RELAXED); }
 
 /* Where `wanted` stands among `count` words that lie `step` words apart, from the given one on; `count`: nowhere. Others
- * may write there meanwhile, so whoever finds one looks again; a word is never seen in part. What is read after this was
- * written before the word that was found. */
+ * may write there meanwhile, so whoever finds one looks again. An aligned word is never seen in part, as GCC makes these
+ * loads. What is read after this was written before the word that was found. */
 static inline int ea_find_word(const uint64_t *p, int from, int count, int step, uint64_t wanted)
 {
     int i;

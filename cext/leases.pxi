@@ -39,7 +39,7 @@ cdef uint32_t lease_called(Screen *s) noexcept nogil:
     cdef Slice text
     if s.lease:
         return s.lease
-    called = number_called(s)
+    called = uri_called(s)
     if called == 0:
         text = s.m.uri.user if s.m.uri.user.len else s.m.uri.whole
         called = text_mac(&s.state.keys.call, 0, s.p, text)

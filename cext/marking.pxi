@@ -90,18 +90,12 @@ cdef uint32_t verstats_in(Edits *e, const uint8_t *p, uint32_t i, uint32_t end, 
     return count
 
 
-# The user part of a sip or sips URI with its parameters and password, up to the '@'; length 0: it has none.
+# The user part of a sip or sips URI with its parameters and password, up to the '@', whatever stands before the first
+# ';'; length 0: it has none.
 cdef inline Slice uri_userinfo(Uri *u) noexcept nogil:
     if (u.scheme != SCHEME_SIP and u.scheme != SCHEME_SIPS) or u.user.off == 0:
         return slice_of(0, 0)
     return slice_of(u.user.off, u.host.off - 1 - ((u.flags & URI_V6) != 0))
-
-
-# The parameter verstat of the telephone number in a URI, where 3GPP TS 24.229 §7.2A.20 has it: the slice to cut;
-# length 0: there is none.
-cdef Slice uri_verstat(const uint8_t *p, Uri *u) noexcept nogil:
-    cdef Slice text = u.params if u.scheme == SCHEME_TEL else uri_userinfo(u)
-    return verstat_next(p, text.off, text.off + text.len, PART_PARAMS if u.scheme == SCHEME_TEL else PART_USER)
 
 
 # Those of one caller's URI and of what follows it, up to `end`.

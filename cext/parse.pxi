@@ -2,7 +2,7 @@
 #
 # Each line is found by one scan that also proves it free of control bytes and
 # marks the stops that the reading of its value then goes by (scan.h); its name is
-# looked up in a perfect hash; the values that screening or forwarding
+# looked up in perfect hashes, first of the usual ones; the values that screening or forwarding
 # reads are parsed at once, the others are only kept as rows. The first fault
 # stays in `reason`, and the scan goes on, so that a refusal can still be
 # addressed with the rows that are sound (parse_fault.pxi: what a fault weighs).

@@ -145,8 +145,11 @@ cdef inline bint parse_same_uri(const uint8_t *p, size_t i, size_t n, const Uri 
     shift = <uint32_t>(i + 1) - at
     u[0] = known[0]
     u.whole.off += shift
-    u.user.off += shift
-    u.host.off += shift
+    # An offset of 0 says that there is none.
+    if u.user.off:
+        u.user.off += shift
+    if u.host.off:
+        u.host.off += shift
     if u.params.off:
         u.params.off += shift
     u.display = slice_of(0, 0)

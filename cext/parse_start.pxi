@@ -92,6 +92,7 @@ cdef void parse_start_line(const uint8_t *p, const uint64_t *stop, size_t n, Sip
     m.method_name = slice_of(0, i)
     if i == 0 or i >= n or p[i] != b' ' or i > 64:
         m.uri.scheme = SCHEME_NONE
+        m.uri.number = 0
         parse_fault(m, RSN_START_LINE)
         return
     m.method = <uint8_t>parse_method(p, m.method_name)
@@ -103,6 +104,7 @@ cdef void parse_start_line(const uint8_t *p, const uint64_t *stop, size_t n, Sip
         i = ea_find(p, k, n, b' ')
     if i == k or i >= n or p[i] != b' ' or n - i < 8 or ea_load32(p + i + 1) | 0x20202020 != WORD_SIP_SLASH:
         m.uri.scheme = SCHEME_NONE
+        m.uri.number = 0
         parse_fault(m, RSN_START_LINE)
         return
     if not plain and not parse_uri(p, stop, k, i, &m.uri):

@@ -1,7 +1,8 @@
 # parse_uri.pxi: URIs and the numbers in them: sip and sips (RFC 3261 §19.1), tel (RFC 3966), service URNs (RFC 5031).
 #
 # Every function reads only [i, end) of p; slots are padded, so a vector load may
-# touch what lies behind, and no result depends on it. `stop` are the stops of the
+# touch what lies behind, and what of the datagram lies before, and no result
+# depends on it. `stop` are the stops of the
 # scan (scan.h); what a function is given ends at one of them.
 
 # Words of the grammar as a little-endian load gives them, letters folded where case doesn't matter.

@@ -91,7 +91,7 @@ cdef bint route_choose(Screen *s, bint emergency) noexcept nogil:
                 s.v.route.flags |= ROUTE_CUT
                 s.v.route.pop = 0
     else:
-        number = number_called(s)
+        number = uri_called(s)
         index = number_owner(s.policy, number) if number else NO_PEER
     if index == NO_PEER:
         return False
@@ -119,6 +119,7 @@ cdef void route_own(Screen *s) noexcept nogil:
         m.routes_total -= 1
         m.uri = m.route[m.routes]
         s.uri_names = 0
+        s.uri_number = 0
         return
     for i in range(m.routes):
         if not uri_is_own(s.policy, s.p, &m.route[i]):

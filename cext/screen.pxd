@@ -110,7 +110,7 @@ cdef struct Screen:
     uint64_t limit          # and its threshold
     uint32_t ops            # bits OP_ that apply to this request
     uint16_t toll           # place of the called number in toll_rates, 0: it isn't dear
-    uint64_t called         # canonical number of the Request-URI, 0: not worked out yet, or none
+    uint64_t uri_number     # canonical, of the Request-URI; 0: not worked out yet, or none
     uint32_t lease          # hash of the called number, 0: not worked out yet
     uint16_t peer_index
     uint16_t own_routes     # leading Route values that name us

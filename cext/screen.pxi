@@ -155,7 +155,8 @@ cdef void screen_digest(Screen *s) noexcept nogil:
     ea_sum_pair(&sum, s.loop, 0)        # Request-URI and Routes
     ea_sum_slice(&sum, s.p + m.from_value.off, m.from_value.len)
     ea_sum_slice(&sum, s.p + m.to_value.off, m.to_value.len)
-    # None is left of callers that couldn't be read.
+    # None is left of callers that couldn't be read (screen_admit). Two values in one row and in two are the same (RFC 3261
+    # §7.3.1).
     if EA_LIKELY(m.present & others == 0 and (m.identities != 0 or m.present & callers == 0)):
         for i in range(m.identities):
             it = &m.identity[i]
@@ -353,7 +354,7 @@ cdef void screen_goes(Screen *s) noexcept nogil:
         # The trunk may forward this very call: 200 s is the longest that it rings.
         mark_set(&s.state.marks, passed_hash(
             s.state, s.policy.peers[s.v.route.peer].id,
-            number_called(s),
+            uri_called(s),
             uri_canonical(s.p, &s.m.from_, &s.policy.plans[s.peer.plan])), s.now,
             mark_span(s.now, 200000000000ULL, s.policy.forwards_per_call))
     elif s.policy.own_numbers:

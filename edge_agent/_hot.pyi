@@ -31,7 +31,7 @@ TOKEN_LEVELS: tuple[str, ...]
 OP_NAMES: tuple[str, ...]
 """What a row of the screen may call, by number."""
 AES_FAST: bool
-"""The processor has AES; without, the keyed hashes of a message take several times as long."""
+"""The engine uses the AES of an x86-64 processor; without, the keyed hashes of a message take many times as long."""
 
 def parse(data: bytes, pad: int = 0) -> dict[str, Any]:
     """Reads one datagram, for tests, probes and explain; never on the path of a call.

@@ -367,8 +367,8 @@ class Daemon:
 
     def _tell_processor(self) -> None:
         if not _hot.AES_FAST:
-            hint = "each message takes longer; a virtual machine may hide them: let it have its host's processor"
-            self._log.warning("notice", message=f"this processor has no AES instructions: {hint}")
+            hint = "each message takes longer. A virtual machine may hide them: let it have its host's processor"
+            self._log.warning("notice", message=f"no AES instructions that the engine knows: {hint}")
 
     def _tell_steering(self) -> None:
         for notice in self._steering:

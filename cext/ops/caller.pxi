@@ -184,7 +184,7 @@ cdef int op_caller_consistent(Screen *s) noexcept nogil:
         if it.header == H_HISTORY_INFO:
             # The last entry names where the call goes now (RFC 7044 §5).
             if called == 0:
-                called = number_called(s)
+                called = uri_called(s)
             if c.forwarded or (number and number == called) or history_called(s, it, called):
                 continue
         elif it.header == H_DIVERSION and c.forwarded:

@@ -246,7 +246,7 @@ cdef bint marking_waits(Screen *s) noexcept nogil:
     if not s.m.present >> H_IDENTITY & 1:
         return False
     if s.dir == DIR_UPSTREAM:
-        trunk = number_owner(s.policy, number_called(s))
+        trunk = number_owner(s.policy, uri_called(s))
     return trunk != NO_PEER and stir_verifies(s, &s.policy.peers[trunk])
 
 

@@ -143,11 +143,11 @@ cdef inline uint64_t uri_canonical(const uint8_t *p, Uri *u, Plan *plan) noexcep
     return uri_canonical_dialled(p, u, plan)
 
 
-# The number that a request calls, canonical; 0: it calls none.
-cdef inline uint64_t number_called(Screen *s) noexcept nogil:
-    if s.called == 0:
-        s.called = uri_canonical(s.p, &s.m.uri, &s.policy.plans[s.peer.plan])
-    return s.called
+# The canonical number of the Request-URI, worked out for the first who asks; 0: none.
+cdef inline uint64_t uri_called(Screen *s) noexcept nogil:
+    if s.uri_number == 0:
+        s.uri_number = uri_canonical(s.p, &s.m.uri, &s.policy.plans[s.peer.plan])
+    return s.uri_number
 
 
 # The same of a number without '+'. It may be longer than E.164's 15 digits by its

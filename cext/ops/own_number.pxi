@@ -26,7 +26,7 @@ cdef void own_number_passes(Screen *s) noexcept nogil:
     cdef Caller *c
     if s.v.route.flags & ROUTE_EMERGENCY:
         return
-    called = number_called(s)
+    called = uri_called(s)
     if called == 0 or number_owner(s.policy, called) == NO_PEER:
         return
     c = caller_of(s)
@@ -48,7 +48,7 @@ cdef int op_own_number_inbound(Screen *s) noexcept nogil:
     for i in range(2):
         if number and number_owner(s.policy, number) != NO_PEER:
             if called == 0:
-                called = number_called(s)
+                called = uri_called(s)
             if mark_live(&s.state.marks, hairpin_hash(s.state, called, number), s.now, False):
                 return 0
             if reason == 0:

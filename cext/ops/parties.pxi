@@ -21,7 +21,7 @@ cdef enum:
 cdef uint64_t called_number(Screen *s) noexcept nogil:
     cdef Plan *plan = &s.policy.plans[s.peer.plan]
     cdef Uri *u = &s.m.refer_to if s.m.method == M_REFER else &s.m.uri
-    cdef uint64_t number = number_called(s) if s.m.method != M_REFER else uri_canonical(s.p, u, plan)
+    cdef uint64_t number = uri_called(s) if s.m.method != M_REFER else uri_canonical(s.p, u, plan)
     if number == 0 and u.number == 0 and u.user.len != 0 and u.user.len <= 120:
         # A service code or a post-dial part around it.
         number = emergency_dialled(s.p + u.user.off, u.user.len)

@@ -157,19 +157,29 @@ class Maker:
         after = b" " if not self.chance(6) else self.pick((b"", b"\t ", b"\r\n "))
         return name + before + b":" + after + value + (b" " if self.chance(12) else b"") + CRLF
 
-    def identity_rows(self) -> list[bytes]:
-        """Rows of LISTS; at most one PAI and one PPI value of a kind."""
+    def again(self, known: bytes) -> bytes:
+        """An address that was written before, without its display name; now and then with another number."""
+        known = known[max(known.rfind(b"<"), 0) :]
+        if self.chance(4):
+            user, at, host = known.partition(b"@")
+            known = user.replace(b"1", b"2", 1) + at + host if at else known
+        return known
+
+    def identity_rows(self, known: bytes) -> list[bytes]:
+        """Rows of LISTS; at most one PAI and one PPI value of a kind. Some name the one who is known from From."""
         rows: list[bytes] = []
         used: set[bytes] = set()
         for _ in range(self.rng.randrange(4)):
             name = self.pick(LISTS)
             if name.startswith(b"P-"):
                 if name not in used:
-                    rows.append(self.line(name, self.address() if self.chance(2) else self.pair()))
+                    one = self.pick((self.again(known), self.address())) if self.chance(2) else self.pair()
+                    rows.append(self.line(name, one))
                 used.add(name)
             else:
-                one = self.route if name.endswith(b"oute") else self.contact
-                rows.append(self.line(name, self.commas(one)))
+                each = self.route if name.endswith(b"oute") else self.contact
+                plain = self.chance(3) and not name.endswith(b"oute")
+                rows.append(self.line(name, self.again(known) if plain else self.commas(each)))
         return rows
 
     def route(self) -> bytes:
@@ -193,9 +203,10 @@ class Maker:
         else:
             start = method + b" " + self.uri() + b" SIP/2.0"
         from_tag = b";tag=f%d" % self.rng.randrange(99) if not self.chance(5) else b""
+        caller = self.address()
         rows = [
             self.line(b"Via", self.commas(self.via)),
-            self.line(b"From", self.address() + self.params(1) + from_tag),
+            self.line(b"From", caller + self.params(1) + from_tag),
             self.line(b"To", self.address() + (b";tag=t1" if self.chance(3) else b"") + self.params(1)),
             self.line(b"Call-ID", self.pick((b"1@a", b"a84b4c76e66710@pc33", b'<>:\\/"[]?{}()', b"x" * 80))),
             self.line(b"CSeq", b"%d%s%s" % (self.rng.randrange(2**31), self.pick((b" ", b"  ", b"\r\n ")), method)),
@@ -215,7 +226,7 @@ class Maker:
             rows.append(self.line(b"Privacy", self.pick((b"id", b"none", b"header;id;critical"))))
         if self.chance(6):
             rows.append(self.line(b"Refer-To", self.address()))
-        rows += self.identity_rows()
+        rows += self.identity_rows(caller)
         extras = {self.pick(EXTRAS) for _ in range(self.rng.randrange(4))} - {b"x", b"s", b"o"}
         rows += [self.line(name, self.pick(VALUES)) for name in sorted(extras)]
         self.rng.shuffle(rows)
