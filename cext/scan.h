@@ -169,13 +169,6 @@ static inline uint64_t ea_scan_block_tables(const uint8_t *p, uint64_t *odd, con
     *odd = strange;
     return stop;
 }
-
-__attribute__((target("avx2")))
-static inline uint64_t ea_scan_block_avx2(const uint8_t *p, uint64_t *odd)
-{
-    const EaScanTables tables = ea_scan_tables();
-    return ea_scan_block_tables(p, odd, &tables);
-}
 #endif
 
 static inline uint64_t ea_scan_block(const uint8_t *p, uint64_t *odd)
