@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -94,8 +96,9 @@ class Peer:
             self.socket.settimeout(5)
 
     def close(self) -> None:
-        self.process.terminate()
-        self.process.wait(10)
+        # Killed with its children: asked to end, Kamailio may wait a minute for one that doesn't.
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
         self.socket.close()
         self.log.close()
 
