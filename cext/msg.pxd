@@ -142,7 +142,6 @@ cdef struct SipMsg:
     Slice cseq_method
     Slice from_tag
     Slice to_tag
-    Slice from_value
     Slice to_value
     Slice user_agent
     Slice content_type

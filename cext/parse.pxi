@@ -131,7 +131,6 @@ cdef inline void parse_value(const uint8_t *p, const uint64_t *stop, size_t i, s
         if not parse_via_row(p, stop, i, n, m):
             parse_fault(m, RSN_VIA)
     elif id == H_FROM:
-        m.from_value = slice_of(i, n)
         next_ = parse_addr(p, stop, i, n, &m.from_, &m.from_tag)
         if next_ < 0 or <size_t>next_ != n:
             parse_party_fault(m, next_, n, RSN_FROM)

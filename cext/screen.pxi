@@ -139,33 +139,22 @@ cdef inline void screen_ahead(Screen *s) noexcept nogil:
         caller_prefetch_place(s)
 
 
-# A keyed digest of all that is screened. Nearly every message has no more of it than From, To and callers that were read.
+# A keyed digest of all that is screened.
 cdef void screen_digest(Screen *s) noexcept nogil:
-    cdef uint64_t callers = (<uint64_t>1 << H_P_ASSERTED_IDENTITY | <uint64_t>1 << H_P_PREFERRED_IDENTITY
-                             | <uint64_t>1 << H_REMOTE_PARTY_ID | <uint64_t>1 << H_DIVERSION
-                             | <uint64_t>1 << H_HISTORY_INFO)
-    cdef uint64_t others = (<uint64_t>1 << H_PRIVACY | <uint64_t>1 << H_IDENTITY | <uint64_t>1 << H_RESOURCE_PRIORITY
-                            | <uint64_t>1 << H_REQUIRE)
-    cdef SipMsg *m = s.m
+    cdef uint64_t headers = (
+        <uint64_t>1 << H_FROM | <uint64_t>1 << H_TO | <uint64_t>1 << H_P_ASSERTED_IDENTITY
+        | <uint64_t>1 << H_P_PREFERRED_IDENTITY | <uint64_t>1 << H_REMOTE_PARTY_ID | <uint64_t>1 << H_DIVERSION
+        | <uint64_t>1 << H_HISTORY_INFO | <uint64_t>1 << H_PRIVACY | <uint64_t>1 << H_IDENTITY
+        | <uint64_t>1 << H_RESOURCE_PRIORITY | <uint64_t>1 << H_REQUIRE)
     cdef EaSum sum
-    cdef Identity *it
     cdef Row *row
     cdef int i
     ea_sum_init(&sum, s.state.keys.sum)
     ea_sum_pair(&sum, s.loop, 0)        # Request-URI and Routes
-    ea_sum_slice(&sum, s.p + m.from_value.off, m.from_value.len)
-    ea_sum_slice(&sum, s.p + m.to_value.off, m.to_value.len)
-    # None is left of callers that couldn't be read (screen_admit). Two values in one row and in two are the same (RFC 3261
-    # §7.3.1).
-    if EA_LIKELY(m.present & others == 0 and (m.identities != 0 or m.present & callers == 0)):
-        for i in range(m.identities):
-            it = &m.identity[i]
-            ea_sum_tagged(&sum, s.p + it.value.off, it.value.len, it.header)
-    else:
-        for i in range(m.rows):
-            row = &m.row[i]
-            if (callers | others) >> row.id & 1:
-                ea_sum_tagged(&sum, s.p + row.value, row.value_len, row.id)
+    for i in range(s.m.rows):
+        row = &s.m.row[i]
+        if headers >> row.id & 1:
+            ea_sum_tagged(&sum, s.p + row.value, row.value_len, row.id)
     s.digest = ea_sum_mac(&sum, &s.state.keys.table)
 
 
