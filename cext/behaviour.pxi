@@ -350,9 +350,9 @@ cdef void behaviour_call(Screen *s) noexcept nogil:
     if EA_UNLIKELY(callee == 0):
         called = called_reading(s, u)
         if called:
-            callee = party_hash(s, called, PARTY_CALLEE)
+            callee = party_hash(s, called, FOR_CALLEE)
         elif u.user.len:
-            callee = text_mac(&s.state.keys.table, s.peer.id | <uint64_t>9 << 40, s.p, u.user)
+            callee = text_mac(&s.state.keys.table, first_word(FOR_NAME, s.peer.id), s.p, u.user)
     behaviour_note(s, s.peer, s.caller_tag, NOTE_CALL, callee, <uint32_t>number_value(called))
 
 

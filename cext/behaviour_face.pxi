@@ -16,7 +16,7 @@ cdef engine_behaviour(Engine engine, trunk, caller, uint64_t now):
     peer = &policy.image.peers[[row.name for row in policy.tables.peers].index(trunk)]
     p = t.trunk[peer.slot].pattern
     if caller:
-        tag = caller_tag(ea_mac_words(&engine.state.keys.table, peer.id | <uint64_t>PARTY_CALLER << 40,
+        tag = caller_tag(ea_mac_words(&engine.state.keys.table, first_word(FOR_CALLER, peer.id),
                                       number_pack(int(caller), len(caller))))
         b = caller_bucket(t, &policy.image, peer.slot, tag)
         way = caller_way(b, tag)

@@ -17,7 +17,7 @@ cdef enum:
 
 
 cdef inline uint64_t callback_key(State *state, uint32_t trunk_id, uint64_t number) noexcept nogil:
-    return ea_mac_words(&state.keys.table, trunk_id | <uint64_t>8 << 40, number)
+    return ea_mac_words(&state.keys.table, first_word(FOR_CALLBACK, trunk_id), number)
 
 
 cdef inline AssertedCaller *callback_place(State *state, uint64_t call) noexcept nogil:

@@ -117,7 +117,7 @@ cdef bint caller_same(EaAddr *one, EaAddr *other) noexcept nogil:
 # An ACK with a To tag of ours came from where our answer went.
 cdef void caller_ack(Screen *s) noexcept nogil:
     cdef uint64_t used
-    used = text_mac(&s.state.keys.table, <uint64_t>5 << 40, s.p, s.m.to_tag)
+    used = text_mac(&s.state.keys.table, first_word(FOR_ACKED, 0), s.p, s.m.to_tag)
     if not mark_live(&s.state.marks, used, s.now, False) and mark_set(&s.state.marks, used, s.now, TAG_LIFE):
         mark_set(&s.state.marks, s.source ^ KEY_PROOF, s.now, PROOF_LIFE)
 
@@ -168,7 +168,7 @@ cdef inline bint row_is(const uint8_t *p, Row *row, const char *name, uint32_t n
 
 cdef uint64_t nonce_hash(State *state, EaAddr *to, const uint8_t *p, Slice nonce) noexcept nogil:
     cdef EaMac h
-    ea_mac_start(&h, &state.keys.table, to.port | <uint64_t>6 << 40, nonce.len)
+    ea_mac_start(&h, &state.keys.table, first_word(FOR_NONCE, to.port), nonce.len)
     ea_mac_pair(&h, to.hi, to.lo)
     ea_mac_text(&h, p + nonce.off, nonce.len)
     return ea_mac_end(&h, NULL)
@@ -177,7 +177,7 @@ cdef uint64_t nonce_hash(State *state, EaAddr *to, const uint8_t *p, Slice nonce
 # One request with credentials and its answer, which doesn't say them again.
 cdef uint64_t exchange_hash(Screen *s) noexcept nogil:
     cdef EaMac h
-    ea_mac_start(&h, &s.state.keys.table, s.reply_to.port | <uint64_t>7 << 40,
+    ea_mac_start(&h, &s.state.keys.table, first_word(FOR_EXCHANGE, s.reply_to.port),
                  s.m.call_id.len | <uint64_t>s.m.from_tag.len << 32)
     ea_mac_pair(&h, s.reply_to.hi, s.reply_to.lo)
     ea_mac_pair(&h, s.m.cseq, 0)
@@ -332,7 +332,7 @@ cdef void caller_response(Screen *s, uint16_t index, uint64_t loop) noexcept nog
     if trunk.open:
         s.source = source_key(s.state, &s.reply_to, 128 if s.reply_to.v4 else 64)
     elif sweep or auth:
-        s.source = ea_mac_words(&s.state.keys.table, trunk.id | <uint64_t>12 << 40, 0)
+        s.source = ea_mac_words(&s.state.keys.table, first_word(FOR_TRUNK, trunk.id), 0)
     else:
         return
     if status < 300 or status in (401, 403, 407):

@@ -27,6 +27,32 @@ cdef enum:
     BRANCH_LANE = 0x80      # beside the listener, of which there are 64
     BRANCH_CALM = 0x40      # and beside that: its 2xx opens no call-back window
 
+# What the MAC of a key or of an id is for: in its first word, so that what was made for one is never taken for another.
+cdef enum Purpose:
+    FOR_PASSED = 1          # a caller and a called number that went to the trunk: caller-owned
+    FOR_CHALLENGE           # the call that a 401 or 407 answered
+    FOR_DIALOG              # a dialog's rate
+    FOR_ACKED               # a To tag that was acknowledged
+    FOR_NONCE               # a challenge, and where it went
+    FOR_EXCHANGE            # a request with credentials
+    FOR_TRUNK               # what a trunk's responses say of it: sweep, auth-abuse
+    FOR_CALLBACK            # a number that called for help
+    FOR_HAIRPIN             # a call to a number of ours, which may come back
+    FOR_TOLL                # a caller's meter
+    FOR_REQUEST             # a number that isn't to be called
+    FOR_CALLER              # a trunk's caller
+    FOR_CALLEE              # a number that a trunk calls
+    FOR_NAME                # a name that it calls
+    FOR_EXPLAINED           # the id of a 603+
+    FOR_EVADER              # who was refused
+    FOR_DISTANCE            # the hops of a trunk's address
+    FOR_FAR_TAG             # the called side's tag of a lease
+    FOR_DRAW                # who goes first under overload
+    FOR_TOLD                # a call whose verification failed
+
+cdef inline uint64_t first_word(Purpose purpose, uint64_t whose) noexcept nogil:
+    return <uint64_t>purpose << 56 | whose
+
 
 # Of a text, and a word that says what for.
 cdef inline uint64_t text_mac(const EaMacKey *key, uint64_t word, const uint8_t *p, Slice text) noexcept nogil:

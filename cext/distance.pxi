@@ -18,7 +18,7 @@ cdef extern from *:
 
 cdef uint64_t distance_hash(Screen *s, uint32_t distance) noexcept nogil:
     cdef EaMac h
-    ea_mac_start(&h, &s.state.keys.table, <uint64_t>s.peer.id | <uint64_t>10 << 40, distance)
+    ea_mac_start(&h, &s.state.keys.table, first_word(FOR_DISTANCE, s.peer.id), distance)
     ea_mac_pair(&h, s.packet.source.hi, s.packet.source.lo)
     return ea_mac_end(&h, NULL)
 

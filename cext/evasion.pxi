@@ -135,7 +135,7 @@ cdef void evasion_look(Screen *s) noexcept nogil:
         return
     refused = evasion_refused(s)
     if s.peer != NULL and not s.peer.open:
-        key = s.peer.id | <uint64_t>11 << 40
+        key = first_word(FOR_EVADER, s.peer.id)
         e = &s.state.evaders[EVADERS + s.peer.slot]
     else:
         key = s.source

@@ -30,7 +30,7 @@ cdef inline uint32_t lease_tag(uint64_t hash) noexcept nogil:
 
 
 cdef uint32_t lease_far(State *state, const uint8_t *p, Slice tag) noexcept nogil:
-    return lease_tag(text_mac(&state.keys.table, <uint64_t>11 << 40, p, tag))
+    return lease_tag(text_mac(&state.keys.table, first_word(FOR_FAR_TAG, 0), p, tag))
 
 
 # The called number of this INVITE, hashed with its call: the cookie's lease id.

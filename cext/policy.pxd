@@ -289,6 +289,9 @@ cdef struct PolicyImage:
     NumberTable *no_callers         # [lists] do_not_originate, then may_originate, then nanp_unallocated; ends by our clock
     uint32_t no_caller_count, may_call_count, unallocated_count
     uint32_t no_callers_far         # 1: some of the first are too long to be in a cache
+    NumberTable *no_callees         # [lists] do_not_call; ends by our clock
+    uint32_t no_callee_count
+    uint32_t no_callees_far         # 1: some are too long to be in a cache
     Plan *plans
     EmergencyTable *emergencies
     uint8_t *text
@@ -333,8 +336,6 @@ cdef struct PolicyImage:
     uint32_t behaviour_share        # buckets of callers that one trunk has; set when the policy is published
     Slice redress           # of 603+ answers: v=analytics1 and whom to turn to
     uint32_t own_numbers    # 1: own-number-inbound looks at some upstream's calls
-    NumberTable *no_callees         # [lists] do_not_call; ends by our clock
-    uint32_t no_callee_count
     PrefixTable *toll               # places in toll_rates of dear prefixes; NULL: nobody is asked
     TollRate *toll_rates
     PrefixTable *zones              # calling-hours: zone class of a number; NULL: no trunk is asked

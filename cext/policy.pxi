@@ -18,6 +18,11 @@ def peer_id(name: str) -> int:
     return h or 1
 
 
+# Is this set too long to be in a cache?
+cdef bint far(numbers) except -1:
+    return numbers.nbytes > 1 << 20
+
+
 cdef Limit limit_of(pair) except *:
     """(per second, burst) to GCRA terms."""
     cdef Limit limit
@@ -237,9 +242,10 @@ cdef class Policy:
         self.image.may_call_count = len(t.may_originate)
         self.image.unallocated_count = len(t.nanp_unallocated)
         self.image.no_callers = self.dated_sets(dated, t.wall_ahead)
-        self.image.no_callers_far = any(numbers.nbytes > 1 << 20 for numbers in t.do_not_originate)
+        self.image.no_callers_far = any(far(numbers) for numbers in t.do_not_originate)
         self.image.no_callee_count = len(t.do_not_call)
         self.image.no_callees = self.dated_sets(t.do_not_call, t.wall_ahead)
+        self.image.no_callees_far = any(far(numbers) for numbers in t.do_not_call)
         self.image.plans = <Plan *>self.room(len(t.plans), sizeof(Plan))
         for i, p in enumerate(t.plans):
             self.fill_plan(&self.image.plans[i], p)

@@ -18,7 +18,7 @@ cdef enum:
 # The word of a request, and its home. Peer 0: all trunks.
 cdef inline uint64_t request_word(State *state, uint64_t number, uint32_t peer, uint64_t *home) noexcept nogil:
     cdef uint64_t hash
-    hash = ea_mac_words(&state.keys.table, peer | <uint64_t>10 << 40, number)
+    hash = ea_mac_words(&state.keys.table, first_word(FOR_REQUEST, peer), number)
     home[0] = hash & (REQUEST_SLOTS - 1)
     return set_key(number) | ((hash >> SET_KEY_BITS or 1) << SET_KEY_BITS if peer else 0)
 

@@ -130,6 +130,7 @@ cdef void screen_prepare(Screen *s) noexcept nogil:
         if s.m.method == M_INVITE and s.m.to_tag.len == 0 and s.m.reason == 0:
             parties_prefetch(s)
             originate_prefetch(s)
+            do_not_call_prefetch(s)
 
 
 # What they brought says what else will be looked up: fetched while the message before is screened.

@@ -194,8 +194,7 @@ cdef void stir_answered(Screen *s, DeferSlot *d, bint decided) noexcept nogil:
 
 
 cdef uint64_t stir_hash(State *state, const uint8_t *p, SipMsg *m, int status) noexcept nogil:
-    return call_mac(&state.keys.table, <uint64_t>status | <uint64_t>m.cseq << 8 << 8 | <uint64_t>9 << 56, p, m,
-                    m.from_tag)
+    return call_mac(&state.keys.table, first_word(FOR_TOLD, <uint64_t>status | <uint64_t>m.cseq << 16), p, m, m.from_tag)
 
 
 # A call goes on although its verification failed: its replies will say so.

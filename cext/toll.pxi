@@ -72,7 +72,7 @@ cdef void toll_limits(TollMeter *m, const double *limit, uint64_t now) noexcept 
 # ---- callers ----
 
 cdef inline TollCaller *toll_bucket(State *state, uint32_t peer, uint64_t number) noexcept nogil:
-    cdef uint64_t hash = ea_mac_words(&state.keys.table, peer | <uint64_t>9 << 40, number)
+    cdef uint64_t hash = ea_mac_words(&state.keys.table, first_word(FOR_TOLL, peer), number)
     return state.toll.caller + (hash & (TOLL_CALLERS / TOLL_WAYS - 1)) * TOLL_WAYS
 
 

@@ -27,7 +27,6 @@ from typing import TYPE_CHECKING, Any
 import uvloop
 
 from edge_agent import __version__, _hot, findings, heap
-from edge_agent._hot import AES_FAST
 from edge_agent.admin import server, status
 from edge_agent.ages import keep_ages
 from edge_agent.bans.guard import Guard
@@ -367,7 +366,7 @@ class Daemon:
             self._log.warning("receive-buffer", granted=granted, wanted=RECEIVE_BUFFER, hint=hint)
 
     def _tell_processor(self) -> None:
-        if not AES_FAST:
+        if not _hot.AES_FAST:
             hint = "each message takes longer. A virtual machine may hide them: let it have its host's processor"
             self._log.warning("notice", message=f"no AES instructions that the engine knows: {hint}")
 

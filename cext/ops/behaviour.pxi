@@ -84,7 +84,7 @@ cdef int op_wangiri(Screen *s) noexcept nogil:
 
 # Names this call in a 603+ answer and in its event: the same for its copies, on every node and after a restart.
 cdef uint64_t behaviour_id(Screen *s) noexcept nogil:
-    return call_mac(&s.state.keys.call, <uint64_t>10 << 40, s.p, s.m, s.m.from_tag) or 1
+    return call_mac(&s.state.keys.call, first_word(FOR_EXPLAINED, 0), s.p, s.m, s.m.from_tag) or 1
 
 
 cdef inline bint behaviour_answers(int reason) noexcept nogil:

@@ -117,7 +117,7 @@ cdef int op_caller_format(Screen *s) noexcept nogil:
 
 cdef uint64_t passed_hash(State *state, uint32_t peer_id, uint64_t called, uint64_t caller) noexcept nogil:
     cdef EaMac h
-    ea_mac_start(&h, &state.keys.table, <uint64_t>peer_id | <uint64_t>1 << 40, called)
+    ea_mac_start(&h, &state.keys.table, first_word(FOR_PASSED, peer_id), called)
     ea_mac_pair(&h, caller, 0)
     return ea_mac_end(&h, NULL)
 

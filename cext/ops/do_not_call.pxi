@@ -17,6 +17,18 @@ cdef int callee_listed(Screen *s, uint64_t number) noexcept nogil:
     return 0
 
 
+# The called number in long lists: what will be read first is fetched while other messages are parsed.
+cdef inline void do_not_call_prefetch(Screen *s) noexcept nogil:
+    cdef uint64_t number
+    cdef uint32_t i
+    if EA_LIKELY(s.policy.no_callees_far == 0) or not s.peer.ops >> OP_DO_NOT_CALL & 1:
+        return
+    number = uri_called(s)
+    if number:
+        for i in range(s.policy.no_callee_count):
+            set_prefetch(&s.policy.no_callees[i], number)
+
+
 cdef int do_not_call_finding(Screen *s, Uri *u) noexcept nogil:
     cdef uint64_t number = called_reading(s, u), value = number_value(number), shorter
     cdef uint32_t digits = number_len(number), cc_len, mask = 0, n

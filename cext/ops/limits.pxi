@@ -37,7 +37,7 @@ cdef int op_source_rate(Screen *s) noexcept nogil:
 
 # What a 401 or 407 that passed here leaves behind: this call may come again, uncounted, once.
 cdef uint64_t challenge_hash(State *state, const uint8_t *p, SipMsg *m, uint32_t peer_id) noexcept nogil:
-    return call_mac(&state.keys.table, <uint64_t>peer_id | <uint64_t>2 << 40, p, m, m.from_tag)
+    return call_mac(&state.keys.table, first_word(FOR_CHALLENGE, peer_id), p, m, m.from_tag)
 
 
 # What explain and events are told: how much of the burst is used, in calls, and how many it
@@ -77,7 +77,7 @@ cdef int dialog_limit(Screen *s) noexcept nogil:
     if s.trace != NULL or s.m.method == M_BYE or s.cookie.emergency:
         return 0
     tag = s.m.from_tag if (s.cookie.from_upstream != 0) == (s.dir == DIR_UPSTREAM) else s.m.to_tag
-    taken = rate_take(&s.state.rates, call_mac(&s.state.keys.table, s.cookie.peer_id | <uint64_t>4 << 40, s.p, s.m, tag),
+    taken = rate_take(&s.state.rates, call_mac(&s.state.keys.table, first_word(FOR_DIALOG, s.cookie.peer_id), s.p, s.m, tag),
                       s.now, &s.policy.dialog_rate)
     if taken == RATE_FULL:
         # No cell left for this dialog: it is counted with its peer's other odds and ends.

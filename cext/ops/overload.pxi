@@ -76,8 +76,8 @@ cdef inline void load_leave_out(Worker *w, uint32_t count) noexcept nogil:
 
 # Where this request falls, the same for all copies of a call; another number for each request that opens none.
 cdef uint64_t overload_draw(Screen *s, bint call) noexcept nogil:
-    return call_mac(&s.state.keys.table, s.peer.id | <uint64_t>7 << 40 | (
-        <uint64_t>0 if call else <uint64_t>s.m.cseq << 32) << 16, s.p, s.m, s.m.from_tag)
+    return call_mac(&s.state.keys.table, first_word(FOR_DRAW, s.peer.id | (
+        <uint64_t>0 if call else <uint64_t>(s.m.cseq & 0xffffff) << 32)), s.p, s.m, s.m.from_tag)
 
 
 # By how many of a hundred a neighbour wants its new requests reduced now.

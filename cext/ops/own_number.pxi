@@ -15,7 +15,7 @@ cdef extern from *:
 
 cdef uint64_t hairpin_hash(State *state, uint64_t called, uint64_t caller) noexcept nogil:
     cdef EaMac h
-    ea_mac_start(&h, &state.keys.table, <uint64_t>7 << 40, called)
+    ea_mac_start(&h, &state.keys.table, first_word(FOR_HAIRPIN, 0), called)
     ea_mac_pair(&h, caller, 0)
     return ea_mac_end(&h, NULL)
 

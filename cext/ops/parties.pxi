@@ -14,8 +14,6 @@
 
 cdef enum:
     CROWD = 32
-    PARTY_CALLER = 5            # purposes of a hash
-    PARTY_CALLEE = 6
 
 
 cdef uint64_t called_number(Screen *s) noexcept nogil:
@@ -30,8 +28,8 @@ cdef uint64_t called_number(Screen *s) noexcept nogil:
     return number
 
 
-cdef uint64_t party_hash(Screen *s, uint64_t number, uint64_t purpose) noexcept nogil:
-    return ea_mac_words(&s.state.keys.table, s.peer.id | purpose << 40, number)
+cdef uint64_t party_hash(Screen *s, uint64_t number, Purpose purpose) noexcept nogil:
+    return ea_mac_words(&s.state.keys.table, first_word(purpose, s.peer.id), number)
 
 
 cdef void parties_hash(Screen *s) noexcept nogil:
@@ -42,10 +40,10 @@ cdef void parties_hash(Screen *s) noexcept nogil:
     s.parties.called = called
     s.parties.tag = NOBODY
     if caller:
-        s.parties.caller = party_hash(s, caller, PARTY_CALLER)
+        s.parties.caller = party_hash(s, caller, FOR_CALLER)
         s.parties.tag = caller_tag(s.parties.caller ^ (party_turn(s.source) if EA_UNLIKELY(s.peer.open) else 0))
     if called:
-        s.parties.callee = party_hash(s, called, PARTY_CALLEE)
+        s.parties.callee = party_hash(s, called, FOR_CALLEE)
         if caller:
             # Two keyed hashes that nobody outside knows make a third.
             s.parties.pair = s.parties.caller ^ party_turn(s.parties.callee)

@@ -418,11 +418,10 @@ def broken(pump: str) -> list[str]:
     """The agent with an engine whose pump does something else."""
     code = (
         "import sys, time\n"
-        "from types import SimpleNamespace\n"
         "import edge_agent.daemon as daemon\n"
         "class Engine(daemon._hot.Engine):\n"
         f"    def pump(self, worker, sockets, strangers):\n        {pump}\n"
-        "daemon._hot = SimpleNamespace(Engine=Engine)\n"
+        "daemon._hot.Engine = Engine\n"
         "from edge_agent.__main__ import main\n"
         "main()\n"
     )

@@ -78,14 +78,13 @@ def slow(seconds: float) -> list[str]:
     """The agent with tables that take so long to make."""
     code = (
         "import time\n"
-        "from types import SimpleNamespace\n"
         "import edge_agent.daemon as daemon\n"
         "class Engine(daemon._hot.Engine):\n"
         "    def __new__(cls, **options):\n"
         "        print('making tables', flush=True)\n"
         f"        time.sleep({seconds})\n"
         "        return super().__new__(cls, **options)\n"
-        "daemon._hot = SimpleNamespace(Engine=Engine)\n"
+        "daemon._hot.Engine = Engine\n"
         "from edge_agent.__main__ import main\n"
         "main()\n"
     )
