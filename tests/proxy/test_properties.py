@@ -59,7 +59,6 @@ SAME = (
     "content_type", "identities", "user_agent", "refer_to", "privacy",
 )  # fmt: skip
 LONG = {"v": "via", "r": "refer-to"}
-tally: Counter[str] = Counter()
 
 
 @pytest.fixture(scope="module")
@@ -79,9 +78,17 @@ def without(lines: list[tuple[str, bytes]], *names: str) -> list[bytes]:
     return [line for name, line in lines if name not in names]
 
 
+def test_a_forwarded_request_is_what_came(world: World) -> None:
+    tally: Counter[str] = Counter()
+    forwarded(world, tally)
+    # It is worth what it saw.
+    assert tally["forward"] > 40, tally
+    assert tally["INVITE"] and tally["ACK"] and tally["CANCEL"], tally
+
+
 @settings(max_examples=600)
-@given(choices, st.sampled_from([ACME, SIX]))
-def test_a_forwarded_request_is_what_came(world: World, rng: random.Random, source: Source) -> None:
+@given(rng=choices, source=st.sampled_from([ACME, SIX]))
+def forwarded(world: World, tally: Counter[str], rng: random.Random, source: Source) -> None:
     world.wait(1)
     data = Maker(rng).message()
     sent = _hot.parse(data)
@@ -133,12 +140,6 @@ def check_bytes(sent: bytes, got: bytes, read: dict[str, Any]) -> None:
     if read["content_length"] >= 0:
         body = body[: read["content_length"]]
     assert got.partition(b"\r\n\r\n")[2] == body
-
-
-def test_enough_was_forwarded() -> None:
-    """The test above is worth what it saw."""
-    assert tally["forward"] > 40, tally
-    assert tally["INVITE"] and tally["ACK"] and tally["CANCEL"], tally
 
 
 @settings(max_examples=300)
