@@ -2,18 +2,21 @@
 #
 # An open trunk takes callers from any address, so any address can be forged in
 # its name. Three things keep that harmless. What a caller has not proven counts
-# against a share of the trunk's budget, so the others keep theirs. A strike
-# counts only while its address is proven: by an ACK with a To tag of ours (its
-# hash covers address and port; one proof for a tag), or by a digest success
-# whose nonce went to that address and port. And responses are judged here only
-# when their hash proved that they answer a request which this agent forwarded.
+# against a share of the trunk's budget, so the others keep theirs. A strike is
+# for a request whose own sender is proven, and for no other: he has acknowledged
+# its refusal, by a To tag that went to that address and port (ours, or that of the
+# cloud's answer), or its credentials have a nonce that went there. And responses
+# are judged here only when their hash proved that they answer a request which this
+# agent forwarded.
 #
-# A proof is a mark of the address (IPv4 /32, IPv6 /64) for ten minutes. It can't
-# be carried to another address: neither the tag's hash nor the mark of the nonce
-# would match there.
+# The proof that lifts a caller out of the share is a mark of the address (IPv4 /32,
+# IPv6 /64) for ten minutes: an ACK with a To tag of ours (its hash covers address
+# and port; one proof for a tag), or a digest success whose nonce went there. It can't
+# be carried to another address, and strikes nobody.
 #
 # sweep and auth-abuse never refuse anything. They keep a tally like that of
-# strikes, of a caller or of a whole trunk, and tell when it is too high.
+# strikes, of a caller or of a whole trunk, and tell when it is too high; of a caller
+# there is a second one, of what is proven, and that one strikes.
 
 cdef extern from *:
     """
@@ -24,17 +27,23 @@ cdef extern from *:
     #define KEY_AUTH 0x27d4eb2f165667c5ull
     #define KEY_NONCE_GOOD 0x85ebca77c2b2ae63ull
     #define KEY_GIVEN 0xff51afd7ed558ccdull
+    #define KEY_PROVEN 0xc4ceb9fe1a85ec53ull
+    #define KEY_REFUSED 0x2127599bf4325c37ull
     #define PROOF_LIFE 600000000000ull
     #define NONCE_LIFE 600000000000ull
     #define TAG_LIFE 140000000000ull        /* two epochs of a To tag */
     #define EXCHANGE_LIFE 200000000000ull   /* the longest that an INVITE rings */
     """
-    uint64_t KEY_PROOF, KEY_CALLS, KEY_SWEEP, KEY_AUTH, KEY_NONCE_GOOD, KEY_GIVEN
+    uint64_t KEY_PROOF, KEY_CALLS, KEY_SWEEP, KEY_AUTH, KEY_NONCE_GOOD, KEY_GIVEN, KEY_PROVEN, KEY_REFUSED
     uint64_t PROOF_LIFE, NONCE_LIFE, TAG_LIFE, EXCHANGE_LIFE
 
 cdef enum:
     STRIKE_FINDING = 10     # strikes of one finding of sweep or auth-abuse
     CREDENTIALS_READ = 4    # Authorization and challenge rows looked at
+
+# What an open trunk's caller is struck for when he acknowledges its refusal.
+cdef int REFUSED_FOR[3]
+REFUSED_FOR[:] = [RSN_SCANNER_AGENT, RSN_SCANNER_SHAPE, RSN_EVASION]
 
 
 # ---- what a caller may send ----
@@ -120,6 +129,37 @@ cdef void caller_ack(Screen *s) noexcept nogil:
     used = text_mac(&s.state.keys.table, first_word(FOR_ACKED, 0), s.p, s.m.to_tag)
     if not mark_live(&s.state.marks, used, s.now, False) and mark_set(&s.state.marks, used, s.now, TAG_LIFE):
         mark_set(&s.state.marks, s.source ^ KEY_PROOF, s.now, PROOF_LIFE)
+        caller_refusal_acked(s)
+
+
+# This call is refused: once that is acknowledged, it is held against its caller.
+cdef inline void caller_refused(Screen *s, int reason) noexcept nogil:
+    if s.v.action == ACT_ANSWER and s.m.method == M_INVITE and s.listed != LIST_ALLOW:
+        mark_set(&s.state.marks, exchange_hash(s) ^ KEY_REFUSED * <uint64_t>reason, s.now, TAG_LIFE)
+
+
+cdef void caller_refusal_acked(Screen *s) noexcept nogil:
+    cdef uint64_t exchange = exchange_hash(s)
+    cdef int i, reason
+    for i in range(3):
+        reason = REFUSED_FOR[i]
+        if not mark_live(&s.state.marks, exchange ^ KEY_REFUSED * <uint64_t>reason, s.now, True):
+            continue
+        if reason != RSN_EVASION:
+            strike(s, &s.packet.source, s.source, reason, STRIKE_SCANNER, s.peer.slot, True)
+        elif strike_take(&s.state.strikes, s.source ^ KEY_EVASION ^ KEY_PROVEN, s.now, &s.policy.evasion, 1):
+            strike(s, &s.packet.source, s.source, reason, STRIKE_FINDING, s.peer.slot, True)
+
+
+# An ACK with the To tag of an answer that told the cloud has nobody there: its caller is where that went.
+cdef void caller_answer_acked(Screen *s) noexcept nogil:
+    if s.m.to_tag.len and mark_live(&s.state.marks, swept_hash(s), s.now, True):
+        caller_swept(s, s.peer, s.loop)
+
+
+# A refused call, and the To tag that its refusal carries.
+cdef uint64_t swept_hash(Screen *s) noexcept nogil:
+    return text_mac(&s.state.keys.table, exchange_hash(s) ^ KEY_SWEEP, s.p, s.m.to_tag)
 
 
 # The value of a parameter in a list of them, without its quotes; empty when it isn't there.
@@ -236,15 +276,18 @@ cdef bint caller_challenged(Screen *s, bint open_) noexcept nogil:
 
 # ---- what answers tell ----
 
-# Found by sweep or auth-abuse: told of the trunk, and strikes for a caller of an open one whose address is proven.
+# Found by sweep or auth-abuse: told of the trunk.
 cdef void caller_finding(Screen *s, Peer *trunk, int reason, uint32_t count, Limit *limit) noexcept nogil:
-    cdef int rule = s.policy.reason_rule[reason]
-    s.v.monitored |= <uint64_t>1 << rule
+    s.v.monitored |= <uint64_t>1 << s.policy.reason_rule[reason]
     s.v.finding = <uint16_t>reason
     s.v.value = count
     s.v.limit = limit.tolerance // limit.step
     s.subject = trunk
-    if not trunk.open or trunk.mode[rule] != MODE_ENFORCE or not caller_proven(s, s.source):
+
+
+# Found in what a caller of an open trunk provably sent: strikes for it.
+cdef void caller_struck(Screen *s, Peer *trunk, int reason) noexcept nogil:
+    if trunk.mode[s.policy.reason_rule[reason]] != MODE_ENFORCE:
         return
     if s.policy.listed.count and list_match(&s.policy.listed, &s.reply_to, s.now) == LIST_ALLOW:
         return
@@ -252,67 +295,92 @@ cdef void caller_finding(Screen *s, Peer *trunk, int reason, uint32_t count, Lim
 
 
 # One more target that doesn't exist. Targets are told apart by Request-URI (the loop part of our branch) and To
-# together; the same one again weighs nothing, the neighbour of another one more.
-cdef uint32_t sweep_weight(Screen *s, uint64_t loop) noexcept nogil:
+# together; the same one again weighs nothing, the neighbour of another one more. `who`: under which key all is kept.
+cdef uint32_t sweep_weight(Screen *s, uint64_t who, uint64_t loop) noexcept nogil:
     cdef uint64_t target, number = s.m.to.number, life = s.policy.sweep.tolerance
     cdef uint64_t self_, below, above
     cdef bint near
-    target = text_mac(&s.state.keys.table, s.source ^ loop, s.p, s.m.to.user)
+    target = text_mac(&s.state.keys.table, who ^ loop, s.p, s.m.to.user)
     if mark_live(&s.state.marks, target, s.now, False) or not mark_set(&s.state.marks, target, s.now, life):
         return 0
     if number == 0 or number & NUM_LONG:
         return 1
-    self_ = number_key(s, number)
-    below = number_key(s, number - 1)
-    above = number_key(s, number + 1)
+    self_ = number_key(s, who, number)
+    below = number_key(s, who, number - 1)
+    above = number_key(s, who, number + 1)
     near = mark_live(&s.state.marks, below, s.now, False) or mark_live(&s.state.marks, above, s.now, False)
     mark_set(&s.state.marks, self_, s.now, life)
     return s.policy.sweep_adjacent if near else 1
 
 
-cdef uint64_t number_key(Screen *s, uint64_t number) noexcept nogil:
-    return ea_mac_words(&s.state.keys.table, s.source ^ KEY_SWEEP, number)
+cdef uint64_t number_key(Screen *s, uint64_t who, uint64_t number) noexcept nogil:
+    return ea_mac_words(&s.state.keys.table, who ^ KEY_SWEEP, number)
 
 
-cdef void caller_sweep(Screen *s, Peer *trunk, uint64_t loop, bint credentials) noexcept nogil:
+# Counts a target that doesn't exist: 0, or how many that makes when they are too many.
+cdef uint32_t sweep_count(Screen *s, Peer *trunk, uint64_t who, uint64_t loop) noexcept nogil:
+    cdef uint32_t weight = sweep_weight(s, who, loop)
+    if weight == 0:
+        return 0
+    ea_set_relaxed(&s.state.open[trunk.slot].told_until, s.now + s.policy.sweep.tolerance)
+    return strike_take(&s.state.strikes, who ^ KEY_SWEEP, s.now, &s.policy.sweep, weight)
+
+
+# One more that a caller of an open trunk provably tried.
+cdef void caller_swept(Screen *s, Peer *trunk, uint64_t loop) noexcept nogil:
+    if sweep_count(s, trunk, s.source ^ KEY_PROVEN, loop):
+        caller_struck(s, trunk, RSN_SWEEP)
+
+
+cdef void caller_sweep(Screen *s, Peer *trunk, uint64_t loop, bint credentials, bint proven) noexcept nogil:
     cdef int status = s.m.status
-    cdef uint32_t weight = 0, count
-    cdef uint64_t given
+    cdef uint32_t count
+    cdef uint64_t given, back
     if status in (404, 410, 480, 484, 604) or (trunk.open and not credentials and (status == 401 or status == 407)):
-        weight = sweep_weight(s, loop)
-        if weight:
-            ea_set_relaxed(&s.state.open[trunk.slot].told_until, s.now + s.policy.sweep.tolerance)
-            count = strike_take(&s.state.strikes, s.source ^ KEY_SWEEP, s.now, &s.policy.sweep, weight)
-            if count:
-                caller_finding(s, trunk, RSN_SWEEP, count, &s.policy.sweep)
+        count = sweep_count(s, trunk, s.source, loop)
+        if count:
+            caller_finding(s, trunk, RSN_SWEEP, count, &s.policy.sweep)
+        if proven:
+            caller_swept(s, trunk, loop)
+        elif trunk.open and s.m.method == M_INVITE and s.m.to_tag.len:
+            mark_set(&s.state.marks, swept_hash(s), s.now, TAG_LIFE)
     elif (status < 300 or status in (486, 487, 600, 603)) and rate_used(&s.state.strikes, s.source ^ KEY_SWEEP, s.now):
         # A target that is there takes something back, once: an answer comes again until its ACK does.
         given = exchange_hash(s) ^ KEY_GIVEN
         if not mark_live(&s.state.marks, given, s.now, False) and mark_set(
                 &s.state.marks, given, s.now, EXCHANGE_LIFE):
-            tally_give(&s.state.strikes, s.source ^ KEY_SWEEP, s.now, s.policy.sweep.step * (2 if status < 300 else 1))
+            back = s.policy.sweep.step * (2 if status < 300 else 1)
+            tally_give(&s.state.strikes, s.source ^ KEY_SWEEP, s.now, back)
+            tally_give(&s.state.strikes, s.source ^ KEY_PROVEN ^ KEY_SWEEP, s.now, back)
 
 
 # Credentials that were refused. Another user than before weighs double; a user's success takes back what it failed.
-cdef void caller_auth(Screen *s, Peer *trunk, bint stale) noexcept nogil:
-    cdef uint64_t user, failed
-    cdef uint32_t count, weight = 1
-    user = text_mac(&s.state.keys.table, s.source ^ KEY_AUTH, s.p, s.m.from_.user)
-    failed = rate_used(&s.state.strikes, user, s.now)
+# 0, or how many refusals are too many. `who`: under which key all is kept.
+cdef uint32_t auth_count(Screen *s, Peer *trunk, uint64_t who) noexcept nogil:
+    cdef uint64_t user = text_mac(&s.state.keys.table, who ^ KEY_AUTH, s.p, s.m.from_.user)
+    cdef uint64_t failed = rate_used(&s.state.strikes, user, s.now)
+    cdef uint32_t weight = 1
     if s.m.status < 300:
         if failed:
-            tally_give(&s.state.strikes, s.source ^ KEY_AUTH, s.now, failed)
+            tally_give(&s.state.strikes, who ^ KEY_AUTH, s.now, failed)
             tally_give(&s.state.strikes, user, s.now, failed)
-        return
-    if stale:
-        return
-    if failed == 0 and rate_used(&s.state.strikes, s.source ^ KEY_AUTH, s.now):
+        return 0
+    if failed == 0 and rate_used(&s.state.strikes, who ^ KEY_AUTH, s.now):
         weight = 2
     strike_take(&s.state.strikes, user, s.now, &s.policy.user_failures, weight)
     ea_set_relaxed(&s.state.open[trunk.slot].told_until, s.now + s.policy.auth_abuse.tolerance)
-    count = strike_take(&s.state.strikes, s.source ^ KEY_AUTH, s.now, &s.policy.auth_abuse, weight)
+    return strike_take(&s.state.strikes, who ^ KEY_AUTH, s.now, &s.policy.auth_abuse, weight)
+
+
+cdef void caller_auth(Screen *s, Peer *trunk, bint stale, bint proven) noexcept nogil:
+    cdef uint32_t count
+    if stale and s.m.status >= 300:
+        return
+    count = auth_count(s, trunk, s.source)
     if count:
         caller_finding(s, trunk, RSN_AUTH_ABUSE, count, &s.policy.auth_abuse)
+    if proven and auth_count(s, trunk, s.source ^ KEY_PROVEN):
+        caller_struck(s, trunk, RSN_AUTH_ABUSE)
 
 
 # A final response from a trunk's upstream whose hash was good. `loop` stands in our branch.
@@ -320,7 +388,7 @@ cdef void caller_response(Screen *s, uint16_t index, uint64_t loop) noexcept nog
     cdef Peer *trunk = &s.policy.peers[index]
     cdef int status = s.m.status
     cdef uint64_t exchange
-    cdef bint sweep, auth, credentials = False, stale = False
+    cdef bint sweep, auth, credentials = False, stale = False, proven = False
     if status < 200 or trunk.kind != PEER_TRUNK:
         return
     if not trunk.open and status < 400 and ea_get_relaxed(&s.state.open[trunk.slot].told_until) <= s.now:
@@ -335,30 +403,25 @@ cdef void caller_response(Screen *s, uint16_t index, uint64_t loop) noexcept nog
         s.source = ea_mac_words(&s.state.keys.table, first_word(FOR_TRUNK, trunk.id), 0)
     else:
         return
-    if status < 300 or status in (401, 403, 407):
+    if trunk.open or status < 300 or status in (401, 403, 407):
         exchange = exchange_hash(s)
         credentials = mark_live(&s.state.marks, exchange, s.now, True)
+        proven = trunk.open and credentials and mark_live(&s.state.marks, exchange ^ KEY_NONCE_GOOD, s.now, True)
         if status == 401 or status == 407:
             stale = caller_challenged(s, trunk.open)
         if trunk.open and status < 300:
-            if credentials and mark_live(&s.state.marks, exchange ^ KEY_NONCE_GOOD, s.now, True):
+            if proven:
                 mark_set(&s.state.marks, s.source ^ KEY_PROOF, s.now, PROOF_LIFE)
             if s.m.method == M_INVITE or s.m.method == M_REGISTER:
                 tally_give(&s.state.strikes, s.source, s.now, ~<uint64_t>0)
-        if auth and credentials:
-            caller_auth(s, trunk, stale)
+        if auth and credentials and (status < 300 or status in (401, 403, 407)):
+            caller_auth(s, trunk, stale, proven)
     if sweep and (status >= 300 or s.m.method == M_INVITE or s.m.method == M_REGISTER):
-        caller_sweep(s, trunk, loop, credentials)
+        caller_sweep(s, trunk, loop, credentials, proven)
 
 
-# Strikes of an open trunk's caller for what it sent itself: while its address is proven, else none.
+# A scanner's call in an open trunk's caller's name. What it sends too fast or malformed is held against nobody: who
+# sent it is never proven.
 cdef void strike_caller(Screen *s) noexcept nogil:
-    cdef uint32_t strikes = 1
-    if s.v.action == ACT_FORWARD or s.v.repeated or s.listed == LIST_ALLOW:
-        return
-    if s.v.reason in (RSN_SCANNER_AGENT, RSN_SCANNER_SHAPE):
-        strikes = STRIKE_SCANNER
-    elif s.v.reason != RSN_SOURCE_RATE and s.v.rule != s.policy.reason_rule[RSN_START_LINE]:
-        return
-    if caller_proven(s, s.source):
-        strike(s, &s.packet.source, s.source, s.v.reason, strikes, s.peer.slot, True)
+    if s.v.repeated == 0 and (s.v.reason == RSN_SCANNER_AGENT or s.v.reason == RSN_SCANNER_SHAPE):
+        caller_refused(s, s.v.reason)

@@ -32,6 +32,7 @@ cdef enum Purpose:
     FOR_PASSED = 1          # a caller and a called number that went to the trunk: caller-owned
     FOR_CHALLENGE           # the call that a 401 or 407 answered
     FOR_DIALOG              # a dialog's rate
+    FOR_DIALOG_END          # that of what ends it
     FOR_ACKED               # a To tag that was acknowledged
     FOR_NONCE               # a challenge, and where it went
     FOR_EXCHANGE            # a request with credentials

@@ -11,9 +11,9 @@
 #
 # and each is one attempt. The very same again is a retry, other parties are another
 # call: neither counts. So many attempts that the settings of `sweep` call it trying
-# are a finding: strikes for a stranger or a proven caller of an open trunk, an event
-# for a trunk. It refuses nothing, and never looks at an emergency call, at a copy or
-# at what is inside a dialog.
+# are a finding: strikes for a stranger, an event for a trunk. A caller of an open trunk
+# is struck for so many attempts whose refusals he acknowledged (callers.pxi). It refuses
+# nothing, and never looks at an emergency call, at a copy or at what is inside a dialog.
 
 cdef extern from *:
     """
@@ -104,12 +104,8 @@ cdef void evasion_finding(Screen *s, uint32_t count) noexcept nogil:
     if s.v.action == ACT_FORWARD or s.peer == NULL:
         s.v.value = count
         s.v.limit = s.policy.evasion.tolerance // s.policy.evasion.step
-    if s.listed == LIST_ALLOW:
-        return
-    if s.peer == NULL:
+    if s.peer == NULL and s.listed != LIST_ALLOW:
         strike(s, &s.packet.source, s.source, RSN_EVASION, STRIKE_FINDING, 0, False)
-    elif s.peer.open and s.peer.mode[rule] == MODE_ENFORCE and caller_proven(s, s.source):
-        strike(s, &s.packet.source, s.source, RSN_EVASION, STRIKE_FINDING, s.peer.slot, True)
 
 
 # A request that was decided, where the rule isn't off.
@@ -160,6 +156,8 @@ cdef void evasion_look(Screen *s) noexcept nogil:
     count = 0
     if evasion_is(e, caller, callee):
         count = strike_take(&s.state.strikes, key ^ KEY_EVASION, s.now, &s.policy.evasion, 1)
+        if s.peer != NULL and s.peer.open and s.peer.mode[s.policy.reason_rule[RSN_EVASION]] == MODE_ENFORCE:
+            caller_refused(s, RSN_EVASION)
     if refused:
         memmove(&e.refused[1], &e.refused[0], (REFUSED_KEPT - 1) * sizeof(Refused))
         e.refused[0].caller = caller

@@ -303,7 +303,7 @@ cdef struct PolicyImage:
     uint32_t max_forwards
     uint32_t forwards_per_call
     Limit source_rate, prefix_rate, dialog_grace, dialog_rate, ack_budget, emergency_rate, answers
-    Limit site_rate, caller_calls, open_answers
+    Limit site_rate, caller_calls, open_answers, unknown_answers
     Limit sweep, auth_abuse, user_failures
     Limit evasion           # attempts to get a refused call through
     uint32_t sweep_adjacent         # weight of a neighbour

@@ -416,6 +416,7 @@ cdef class Policy:
         self.image.site_rate = cell_limit_of(t.site_rate)
         self.image.caller_calls = cell_limit_of(t.caller_calls)
         self.image.open_answers = limit_of(t.open_answers)
+        self.image.unknown_answers = limit_of(t.unknown_answers)
         self.image.sweep = cell_limit_of(t.sweep)
         self.image.sweep_adjacent = t.sweep_adjacent
         self.image.evasion = cell_limit_of(t.evasion)

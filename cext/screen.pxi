@@ -186,7 +186,12 @@ cdef void screen_ack(Screen *s) noexcept nogil:
             caller_ack(s)
         decide(s, ACT_DROP, RSN_ACK_ABSORBED)
         return
+    if s.peer.open and s.trace == NULL:
+        caller_answer_acked(s)
     known = txn_peek(&s.state.transactions, s.key, s.now, &was)
+    if known and s.trace == NULL and not txn_follows(&s.state.transactions, s.key):
+        decide(s, ACT_DROP, RSN_COPIES)
+        return
     if known and was.action == ACT_ANSWER:
         decide(s, ACT_DROP, RSN_ACK_ABSORBED)
         return
@@ -196,7 +201,9 @@ cdef void screen_ack(Screen *s) noexcept nogil:
     # The cookie comes first: some phones send the ACK of a 2xx with its INVITE's branch.
     if s.cookie_state == COOKIE_GOOD:
         distance_learn(s)
-        if route_dialog(s) == 0:
+        if dialog_limit(s):
+            decide(s, ACT_DROP, RSN_DIALOG_RATE)
+        elif route_dialog(s) == 0:
             decide(s, ACT_FORWARD, RSN_PASS)
         else:
             decide(s, ACT_DROP, RSN_TARGET_NEXT_HOP)
@@ -231,7 +238,9 @@ cdef void screen_cancel(Screen *s) noexcept nogil:
         decide(s, ACT_ANSWER, RSN_HOPS)
         return
     if txn_peek(&s.state.transactions, s.key, s.now, &was):
-        if was.action == ACT_NONE and deferred_cancel(s, was.route.target):
+        if s.trace == NULL and not txn_follows(&s.state.transactions, s.key):
+            decide(s, ACT_DROP, RSN_COPIES)
+        elif was.action == ACT_NONE and deferred_cancel(s, was.route.target):
             decide(s, ACT_ANSWER, RSN_CANCEL_DEFERRED)
         elif was.action == ACT_NONE:
             decide(s, ACT_DROP, RSN_CANCEL_UNMATCHED)   # decided this moment: its copy will see how
@@ -240,7 +249,9 @@ cdef void screen_cancel(Screen *s) noexcept nogil:
         else:
             decide(s, ACT_ANSWER, RSN_CANCEL_UNMATCHED)
     elif s.cookie_state == COOKIE_GOOD:
-        if route_dialog(s) == 0:
+        if dialog_limit(s):
+            decide(s, ACT_ANSWER, RSN_DIALOG_RATE)
+        elif route_dialog(s) == 0:
             decide(s, ACT_FORWARD, RSN_PASS)
         else:
             decide(s, ACT_ANSWER, RSN_TARGET_NEXT_HOP)
@@ -411,9 +422,11 @@ cdef void screen_remember(Screen *s) noexcept nogil:
 
 
 # Answers that no call needs have a budget: who writes a peer's address on packets makes us send no more than that.
-# A call to an emergency service is told what is wrong with it, whatever else its trunk seems to send.
+# OPTIONS has its own, as a peer that gets no answer to it may take us for dead. A call to an emergency service is told
+# what is wrong with it, whatever else its trunk seems to send.
 cdef void screen_answer(Screen *s) noexcept nogil:
-    if s.trace != NULL or rate_take_own(&s.state.peers[s.peer.slot].answers, s.now, &s.policy.answers):
+    cdef PeerCells *cells = &s.state.peers[s.peer.slot]
+    if s.trace != NULL or rate_take_own(&cells.answers if s.m.reason else &cells.options, s.now, &s.policy.answers):
         return
     if s.m.method == M_INVITE and s.lane != LANE_NONE:
         return

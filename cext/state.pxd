@@ -245,7 +245,7 @@ cdef struct PeerCells:      # a peer's own limits: indexed, never hashed; theore
     uint64_t forwards       # forwarded calls that passed on trust
     uint64_t callbacks      # windows for calling back
     uint64_t unvouched      # new calls of a trunk or to it that no PASSporT vouches for
-    uint64_t spare[1]
+    uint64_t options        # answers to OPTIONS
     uint64_t calls[LEASE_KINDS]     # leases of each kind; three cache lines. A new owner of the slot zeroes what stands before
 
 cdef struct TollMeter:      # what is used of a day's budget, see toll.pxi; under the table's lock

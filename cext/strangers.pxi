@@ -56,7 +56,8 @@ cdef void screen_portless(Screen *s) noexcept nogil:
     screen_pass_over(s)
 
 
-# A source that nobody configured: never forwarded. Only an emergency call is told so.
+# A source that nobody configured: never forwarded. Only an emergency call is told so, and all strangers together are
+# told no more than their budget: their addresses may be forged, and the answers then go to others.
 cdef void screen_unknown(Screen *s) noexcept nogil:
     if s.m.reason:
         decide(s, ACT_DROP, s.m.reason)
@@ -65,7 +66,8 @@ cdef void screen_unknown(Screen *s) noexcept nogil:
         decide(s, ACT_DROP, RSN_RESPONSE_SOURCE)
         return
     if s.m.method == M_INVITE and emergency_match(&s.policy.emergencies[0], s.p, &s.m.uri) == LANE_CALL:
-        decide(s, ACT_ANSWER, RSN_EMERGENCY_UNKNOWN)
+        decide(s, ACT_ANSWER if s.trace != NULL or rate_take_own(
+            &s.state.peers[0].answers, s.now, &s.policy.unknown_answers) else ACT_DROP, RSN_EMERGENCY_UNKNOWN)
         return
     if not screen_stranger(s, op_scanner(s)):
         decide(s, ACT_DROP, RSN_UNKNOWN_SOURCE)

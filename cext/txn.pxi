@@ -110,6 +110,21 @@ cdef bint txn_peek(TransactionTable *t, uint64_t key, uint64_t now, Verdict *v) 
     return True
 
 
+# One more ACK or CANCEL of this transaction, counted with its copies. False when there were too many: seven of its
+# request, twice eleven of either, each perhaps twice on the way, are fewer (RFC 3261 §17.1).
+cdef bint txn_follows(TransactionTable *t, uint64_t key) noexcept nogil:
+    cdef Transaction *bucket = txn_bucket(t, key)
+    cdef uint64_t packed
+    cdef int i = txn_way(bucket, key)
+    if i == WAYS:
+        return True
+    packed = ea_get(&bucket[i].verdict)
+    if (packed >> TXN_COPIES & TXN_COPIES_MASK) == TXN_COPIES_MASK:
+        return False
+    ea_swap(&bucket[i].verdict, packed, packed + (<uint64_t>1 << TXN_COPIES))
+    return True
+
+
 cdef inline uint16_t txn_slot(Transaction *e) noexcept nogil:
     return <uint16_t>(ea_get_relaxed(&e.verdict) >> 34 & 4095)
 

@@ -1,5 +1,9 @@
 # ops/limits.pxi: source-rate and trunk-rate, and the small budgets of ACK, grace and the emergency lane.
 
+cdef enum:
+    ENDS = 10
+
+
 cdef uint64_t source_key(State *state, EaAddr *a, uint32_t bits) noexcept nogil:
     cdef EaMac h
     cdef uint64_t hi, lo
@@ -10,7 +14,8 @@ cdef uint64_t source_key(State *state, EaAddr *a, uint32_t bits) noexcept nogil:
 
 
 # source-rate: messages of one unknown source or open trunk's caller (IPv4 /32, IPv6 /64), then of the networks
-# around it: /24; /56 and /48. Its own key is s.source.
+# around it: /24; /56 and /48. Its own key is s.source. Of an open trunk's caller who is proven only his own counts:
+# he pays for nobody who is forged beside him.
 cdef int op_source_rate(Screen *s) noexcept nogil:
     cdef EaAddr *a = &s.packet.source
     cdef int taken
@@ -27,11 +32,11 @@ cdef int op_source_rate(Screen *s) noexcept nogil:
     if not a.v4:
         s.limit = s.policy.site_rate.step
         if rate_take(&s.state.rates, source_key(s.state, a, 56), s.now, &s.policy.site_rate) == RATE_OVER:
-            return RSN_PREFIX_RATE
+            return 0 if s.peer != NULL and caller_proven(s, s.source) else RSN_PREFIX_RATE
     s.limit = s.policy.prefix_rate.step
     if rate_take(&s.state.rates, source_key(s.state, a, 120 if a.v4 else 48), s.now,
                  &s.policy.prefix_rate) == RATE_OVER:
-        return RSN_PREFIX_RATE
+        return 0 if s.peer != NULL and caller_proven(s, s.source) else RSN_PREFIX_RATE
     return 0
 
 
@@ -69,17 +74,21 @@ cdef int op_trunk_rate(Screen *s) noexcept nogil:
     return 0 if s.trace != NULL and (s.found < s.limit or call_again(s)) else RSN_TRUNK_RATE
 
 
-# A proven dialog's own small rate, so that a cookie is no pass for a flood. ACK and
-# BYE are never held back: that would only prolong the call.
+# A proven dialog's own small rate, so that a cookie is no pass for a flood. ACK, BYE and
+# CANCEL have one of their own, ENDS times as large: held back they would only prolong the call.
 cdef int dialog_limit(Screen *s) noexcept nogil:
+    cdef Limit limit = s.policy.dialog_rate
+    cdef bint ends = s.m.method == M_ACK or s.m.method == M_BYE or s.m.method == M_CANCEL
     cdef Slice tag
     cdef int taken
-    if s.trace != NULL or s.m.method == M_BYE or s.cookie.emergency:
+    if s.trace != NULL or s.cookie.emergency:
         return 0
+    if ends:
+        limit.step = limit.step / ENDS + 1
     tag = s.m.from_tag if (s.cookie.from_upstream != 0) == (s.dir == DIR_UPSTREAM) else s.m.to_tag
-    taken = rate_take(&s.state.rates, call_mac(&s.state.keys.table, first_word(FOR_DIALOG, s.cookie.peer_id), s.p, s.m, tag),
-                      s.now, &s.policy.dialog_rate)
-    if taken == RATE_FULL:
+    taken = rate_take(&s.state.rates, call_mac(&s.state.keys.table, first_word(
+        FOR_DIALOG_END if ends else FOR_DIALOG, s.cookie.peer_id), s.p, s.m, tag), s.now, &limit)
+    if taken == RATE_FULL and not ends:
         # No cell left for this dialog: it is counted with its peer's other odds and ends.
         return 0 if other_limit(s) == 0 else RSN_DIALOG_RATE
     return RSN_DIALOG_RATE if taken == RATE_OVER else 0

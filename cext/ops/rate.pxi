@@ -12,7 +12,7 @@ cdef enum:
     RATE_OVER = 1
     RATE_FULL = 2
     CELL_SHIFT = 10         # ns to cell units
-    SWEEP = 8               # buckets a wake: at one wake a second, 16 MiB take nine hours
+    SWEEP = 8               # buckets a wake of 32 MiB: at one wake a second, all take eighteen hours
     CELL_TAG_SHIFT = 40
     MARK_USES = 15          # low bits of a mark's time, 16 us
 
@@ -121,7 +121,7 @@ cdef bint rate_take_own(uint64_t *cell, uint64_t now, Limit *limit) noexcept nog
 cdef bint mark_set(CellTable *t, uint64_t hash, uint64_t now_ns, uint64_t lifetime_ns) noexcept nogil:
     cdef uint64_t *bucket = cell_bucket(t, hash)
     cdef uint64_t tag = cell_tag(hash), now = now_ns >> CELL_SHIFT
-    cdef uint64_t word, mark = tag << CELL_TAG_SHIFT | ((now + (lifetime_ns >> CELL_SHIFT)) & CELL_TIME_MASK)
+    cdef uint64_t word, old = 0, mark = tag << CELL_TAG_SHIFT | ((now + (lifetime_ns >> CELL_SHIFT)) & CELL_TIME_MASK)
     cdef int i, free, tries
     for tries in range(4):
         free = -1
@@ -130,13 +130,15 @@ cdef bint mark_set(CellTable *t, uint64_t hash, uint64_t now_ns, uint64_t lifeti
             if cell_ahead(word, now) == 0:
                 if free < 0:
                     free = i
+                    old = word
             elif word >> CELL_TAG_SHIFT == tag:
                 free = i
+                old = word
                 break
         if free < 0:
             t.full += 1
             return False
-        if ea_swap(&bucket[free], ea_get_relaxed(&bucket[free]), mark):
+        if ea_swap(&bucket[free], old, mark):
             return True
     return False
 
@@ -205,10 +207,9 @@ cdef bint mark_use(CellTable *t, uint64_t hash, uint64_t now_ns) noexcept nogil:
 # wake, so every bucket is seen long before the clock of 40 bits (13 days) comes round
 # and would make an old cell look live again.
 cdef void cells_sweep(CellTable *t, uint64_t turn, uint64_t now_ns) noexcept nogil:
-    cdef uint64_t *cell = t.cell + (turn * SWEEP & t.mask) * CELLS
-    cdef uint64_t word
-    cdef int i
-    for i in range(SWEEP * CELLS):
+    cdef uint64_t buckets = SWEEP * (t.mask / (1 << 19) + 1), i, word
+    cdef uint64_t *cell = t.cell + (turn * buckets & t.mask) * CELLS
+    for i in range(buckets * CELLS):
         word = ea_get_relaxed(&cell[i])
         if word and cell_ahead(word, now_ns >> CELL_SHIFT) == 0:
             ea_swap(&cell[i], word, 0)

@@ -109,6 +109,7 @@ def compile_tables(loaded: Loaded, generation: int, grace_until: int = 0, wall_a
         site_rate=(source_rate.site_per_second, source_rate.site_burst),
         caller_calls=(source_rate.calls_per_second, source_rate.calls_burst),
         open_answers=(source_rate.answers_per_second, source_rate.answers_burst),
+        unknown_answers=(source_rate.unknown_answers_per_second, source_rate.unknown_answers_burst),
         sweep=(sweep.targets / sweep.forget, sweep.targets),
         sweep_adjacent=sweep.adjacent,
         evasion=(sweep.evasions / sweep.forget, sweep.evasions),

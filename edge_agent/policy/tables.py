@@ -172,6 +172,8 @@ class Tables:
     """Calls per second of one caller of an open trunk."""
     open_answers: Rate
     """486 answers to an open trunk's callers over their rate."""
+    unknown_answers: Rate
+    """403 answers to emergency calls of all strangers."""
     sweep: Rate
     """Targets that are forgotten in a second, and how many make a finding."""
     sweep_adjacent: int

@@ -27,6 +27,11 @@ class SourceRateSettings(RateSettings):
         description="486 answers per second of an open trunk to callers over their rate; the rest is dropped.",
     )
     answers_burst: Burst = Field(default=400, description="Such answers that may leave at once.")
+    unknown_answers_per_second: PerSecond = Field(
+        default=50.0,
+        description="403 answers per second to emergency calls of all unknown sources together; the rest is dropped.",
+    )
+    unknown_answers_burst: Burst = Field(default=100, description="Such answers that may leave at once.")
 
 
 RULE = Rule(

@@ -87,10 +87,28 @@ def prove(party: Agent, source: Source) -> None:
     assert party.send(ack(*refused_call(party, source)), source).short == "drop ack-absorbed"
 
 
-def strike_once(party: Agent, source: Source) -> list[str]:
-    """Two scanner's messages: enough for a report, if they count at all."""
+def proven(party: Agent, source: Source) -> bool:
+    """Have its calls more than the share of those who proved nothing? The policy is that of ``narrow``."""
+    told = ""
+    while told != "486 unproven-share":
+        number = next(_numbers)
+        told = party.send(call("1"), (f"10.{number >> 8}.{number & 255}.1", 5060)).short
+    return party.send(call("1"), source).short != "486 unproven-share"
+
+
+def narrow(trunk: str = "", *, rules: str = "") -> str:
+    """An open trunk with room for few calls, half of it for those who proved nothing."""
+    text = open_policy(trunk, rules=ROOMY + rules)
+    return text.replace("calls_per_second = 1000\nburst = 1000", "calls_per_second = 1\nburst = 20", 1)
+
+
+def strike_once(party: Agent, source: Source, acked_from: Source | None = None) -> list[str]:
+    """Two scanner's calls, enough for a report, and the ACKs of their refusals."""
     for _ in range(2):
-        assert party.send(call("x", ("User-Agent", "friendly-scanner")), source).reason == "scanner-agent"
+        sent = call("x", ("User-Agent", "friendly-scanner"))
+        told = party.send(sent, source)
+        assert told.reason == "scanner-agent"
+        party.send(ack(sent, told), acked_from or source)
     return party.strikes()
 
 

@@ -17,8 +17,10 @@ from tests.proxy.callers import (
     challenge,
     credentials,
     log_in,
+    narrow,
     open_policy,
     prove,
+    proven,
     refused_call,
     register,
     strike_once,
@@ -221,22 +223,15 @@ def test_and_so_does_what_is_inside_it() -> None:
 # ---- proof ----
 
 
-def test_an_unproven_caller_is_never_struck() -> None:
-    party = Agent(open_policy(rules=ROOMY))
-    for _ in range(10):
-        assert strike_once(party, CALLER) == []
-    prove(party, CALLER)
-    assert strike_once(party, CALLER) == ["203.0.113.66/32 scanner-agent 20 acme proven"]
-    assert strike_once(party, OTHER) == []
-
-
 def test_a_proof_lasts_ten_minutes() -> None:
-    party = Agent(open_policy(rules=ROOMY))
+    party = Agent(narrow())
+    assert not proven(party, CALLER)
+    party.wait(60)
     prove(party, CALLER)
     party.wait(599)
-    assert strike_once(party, CALLER)
+    assert proven(party, CALLER)
     party.wait(2)
-    assert not strike_once(party, CALLER)
+    assert not proven(party, CALLER)
 
 
 @pytest.mark.parametrize(
@@ -244,79 +239,81 @@ def test_a_proof_lasts_ten_minutes() -> None:
 )
 def test_an_ack_from_elsewhere_proves_nothing(source: Source, reason: str) -> None:
     """The tag's hash holds for the address and port that our answer went to."""
-    party = Agent(open_policy(rules=ROOMY))
+    party = Agent(narrow())
     captured = ack(*refused_call(party, CALLER))
     party.send(captured, source)
-    assert strike_once(party, source if source != BETA else CALLER) == [], reason
-    assert strike_once(party, CALLER) == []
+    assert not proven(party, source if source != BETA else CALLER), reason
+    party.wait(60)
+    assert not proven(party, CALLER)
 
 
 def test_one_proof_for_a_tag() -> None:
     """Who replays an ACK doesn't hold the proof up with it."""
-    party = Agent(open_policy(rules=ROOMY))
+    party = Agent(narrow())
     captured = ack(*refused_call(party, CALLER))
     party.send(captured, CALLER)
     party.wait(60)
     assert party.send(captured, CALLER).short == "drop ack-absorbed"
     party.wait(545)
-    assert not strike_once(party, CALLER)
+    assert not proven(party, CALLER)
 
 
 def test_a_tag_of_an_older_epoch_proves_nothing() -> None:
-    party = Agent(open_policy(rules=ROOMY))
+    party = Agent(narrow())
     captured = ack(*refused_call(party, CALLER))
     party.wait(140)
     party.send(captured, CALLER)
-    assert not strike_once(party, CALLER)
+    assert not proven(party, CALLER)
 
 
 @pytest.mark.parametrize(
     ("asks", "gives"), [("WWW-Authenticate", "Authorization"), ("Proxy-Authenticate", "Proxy-Authorization")]
 )
 def test_digest_success_is_a_proof(asks: str, gives: str) -> None:
-    party = Agent(open_policy(rules=ROOMY))
+    party = Agent(narrow())
     ask(party, register("a"), CALLER, "401 Unauthorized", challenge("abc", name=asks))
-    assert not strike_once(party, CALLER)
+    assert not proven(party, CALLER)
     ask(party, register("a", credentials("abc", name=gives)), CALLER, "200 OK")
-    assert strike_once(party, CALLER) == ["203.0.113.66/32 scanner-agent 20 acme proven"]
+    assert proven(party, CALLER)
 
 
 def test_a_nonce_serves_again_where_it_went() -> None:
     """Phones register for an hour with one."""
-    party = Agent(open_policy(rules=ROOMY))
+    party = Agent(narrow())
     log_in(party, CALLER, nonce="abc")
     for _ in range(5):
         party.wait(500)
         ask(party, register("x", credentials("abc")), CALLER, "200 OK")
     party.wait(500)
-    assert strike_once(party, CALLER)
+    assert proven(party, CALLER)
 
 
 def test_digest_failure_is_none() -> None:
-    party = Agent(open_policy(rules=ROOMY))
+    party = Agent(narrow())
     log_in(party, CALLER, status="403 Forbidden")
-    assert not strike_once(party, CALLER)
+    assert not proven(party, CALLER)
 
 
 @pytest.mark.parametrize("source", [OTHER, ("203.0.113.66", 5061), SIX])
 def test_a_nonce_from_elsewhere_proves_nothing(source: Source) -> None:
     """Somebody with an account sends a good answer in another's name, or with a nonce that another was given."""
-    party = Agent(open_policy(rules=ROOMY))
+    party = Agent(narrow())
     log_in(party, CALLER, elsewhere=source)
-    assert strike_once(party, source) == []
-    assert strike_once(party, CALLER) == []
+    assert not proven(party, source)
+    party.wait(60)
+    assert not proven(party, CALLER)
 
 
 def test_a_success_without_credentials_proves_nothing() -> None:
-    party = Agent(open_policy(rules=ROOMY))
+    party = Agent(narrow())
     ask(party, register("a"), CALLER, "200 OK")
     ask(party, call("1"), CALLER, "200 OK")
-    assert not strike_once(party, CALLER)
+    assert not proven(party, CALLER)
 
 
 def test_a_forged_success_proves_nothing() -> None:
     """A stranger answers in the cloud's place, or the cloud's address with a wrong hash."""
-    party = Agent(open_policy(rules=ROOMY))
+    party = Agent(narrow())
     ask(party, register("a"), CALLER, "401 Unauthorized", challenge("abc"))
     asked = party.send(register("a", credentials("abc")), CALLER)
     good = response(asked.message, "200 OK", "cloud")
@@ -324,31 +321,100 @@ def test_a_forged_success_proves_nothing() -> None:
     via = good.all("Via")
     wrong = good.set("Via", via[0][:-1] + ("0" if via[0][-1] != "0" else "1"), *via[1:])
     assert party.send(wrong, CLOUD).short == "drop response-unmatched"
-    assert not strike_once(party, CALLER)
+    assert not proven(party, CALLER)
     party.send(good, CLOUD)
-    assert strike_once(party, CALLER)
+    assert proven(party, CALLER)
+
+
+def test_one_proof_stands_for_its_network_of_64() -> None:
+    party = Agent(narrow())
+    prove(party, SIX)
+    assert proven(party, ("2001:db8:7:1:ffff::1", 9))
+    assert not proven(party, ("2001:db8:7:2::1", 9))
+
+
+def test_a_proof_outlasts_a_reload() -> None:
+    party = Agent(narrow())
+    prove(party, CALLER)
+    party.reload(policy())
+    assert party.send(invite(), CALLER).short == "drop unknown-source"
+    party.reload(narrow())
+    assert proven(party, CALLER)
+
+
+def test_the_proven_pay_for_no_neighbour() -> None:
+    """What is forged beside a caller uses up the budget of the network around him, and not his."""
+    tight = ROOMY.replace("prefix_per_second = 1000\nprefix_burst = 1000", "prefix_per_second = 1\nprefix_burst = 10")
+    party = Agent(open_policy(rules=tight))
+    prove(party, CALLER)
+    for n in range(50):
+        party.send(call("1"), (f"203.0.113.{n + 100}", 5060))
+    assert party.send(call("1"), ("203.0.113.99", 5060)).reason == "prefix-rate"
+    assert party.burst(lambda: call("1"), 20, CALLER) == ["forward pass"] * 20
+    party.wait(601)
+    for n in range(50):
+        party.send(call("1"), (f"203.0.113.{n + 100}", 5060))
+    assert party.send(call("1"), CALLER).reason == "prefix-rate"
+
+
+# ---- strikes ----
+
+
+def test_a_refusal_that_is_acknowledged_strikes() -> None:
+    party = Agent(open_policy(rules=ROOMY))
+    assert strike_once(party, CALLER) == ["203.0.113.66/32 scanner-agent 20 acme proven"]
+    assert strike_once(party, OTHER) == ["203.0.113.67/32 scanner-agent 20 acme proven"]
+    assert strike_once(party, SIX) == ["2001:db8:7:1::/64 scanner-agent 20 acme proven"]
+
+
+def test_one_that_is_not_strikes_nobody() -> None:
+    """Whoever is proven by other messages, or by the ACK of another refusal: these may be somebody else's."""
+    party = Agent(open_policy(rules=ROOMY))
+    log_in(party, CALLER)
+    prove(party, CALLER)
+    for elsewhere in (OTHER, ("203.0.113.66", 5061), SIX, BETA):
+        for _ in range(10):
+            assert strike_once(party, CALLER, elsewhere) == []
+    refused = call("x", ("User-Agent", "friendly-scanner"))
+    party.send(refused, CALLER)
+    for _ in range(10):
+        prove(party, CALLER)
+    for method in ("OPTIONS", "REGISTER"):
+        party.burst(lambda: request(method, "sip:x@y", OWN, ("User-Agent", "friendly-scanner")), 40, CALLER)  # noqa: B023
+    party.burst(lambda: b"\xff" * 40, 100, CALLER)
+    assert party.strikes() == []
+
+
+def test_who_is_over_his_rate_is_not_struck_for_that() -> None:
+    """Somebody else may have sent it, and it costs him his rate already."""
+    party = Agent(open_policy(rules=CALLED_IS))
+    prove(party, CALLER)
+    party.burst(lambda: call("1"), 500, CALLER)
+    assert party.strikes() == []
+
+
+def test_an_acknowledgement_strikes_once() -> None:
+    party = Agent(open_policy(rules=ROOMY))
+    sent = call("x", ("User-Agent", "friendly-scanner"))
+    told = party.send(sent, CALLER)
+    for _ in range(10):
+        party.send(sent, CALLER)
+        party.send(ack(sent, told), CALLER)
+    assert party.strikes() == []
 
 
 def test_success_clears_strikes() -> None:
     # The same call without the scanner's name is an attempt to get it through, which sweep would strike.
     party = Agent(open_policy(rules=ROOMY + '[rules.sweep]\nmode = "off"\n'))
-    prove(party, CALLER)
     for _ in range(5):
-        party.send(call("1", ("User-Agent", "friendly-scanner")), CALLER)
+        sent = call("1", ("User-Agent", "friendly-scanner"))
+        party.send(ack(sent, party.send(sent, CALLER)), CALLER)
         ask(party, call("1"), CALLER, "200 OK")
     assert party.strikes() == []
 
 
-def test_one_proof_stands_for_its_network_of_64() -> None:
-    party = Agent(open_policy(rules=ROOMY))
-    prove(party, SIX)
-    assert strike_once(party, ("2001:db8:7:1:ffff::1", 9)) == ["2001:db8:7:1::/64 scanner-agent 20 acme proven"]
-    assert strike_once(party, ("2001:db8:7:2::1", 9)) == []
-
-
 def test_no_network_of_a_peer_is_reported() -> None:
     party = Agent(open_policy(rules=ROOMY).replace('"198.51.100.11/32"', '"198.51.100.11/32", "2001:db8:7:1::b/128"'))
-    prove(party, SIX)
     assert strike_once(party, SIX) == ["2001:db8:7:1::5/128 scanner-agent 20 acme proven"]
 
 
@@ -361,14 +427,4 @@ def test_a_stranger_beside_its_ports_is_never_reported() -> None:
 
 def test_who_is_on_the_allow_list_is_never_struck() -> None:
     party = Agent(open_policy(rules=ROOMY + '[lists]\nallow = ["203.0.113.66"]\n'))
-    prove(party, CALLER)
     assert strike_once(party, CALLER) == []
-
-
-def test_reload_to_and_from() -> None:
-    party = Agent(open_policy(rules=ROOMY))
-    prove(party, CALLER)
-    party.reload(policy())
-    assert party.send(invite(), CALLER).short == "drop unknown-source"
-    party.reload(open_policy(rules=ROOMY))
-    assert strike_once(party, CALLER)

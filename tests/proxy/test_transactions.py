@@ -340,11 +340,21 @@ def test_unmatched_acks_have_a_budget() -> None:
 
 
 def test_matched_acks_and_cancels_need_no_budget() -> None:
+    world = World()
+    for call in [Call.outbound() for _ in range(10)]:
+        world.send(call.invite(), ACME)
+        for _ in range(31):
+            assert world.send(call.request("CANCEL"), ACME).action == "forward"
+            assert world.send(call.request("ACK", to_tag="busy"), ACME).action == "forward"
+
+
+def test_of_one_call_no_more_than_any_retransmission_sends() -> None:
+    """One INVITE of a trunk at its rate is no pass for thousands."""
     world, call = World(), Call.outbound()
     world.send(call.invite(), ACME)
-    for _ in range(150):
-        assert world.send(call.request("CANCEL"), ACME).action == "forward"
-        assert world.send(call.request("ACK", to_tag="busy"), ACME).action == "forward"
+    told = [world.send(call.request(("CANCEL", "ACK")[n % 2], to_tag="busy"), ACME).action for n in range(200)]
+    assert told == ["forward"] * 63 + ["drop"] * 137
+    assert world.send(call.request("CANCEL"), ACME).reason == "copies"
 
 
 def test_an_ack_to_elsewhere_is_no_relay() -> None:

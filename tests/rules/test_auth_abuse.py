@@ -50,8 +50,8 @@ def party() -> Agent:
 
 @pytest.mark.parametrize("status", ["401 Unauthorized", "407 Proxy Authentication Required", "403 Forbidden"])
 def test_hit(party: Agent, status: str) -> None:
-    """Twenty refusals; two findings ask for a ban of a caller whose address is proven."""
-    prove(party, CALLER)
+    """Twenty refusals; two findings ask for a ban of a caller who was given the nonce."""
+    ask(party, register("x"), CALLER, "401 Unauthorized", challenge("n"))
     assert found(party, 30, status=status) == 20
     assert party.strikes() == []
     assert found(party, 30, status=status) == 20
@@ -121,9 +121,24 @@ def test_each_caller_by_itself(party: Agent) -> None:
     assert found(party, 30, OTHER) == 20
 
 
-def test_an_unproven_caller_is_told_of_and_never_struck(party: Agent) -> None:
+def test_who_was_given_no_nonce_is_told_of_and_never_struck(party: Agent) -> None:
+    """However well he is proven otherwise, and whoever was given one."""
+    prove(party, CALLER)
+    ask(party, register("x"), OTHER, "401 Unauthorized", challenge("n"))
+    ask(party, register("x"), ("203.0.113.66", 5061), "401 Unauthorized", challenge("n"))
     for _ in range(100):
         guess(party)
+    assert party.strikes() == []
+
+
+def test_what_was_forged_counts_with_nothing_that_is_proven(party: Agent) -> None:
+    """A caller who mistypes now and then, while somebody guesses in his name."""
+    for _ in range(100):
+        ask(party, register("x"), CALLER, "401 Unauthorized", challenge("given"))
+        ask(party, register("x", credentials("given")), CALLER, "401 Unauthorized")
+        for _ in range(5):
+            guess(party)
+        party.wait(30)
     assert party.strikes() == []
 
 

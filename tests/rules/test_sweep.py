@@ -11,8 +11,11 @@ from tests.proxy.callers import (
     OTHER,
     ROOMY,
     STRANGER,
+    ack,
     ask,
     call,
+    challenge,
+    credentials,
     open_policy,
     plain_policy,
     prove,
@@ -30,10 +33,13 @@ def far(n: int) -> str:
     return f"+4420718{n * 7:05d}"
 
 
-def swept(party: Agent, source: Source, targets: list[str], status: str = FAILED) -> int:
+def swept(party: Agent, source: Source, targets: list[str], status: str = FAILED, *, acked: bool = False) -> int:
     """How many calls it took until the rule found something; 0: it found nothing."""
     for n, target in enumerate(targets, 1):
-        _, told = ask(party, call(target), source, status)
+        sent = call(target)
+        _, told = ask(party, sent, source, status)
+        if acked:
+            assert party.send(ack(sent, told), source).short == "forward pass"
         party.wait(0.2)
         if told.monitored:
             assert told.monitored == ("sweep",)
@@ -48,17 +54,31 @@ def party() -> Agent:
 
 @pytest.mark.parametrize("status", ["404 Not Found", "484 Address Incomplete", "480 Away", "604 Nowhere", "410 Gone"])
 def test_hit(party: Agent, status: str) -> None:
-    """The fifteenth; two findings ask for a ban of a caller whose address is proven."""
-    prove(party, CALLER)
-    assert swept(party, CALLER, [far(n) for n in range(20)], status) == 15
+    """The fifteenth; two findings ask for a ban of a caller who acknowledged the answers."""
+    assert swept(party, CALLER, [far(n) for n in range(20)], status, acked=True) == 15
     assert party.strikes() == []
-    assert swept(party, CALLER, [far(n) for n in range(20, 40)], status) == 15
+    assert swept(party, CALLER, [far(n) for n in range(20, 40)], status, acked=True) == 15
     assert party.strikes() == [REPORT]
 
 
+def test_neighbours_strike_sooner(party: Agent) -> None:
+    assert swept(party, CALLER, [f"+44207183{n:04d}" for n in range(20)], acked=True) == 6
+    assert swept(party, CALLER, [f"+44207184{n:04d}" for n in range(20)], acked=True) == 6
+    assert party.strikes() == [REPORT]
+
+
+def test_credentials_strike_where_their_nonce_went(party: Agent) -> None:
+    """REGISTERs for users that aren't there, by one who has an account."""
+    for nonce, struck in (("abc", [REPORT]), ("guessed", [])):
+        ask(party, register("x"), CALLER, "401 Unauthorized", challenge("abc"))
+        for n in range(30):
+            ask(party, register(f"{nonce}{n * 5}", credentials(nonce)), CALLER, FAILED)
+        assert party.strikes() == struck
+        party.wait(3600)
+
+
 def test_near_miss(party: Agent) -> None:
-    prove(party, CALLER)
-    assert swept(party, CALLER, [far(n) for n in range(14)]) == 0
+    assert swept(party, CALLER, [far(n) for n in range(14)], acked=True) == 0
     for status in ("486 Busy Here", "487 Gone", "500 Oh", "503 Full", "408 Late", "302 There", "603 No"):
         assert swept(party, CALLER, [far(n) for n in range(100, 130)], status) == 0
     assert party.strikes() == []
@@ -126,9 +146,33 @@ def test_each_caller_by_itself(party: Agent) -> None:
     assert rotating == [0] * 14 + [1]
 
 
-def test_an_unproven_caller_is_told_of_and_never_struck(party: Agent) -> None:
+def test_who_acknowledged_nothing_is_told_of_and_never_struck(party: Agent) -> None:
+    """Nor by the ACKs of another host, with another tag, or of another call, however well he is proven otherwise."""
+    prove(party, CALLER)
     for n in range(100):
+        sent = call(far(n))
+        _, told = ask(party, sent, CALLER, FAILED)
+        party.send(ack(sent, told), OTHER)
+        good = ack(sent, told)
+        party.send(good.set("To", good.one("To").replace("tag=cloud", "tag=guess")), CALLER)
+        party.send(good.set("Call-ID", "another"), CALLER)
+    assert party.strikes() == []
+
+
+def test_what_was_forged_counts_with_nothing_that_is_proven(party: Agent) -> None:
+    """A caller who dials one number that isn't there, while somebody sweeps in his name."""
+    for n in range(60):
         ask(party, call(far(n)), CALLER, FAILED)
+        swept(party, CALLER, [far(5000)], acked=True)
+    assert party.strikes() == []
+
+
+def test_an_acknowledgement_counts_once(party: Agent) -> None:
+    for n in range(14):
+        sent = call(far(n))
+        _, told = ask(party, sent, CALLER, FAILED)
+        for _ in range(10):
+            party.send(ack(sent, told), CALLER)
     assert party.strikes() == []
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.agent import ACME, BETA, CLOUD, NOBODY, Agent, Decision, MakeAgent, dial, inbound, invite, policy, request
-from tests.proxy.callers import CALLER, OTHER, ROOMY, open_policy, prove
+from tests.proxy.callers import CALLER, OTHER, ROOMY, ack, open_policy, prove
 from tests.proxy.message import Message
 
 FAST = "calls_per_second = 1000000\nburst = 1000000"
@@ -181,16 +181,17 @@ def test_another_method(agent: MakeAgent) -> None:
     assert [("sweep" in found.monitored) for found in told] == [False, False, False, True]
 
 
-def test_a_caller_of_an_open_trunk_is_struck_once_proven(agent: MakeAgent) -> None:
+def test_a_caller_of_an_open_trunk_is_struck_for_refusals_that_he_acknowledged(agent: MakeAgent) -> None:
     text = open_policy(rules=ROOMY + "[rules.sweep]\nevasions = 2\n")
-    for proven in (False, True):
+    for acked in (False, True):
         party = agent(text)
-        if proven:
-            prove(party, CALLER)
-            prove(party, OTHER)
+        prove(party, CALLER)
         for n in range(8):
-            party.send(one(f"+1415555{2600 + n}"), CALLER)
-        assert party.strikes()[:1] == (["203.0.113.66/32 evasion 20 acme proven"] if proven else [])
+            sent = one(f"+1415555{2600 + n}")
+            told = party.send(sent, CALLER)
+            if acked:
+                party.send(ack(sent, told), CALLER)
+        assert party.strikes()[:1] == (["203.0.113.66/32 evasion 20 acme proven"] if acked else [])
         party.send(one(f"+1415555{2608}"), OTHER)
         assert party.strikes() == []
 
