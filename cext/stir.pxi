@@ -87,11 +87,41 @@ cdef bint stir_verifies(Screen *s, Peer *trunk) noexcept nogil:
             and s.m.present >> H_IDENTITY & 1 and s.m.method == M_INVITE and s.m.to_tag.len == 0 and s.trace == NULL)
 
 
+# Does the sender say that it has verified the caller's number, and may it say so?
+cdef bint stir_said(Screen *s) noexcept nogil:
+    cdef Uri *u
+    cdef Slice user, one
+    if not s.peer.asserts & ASSERT_VERSTAT:
+        return False
+    u = stir_uri(s.policy, s.peer, s.p, s.m)
+    if u.number == 0:
+        return False
+    if u.scheme == SCHEME_TEL:
+        one = verstat_next(s.p, u.user.off + u.user.len, u.whole.off + u.whole.len, PART_PARAMS)
+    else:
+        user = uri_userinfo(u)
+        one = verstat_next(s.p, user.off, user.off + user.len, PART_USER)
+    return one.len == 29 and ea_same_fold(s.p + one.off, b";verstat=tn-validation-passed", 29)
+
+
+# Is the caller's number vouched for, or will it be if this call's Identity headers verify?
+cdef bint stir_may_vouch(Screen *s) noexcept nogil:
+    cdef uint16_t subject = s.peer_index
+    if stir_said(s):
+        return True
+    if s.dir == DIR_UPSTREAM:
+        subject = number_owner(s.policy, uri_called(s))
+    return subject != NO_PEER and stir_verifies(s, &s.policy.peers[subject])
+
+
 # Nothing vouches for the caller: what was left open because of that holds, unless a reload turned its rule off meanwhile.
 cdef void stir_unproven(Screen *s, int reason) noexcept nogil:
     if reason and s.v.verstat != VERSTAT_PASSED and s.peer.mode[s.policy.reason_rule[reason]] != MODE_OFF:
         s.found = number_value(caller_of(s).from_)
         s.limit = 0
+        if reason == RSN_CALLEE_RATE:
+            parties_hash(s)
+            limit_found(s, rate_used(&s.state.rates, s.parties.callee, s.now), &s.peer.callee_rate)
         screen_finding(s, s.policy.reason_rule[reason], reason)
 
 

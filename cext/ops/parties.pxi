@@ -7,7 +7,7 @@
 # callers (or called numbers) of that peer.
 #
 # Above the rate of a called number, those who have called it before have a second
-# budget of the same size. A mark says who did: it counts a minute later, and what
+# budget of the same size, and those whose number is vouched for a third. A mark says who did: it counts a minute later, and what
 # passes while the first budget is under pressure leaves none, so a flood doesn't
 # make itself known. It never looks at a call
 # of the emergency lane, at a copy, or at a request inside a dialog.
@@ -124,6 +124,11 @@ cdef int op_callee_rate(Screen *s) noexcept nogil:
         if rate_take(&s.state.rates, party_turn(s.parties.callee), s.now, limit) == RATE_PASS:
             mark_renew(&s.state.callers, s.parties.pair, s.now, s.peer.callee_known_ns)
             return 0
+    if EA_UNLIKELY(stir_may_vouch(s)) and rate_take(
+            &s.state.rates, ~party_turn(s.parties.callee), s.now, limit) == RATE_PASS:
+        if s.unproven == 0 and not stir_said(s):
+            s.unproven = RSN_CALLEE_RATE
+        return 0
     limit_found(s, used, limit)
     return RSN_CALLEE_RATE
 
@@ -134,6 +139,10 @@ cdef int callee_look(Screen *s, Limit *limit) noexcept nogil:
         return 0
     if party_known(s):
         limit_found(s, rate_used(&s.state.rates, party_turn(s.parties.callee), s.now), limit)
+        if s.found < s.limit:
+            return 0
+    if stir_may_vouch(s):
+        limit_found(s, rate_used(&s.state.rates, ~party_turn(s.parties.callee), s.now), limit)
         if s.found < s.limit:
             return 0
     return RSN_CALLEE_RATE

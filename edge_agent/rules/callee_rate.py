@@ -1,9 +1,11 @@
-"""callee-rate: calls per second to one called number from many callers. Repeat callers never wait behind a flood.
+"""callee-rate: calls per second to one called number from many callers. Repeat and attested callers never wait behind a flood.
 
 A flood on a victim (TDoS) comes from callers that never called it before.
 Above the rate, those who did, a minute ago or earlier, have a second budget of
-the same size; who passes while the number is under pressure isn't remembered. A called number is
-counted for each trunk and upstream, so nobody's flood is somebody else's.
+the same size; who passes while the number is under pressure isn't remembered. A
+third is for calls whose number is vouched for: by a `verstat` of a sender who may
+assert it, or by an Identity header that verifies. A called number is counted for
+each trunk and upstream, so nobody's flood is somebody else's.
 """
 
 from typing import Annotated

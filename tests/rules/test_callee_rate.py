@@ -7,6 +7,7 @@ from itertools import count
 import pytest
 
 from tests.agent import (
+    ACME,
     BETA,
     BETAS,
     CALLED,
@@ -24,6 +25,7 @@ from tests.agent import (
 )
 from tests.proxy.message import Message
 from tests.rules.modes import MODES, mode_policy
+from tests.rules.vouching import signing
 
 _numbers = count()
 PASS, OVER = "forward pass", "486 callee-rate"
@@ -221,6 +223,65 @@ def test_known_callers_have_a_table_of_their_own(agent: MakeAgent) -> None:
     assert after["callers"]["bytes"] == first["callers"]["bytes"]
     assert after["callers"]["evictions"] == 0
     assert after["marks"]["evictions"] == after["rates"]["evictions"] == 0
+
+
+# Attested callers
+
+PASSED = ";verstat=TN-Validation-Passed"
+
+
+def verified(number: str, text: str = PASSED) -> Message:
+    """As an upstream sends it that verifies."""
+    return inbound(number).set("From", f"<sip:{number}{text}@cloud.example.net;user=phone>;tag=a")
+
+
+def test_who_is_attested_gets_through(agent: MakeAgent) -> None:
+    party = agent(limits())
+    assert flood(party, 100).count(PASS) == 10
+    told = [party.send(verified(caller(500 + n)), CLOUD).short for n in range(12)]
+    assert told == [PASS] * 10 + [OVER] * 2
+    for text in (
+        ";verstat=TN-Validation-Failed",
+        ";verstat=No-TN-Validation",
+        ";verstat=TN-Validation-Passed-B",
+        ";x=1",
+    ):
+        party.wait(1)
+        flood(party, 10)
+        assert party.send(verified(caller(900), text), CLOUD).short == OVER
+    assert party.send(verified(caller(901), ";VERSTAT=tn-validation-passed"), CLOUD).short == PASS
+
+
+def test_they_take_nothing_from_those_who_called_before(agent: MakeAgent) -> None:
+    party = agent(limits())
+    party.send(inbound(caller(90_000)), CLOUD)
+    party.wait(61)
+    flood(party, 20)
+    for n in range(30):
+        party.send(verified(caller(500 + n)), CLOUD)
+    assert party.send(inbound(caller(90_000)), CLOUD).short == PASS
+
+
+def test_who_may_not_say_so_is_not_believed(agent: MakeAgent) -> None:
+    party = agent(limits().replace('name = "cloud"', 'name = "cloud"\nasserts = ["PAI"]', 1))
+    flood(party, 20)
+    assert party.send(verified(caller(500)), CLOUD).short == OVER
+
+
+@pytest.mark.parametrize("mode", ["enforce", "monitor"])
+def test_a_signature_that_verifies_is_an_attestation(mode: str) -> None:
+    rule = f'[rules.callee-rate]\nmode = "{mode}"\nper_second = 5\nburst = 2\n'
+    with signing(rules=rule) as at:
+        assert [at.agent.send(fresh()).short for _ in range(2)] == [PASS, PASS]
+        good = at.send(invite(OWN), ACME, at.token("shaken"))
+        assert (good.short, good.monitored) == (PASS, ())
+        bad = at.send(invite(OWN2), ACME, at.token("shaken", dest="+12125550000"))
+        assert bad.short == (OVER if mode == "enforce" else PASS)
+        assert ("callee-rate" in bad.monitored) == (mode == "monitor")
+        assert (bad.event.value, bad.event.limit) == (
+            (2, 2) if mode == "enforce" else (bad.event.value, bad.event.limit)
+        )
+        assert at.send(invite(OWN), ACME, at.token("shaken")).short == (OVER if mode == "enforce" else PASS)
 
 
 # Records, modes, reload
