@@ -146,7 +146,7 @@ cdef void screen_digest(Screen *s) noexcept nogil:
         <uint64_t>1 << H_FROM | <uint64_t>1 << H_TO | <uint64_t>1 << H_P_ASSERTED_IDENTITY
         | <uint64_t>1 << H_P_PREFERRED_IDENTITY | <uint64_t>1 << H_REMOTE_PARTY_ID | <uint64_t>1 << H_DIVERSION
         | <uint64_t>1 << H_HISTORY_INFO | <uint64_t>1 << H_PRIVACY | <uint64_t>1 << H_IDENTITY
-        | <uint64_t>1 << H_RESOURCE_PRIORITY | <uint64_t>1 << H_REQUIRE)
+        | <uint64_t>1 << H_RESOURCE_PRIORITY | <uint64_t>1 << H_REQUIRE | <uint64_t>1 << H_USER_AGENT)
     cdef EaSum sum
     cdef Row *row
     cdef int i
