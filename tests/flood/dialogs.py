@@ -59,6 +59,7 @@ def replayed_cookie(lab: Lab, trial: Trial) -> None:
             share: Options = {"seconds": lab.seconds, "rate": lab.flood_rate / 50}
             ways: dict[str, Options] = {
                 "at a rate": {"template": again, "source": BRAVO},
+                "that end it": {"template": inside(scene.folder, "BYE", target, dialog), "source": BRAVO},
                 "with another Request-URI": {
                     "template": inside(scene.folder, "INFO", "sip:x@203.0.113.9", dialog),
                     "source": BRAVO,
@@ -77,9 +78,11 @@ def replayed_cookie(lab: Lab, trial: Trial) -> None:
                 )
             return list(reports.values())
 
-        outcome = lab.under(scene, trial, attack, seconds=4 * lab.seconds + 3, others=200)
+        outcome = lab.under(scene, trial, attack, seconds=5 * lab.seconds + 3, others=200)
     budget = DIALOG_BURST + DIALOG_RATE * reports["at a rate"]["seconds"]
     trial.between("passed at a rate", int(0.9 * budget) - 5, int(budget) + 5, at_cloud["at a rate"])
+    ends = 10 * (DIALOG_BURST + DIALOG_RATE * reports["that end it"]["seconds"])
+    trial.between("passed of those that end it", int(0.9 * ends) - 5, int(ends) + 5, at_cloud["that end it"])
     trial.equal("passed with another Request-URI", 0, at_cloud["with another Request-URI"])
     trial.equal("passed by a stranger", 0, at_cloud["by a stranger"])
     # Good calls run beside these and are the same trunk's: what its cookie got is told by the reason.
