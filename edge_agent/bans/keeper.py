@@ -5,8 +5,10 @@
 
 Each tick takes what the engine asks for and ends what is over. Each publish of a
 policy lifts what touches a peer, an upstream, an own address or an allowed
-network, whoever banned it, but for a peer that an operator banned by force. Ends are monotonic, so a clock that is set changes no
-ban; only the store holds wall time, and gets it anew after such a step.
+network, whoever banned it, but for a peer that an operator banned by force; and what
+the engine banned without proof where an open trunk's customers call from. Ends are
+monotonic, so a clock that is set changes no ban; only the store holds wall time, and
+gets it anew after such a step.
 
 Belongs to the loop's thread. Waits for nothing, looks at no message.
 """
@@ -21,11 +23,12 @@ from dataclasses import replace
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any, Protocol
 
-from edge_agent.bans.judge import OPERATOR, Ban, Judge
+from edge_agent.bans.judge import ENGINE, OPERATOR, Ban, Judge
 from edge_agent.bans.networks import (
     BadNetwork,
     Network,
     Protected,
+    callers,
     never_in_kernel,
     own,
     parent,
@@ -175,24 +178,26 @@ class Keeper:
     def _take(self, settings: Settings, allowed: Allowed) -> None:
         self._protected: Protected = protected(settings)
         self._own: Protected = own(settings)
+        self._callers: Protected = callers(settings)
         self._allowed = allowed
         self._not_in_kernel = never_in_kernel(settings)
         self._longest = settings.bans.longest
-        self._callers = any(trunk.open for trunk in settings.trunk)
+        self._open = any(trunk.open for trunk in settings.trunk)
         self._judge.set_terms(settings.bans.first, settings.bans.longest)
 
     def _lift_if_touching(self, ban: Ban) -> bool:
-        whose = self._touching(ip_network(ban.network), ban.forced)
+        whose = self._touching(ip_network(ban.network), ban.forced, unproven=ban.who == ENGINE and not ban.proven)
         if whose is None:
             return False
         self._lift(ban, "protected", touches=whose)
         return True
 
-    def _touching(self, network: Network, forced: bool = False) -> str | None:
+    def _touching(self, network: Network, forced: bool = False, unproven: bool = False) -> str | None:
         """What a ban of the network would touch that it mustn't, in words; a forced one may touch peers."""
         if forced:
             return self._own.touching(network)
-        return self._protected.touching(network) or ("the allow list" if self._allowed(network) else None)
+        whose = self._protected.touching(network) or ("the allow list" if self._allowed(network) else None)
+        return self._callers.touching(network) if whose is None and unproven else whose
 
     # Each tick
 
@@ -211,7 +216,7 @@ class Keeper:
         if strike.network in self._live:
             return  # reported before the ban was seen
         network = read_network(strike.network)
-        whose = self._touching(network)
+        whose = self._touching(network, unproven=not strike.proven)
         if whose is not None:
             self._counts["spared"] += 1
             self._alarm("ban-spared", network=strike.network, touches=whose, rule=strike.rule, reason=strike.reason)
@@ -240,10 +245,11 @@ class Keeper:
         if prefix in self._live or self._touching(read_network(prefix)) is not None:
             return
         # Forged packets must not ban the neighbours of an open trunk's callers.
-        if self._callers and not all(self._live[network].proven for network in networks):
+        proven = all(self._live[network].proven for network in networks)
+        if self._open and not proven:
             return
         times, seconds = self._judge.sentence(prefix, now)
-        wide = replace(ban, network=prefix, ends=now + seconds, times=times, count=len(networks))
+        wide = replace(ban, network=prefix, ends=now + seconds, times=times, count=len(networks), proven=proven)
         if self._start(wide):
             for network in networks:
                 if (host := self._live[network]).ends <= wide.ends:

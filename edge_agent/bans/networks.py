@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from edge_agent.policy.settings import Settings
+    from edge_agent.policy.settings import Settings, Trunk
 
 Network = IPv4Network | IPv6Network
 
@@ -133,14 +133,19 @@ def _own(settings: Settings) -> Iterator[Owned]:
     yield from _hosts(own_addresses(), "this host")
 
 
+def callers(settings: Settings) -> Protected:
+    """Where an open trunk's customers call from: a ban there needs a proven address, or packets forged in its name get it."""
+    return Protected(_callers(trunk for trunk in settings.trunk if trunk.open))
+
+
 def never_in_kernel(settings: Settings) -> Protected:
     """Callers who may dial emergency services from any address of these: the kernel can't tell such a call from others."""
-    return Protected(
-        Owned(network, f"trunk {trunk.name!r}")
-        for trunk in settings.trunk
-        if trunk.open and trunk.emergency == "route"
-        for network in trunk.sources or _EVERYWHERE
-    )
+    return Protected(_callers(trunk for trunk in settings.trunk if trunk.open and trunk.emergency == "route"))
+
+
+def _callers(trunks: Iterable[Trunk]) -> Iterator[Owned]:
+    for trunk in trunks:
+        yield from (Owned(network, f"trunk {trunk.name!r}") for network in trunk.sources or _EVERYWHERE)
 
 
 def _hosts(hosts: Iterable[str], owner: str) -> Iterator[Owned]:

@@ -117,9 +117,9 @@ class World:
         self.start()
 
     def start(self, config: str = CONFIG, room: int = 1000, callers: bool = False) -> None:
-        """A new process, which has only the store; with ``callers`` its trunk is open."""
+        """A new process, which has only the store; with ``callers`` its trunks are open."""
         settings = read(self.folder, config)
-        trunks = [trunk.model_copy(update={"open": callers}) for trunk in settings.trunk]
+        trunks = [trunk.model_copy(update={"open": callers or trunk.open}) for trunk in settings.trunk]
         self.engine, self.store, self.kernel = Engine(room=room), FakeStore(self.rows), FakeKernel()
         self.keeper = Keeper(
             self.engine,
@@ -381,7 +381,7 @@ def test_a_publish_changes_the_terms(world: World) -> None:
 
 def test_a_caller_who_may_dial_emergency_services_is_never_in_the_kernel(world: World) -> None:
     """An open trunk's: the engine can tell such a call from others, the kernel can't."""
-    world.strike(A, "10.1.2.3/32")
+    world.strike(A, "10.1.2.3/32", proven=True)
     assert set(world.kernel.held) == {A, "10.1.2.3/32"}
     settings = read(world.folder, CONFIG)
     [trunk] = settings.trunk
@@ -391,7 +391,7 @@ def test_a_caller_who_may_dial_emergency_services_is_never_in_the_kernel(world: 
 
     reload(open=True, sources=[ip_network("203.0.0.0/8")])
     assert set(world.kernel.held) == {"10.1.2.3/32"}
-    world.strike("203.1.1.1/32")
+    world.strike("203.1.1.1/32", proven=True)
     assert "203.1.1.1/32" in world.engine.banned and "203.1.1.1/32" not in world.kernel.held
     assert dict(world.keeper.everything()).keys() == {"10.1.2.3/32"}
     reload(open=True, sources=[])
