@@ -42,7 +42,10 @@ class Guard:
     def start(self) -> None:
         """Puts the bans of the last run in force again."""
         self._loop = asyncio.get_running_loop()
-        self.keeper.restore()
+        try:
+            self.keeper.restore()
+        except Exception:  # noqa: BLE001 - the agent serves, with the bans that were read so far
+            self._log.exception("bans-bug")
         if self._settings.bans.kernel:
             listeners = [
                 Listener("tcp" if at.transport == "tls" else at.transport, at.address.host, at.address.port)

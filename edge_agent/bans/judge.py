@@ -16,6 +16,7 @@ from ipaddress import ip_network
 from edge_agent.bans.networks import parent
 
 DAY_SECONDS = 86400.0
+TIMES_LIMIT = 2**32 - 1  # of bans and of strikes: what the store holds for sure
 HISTORY_LIMIT = 131072  # networks remembered; the one banned longest ago goes first
 
 # Hosts of a prefix that are banned at the same time before the prefix is: 16 of 256 addresses, 8 of 256 subnets.
@@ -69,7 +70,7 @@ class Judge:
     def sentence(self, network: str, now: float) -> tuple[int, float]:
         """The how-manieth ban of the network this would be, and its seconds. Changes nothing."""
         record = self._history.get(network)
-        times = 1 if record is None or now - record.last > DAY_SECONDS else record.times + 1
+        times = 1 if record is None or now - record.last > DAY_SECONDS else min(record.times + 1, TIMES_LIMIT)
         # Beyond 2^40 times anything is past the limit, and the power stays a float.
         return times, min(self._first * 2.0 ** min(times - 1, 40), self._longest)
 

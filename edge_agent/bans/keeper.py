@@ -140,7 +140,8 @@ class Keeper:
                 continue
             # The wall clock may have been set meanwhile: never longer than it was meant to last.
             granted = max(0.0, row.ends - row.started)
-            left = min(row.ends - wall, granted if row.who == OPERATOR else min(granted, self._longest))
+            longest = LONGEST_BY_HAND if row.who == OPERATOR else self._longest
+            left = min(row.ends - wall, granted, longest)
             ban = Ban(
                 network,
                 now + min(0.0, row.started - wall),

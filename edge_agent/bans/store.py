@@ -17,9 +17,10 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import closing, suppress
-from math import isfinite
 from pathlib import Path
 from typing import NamedTuple
+
+from edge_agent.bans.judge import TIMES_LIMIT
 
 FILE_NAME = "bans.db"
 ROW_LIMIT = 131072  # twice the engine's table: those in force, and as many that were
@@ -30,6 +31,7 @@ GATHER_SECONDS = 0.05  # what comes within it shares a transaction
 RETRY_SECONDS = 5.0
 CLEAN_SECONDS = 60.0
 LOCKED_SECONDS = 2.0  # another process has the file, such as a backup
+LATEST = 5e10  # wall seconds, either way: what dates can tell
 
 _VERSION = 1
 _SCHEMA = """
@@ -99,7 +101,7 @@ class Store:
 
     @property
     def state(self) -> str:
-        return "failing" if self._failing else "on"
+        return "failing" if self._failing or not self._thread.is_alive() else "on"
 
     def save(self, row: Row) -> None:
         self._put(row.network, row)
@@ -144,6 +146,7 @@ class Store:
         connection = sqlite3.connect(
             self._path, timeout=LOCKED_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=8
         )
+        connection.text_factory = bytes.decode  # of bytes that are no text a ValueError, like of any other damage
         try:
             [version] = connection.execute("PRAGMA user_version").fetchone()
             if version not in (0, _VERSION):
@@ -180,6 +183,13 @@ class Store:
     # The thread
 
     def _run(self) -> None:
+        try:
+            self._serve()
+        except Exception as error:
+            self._fail(error)
+            raise
+
+    def _serve(self) -> None:
         next_clean = time.monotonic()
         while not self._closing.is_set():
             self._wake.wait(CLEAN_SECONDS)
@@ -224,7 +234,7 @@ class Store:
                     cursor.execute("DELETE FROM bans WHERE ends < ?", (time.time() - KEEP_SECONDS,))
                     cursor.execute(_TRIM, (ROW_LIMIT,))
                 cursor.execute("COMMIT")
-        except (sqlite3.Error, ValueError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - nobody else would see what ends this thread
             self._lose(error)
             return False
         if self._failing:
@@ -241,7 +251,7 @@ class Store:
 
     def _blame(self, error: Exception) -> None:
         """A file that says something else goes; one that is locked, or on a full disk, may be good."""
-        broken = not isinstance(error, (sqlite3.OperationalError, OSError))
+        broken = isinstance(error, (sqlite3.Error, ValueError)) and not isinstance(error, sqlite3.OperationalError)
         if broken or getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_ERROR:  # such as a column that is missing
             self._set_aside(error)
         else:
@@ -250,16 +260,20 @@ class Store:
     def _fail(self, error: Exception) -> None:
         if not self._failing:
             self._failing = True
-            self._alarm("failed", f"{self._path}: {error}; bans are kept in memory only until it works again")
+            self._alarm(
+                "failed",
+                f"{self._path}: {str(error) or repr(error)}; bans are kept in memory only until it works again",
+            )
 
 
 def _checked(row: Row) -> Row:
-    """The types that the schema names; SQLite itself takes anything anywhere."""
+    """The types that the schema names, and what can be reckoned with; SQLite itself takes anything anywhere."""
     texts = (row.network, row.who, row.rule, row.reason, row.trunk, row.note)
     if not all(isinstance(value, str) for value in texts):
         raise ValueError("a text is none")
-    if not all(isinstance(value, float) and isfinite(value) for value in (row.started, row.ends)):
+    if not all(isinstance(value, float) and -LATEST <= value <= LATEST for value in (row.started, row.ends)):
         raise ValueError(f"a time of {row.network} is none")
-    if not all(isinstance(value, int) for value in (row.times, row.strikes, row.proven, row.forced)):
+    counts = (row.times, row.strikes, row.proven, row.forced)
+    if not all(isinstance(value, int) and 0 <= value <= TIMES_LIMIT for value in counts):
         raise ValueError(f"a number of {row.network} is none")
     return row

@@ -6,6 +6,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -129,7 +130,16 @@ def test_a_page_that_broke_in_the_middle(opened: Callable[[], Store], alarms: Al
         "PRAGMA user_version = 99",
         "UPDATE bans SET ends = 'soon'",
         "UPDATE bans SET ends = 9e999",
+        "UPDATE bans SET ends = 1e300",
+        "UPDATE bans SET started = 1e300",
+        "UPDATE bans SET started = -1e300",
+        "UPDATE bans SET started = -5.1e10",
         "UPDATE bans SET times = 'often'",
+        "UPDATE bans SET times = 9223372036854775807",
+        "UPDATE bans SET times = -1",
+        "UPDATE bans SET strikes = 4294967296",
+        "UPDATE bans SET forced = 1.5",
+        "UPDATE bans SET note = CAST(x'ff' AS TEXT)",
         "UPDATE bans SET reason = x'00ff'",
     ],
 )
@@ -144,6 +154,36 @@ def test_a_file_that_says_something_else(
     connection.close()
     assert opened().rows == ()
     assert alarms.kinds == ["corrupt"]
+
+
+def test_a_bug_in_the_thread_is_told_and_ends_nothing(
+    opened: Callable[[], Store], alarms: Alarms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row that SQLite can't hold: the file stays, and is written again once that row is gone."""
+    monkeypatch.setattr(module, "RETRY_SECONDS", 0.05)
+    store = opened()
+    store.save(a_row(1)._replace(times=2**63))
+    until(lambda: alarms)
+    assert alarms.kinds == ["failed"] and store.state == "failing" and "kept in memory only" in alarms[0][1]
+    store.save(a_row(2))
+    store.save(a_row(1))
+    until(lambda: store.state == "on")
+    assert alarms.kinds == ["failed", "back"] and not store.incomplete
+    store.close()
+    assert len(opened().rows) == 2
+
+
+def test_a_thread_that_ends_is_told(
+    opened: Callable[[], Store], alarms: Alarms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[threading.ExceptHookArgs] = []
+    monkeypatch.setattr(threading, "excepthook", told.append)
+    store = opened()
+    monkeypatch.setattr(store, "_write_waiting", lambda clean: 1 / 0)
+    store.save(a_row())
+    until(lambda: told)
+    assert alarms.kinds == ["failed"] and "division by zero" in alarms[0][1]
+    until(lambda: store.state == "failing")
 
 
 def test_a_file_that_breaks_while_it_is_used(opened: Callable[[], Store], alarms: Alarms, tmp_path: Path) -> None:
