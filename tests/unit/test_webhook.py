@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import itertools
 import json
 import ssl
@@ -213,6 +214,59 @@ async def test_what_it_can_t_read_holds_up_nothing() -> None:
         assert log.one("webhook-refused")["why"] == "status 400"
 
 
+async def test_what_it_never_takes_holds_up_nothing() -> None:
+    """Some that are always answered 500: the others are told, the hook isn't called failing, and each is told of once."""
+    async with served() as hook, sender(hook, first_pause=0.05) as (sending, log):
+        hook.status = lambda body: 500 if body["trunk"] == "poison" else 204
+        sending.put(call(trunk="poison", number=100))
+        await hook.until(lambda: sending.status()["failed"] > 3)
+        for number in range(20):
+            sending.put(call(trunk="poison" if number % 4 == 0 else "beta", number=number))
+        await hook.until(lambda: len(hook.got) == 15, 2)
+        await hook.until(lambda: log.lines().count("webhook-refused") == 6, 2)
+        assert sending.status() | {"failed": 0} == {
+            "state": "on", "waiting": 6, "sent": 15, "lost": 0, "summed": 0, "failed": 0,
+        }  # fmt: skip
+        lines = len(log.lines())
+        sending.put(call(number=200))
+        await hook.until(lambda: len(hook.got) == 16, 1)
+        hook.status = 204
+        await hook.until(lambda: len(hook.got) == 22)
+        assert len(log.lines()) == lines, "its further failures are no news"
+
+
+async def test_a_new_call_is_tried_soon_though_the_hook_seems_to_fail() -> None:
+    """By the clock of production: the one it can't take has been tried for an hour, so the next try is a minute off."""
+    now = 0.0
+    async with served() as hook, sender(hook, clock=lambda: now, first_pause=1.0) as (sending, log):
+        hook.status = lambda body: 500 if body["call_id"] == "c1" else 204
+        sending.put(call(number=1))
+        while sending.status()["failed"] < 9:
+            now += 60
+            sending._wake.set()
+            await asyncio.sleep(0.005)
+        now += 1
+        sending.put(call(number=2))
+        await asyncio.sleep(0.05)
+        assert not hook.got
+        now += 1
+        sending._wake.set()
+        await hook.until(lambda: len(hook.got) == 1, 1)
+        assert log.lines()[:2] == ["webhook-failing", "webhook-back"]
+
+
+async def test_a_sum_that_it_never_takes_holds_up_nothing() -> None:
+    async with served() as hook, sender(hook, first_pause=0.05) as (sending, _):
+        hook.status = lambda body: 500 if body["event"] == "emergency-calls" else 204
+        for number in range(5):
+            sending.put(notice.of_sum("emergency-unknown", "", 7, "sbc-1", "t"))
+            sending.put(call(number=number))
+            before = len(hook.got)
+            await hook.until(functools.partial(lambda before: len(hook.got) > before, before), 1)
+        hook.status = 204
+        await hook.until(lambda: sum(body.get("count", 0) for body in hook.got) == 35)
+
+
 async def test_a_flood_of_refused_calls_takes_no_place_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(webhook, "ROOM", 100)
     monkeypatch.setattr(webhook, "RESERVED", 50)
@@ -285,6 +339,19 @@ async def test_close_sends_what_can_be_sent() -> None:
                 sending.put(call(number=number))
             await sending.close(5.0)
         assert len(hook.got) == 20 and log.lines() == []
+
+
+async def test_close_gives_what_failed_one_more_try() -> None:
+    async with served() as hook:
+        async with sender(hook, first_pause=60.0) as (sending, log):
+            hook.status = 500
+            for number in range(6):
+                sending.put(call(number=number))
+            await hook.until(lambda: sending.status()["failed"] == 4)
+            hook.status = lambda body: 500 if body["call_id"] == "c3" else 204
+            await sending.close(5.0)
+        assert sorted(body["call_id"] for body in hook.got) == ["c0", "c1", "c2", "c4", "c5"]
+        assert log.one("webhook-lost")["notifications"] == 1 and sending.status()["waiting"] == 0
 
 
 async def test_tls_is_verified(tmp_path: Path) -> None:
