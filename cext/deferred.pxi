@@ -117,6 +117,7 @@ cdef bint deferred_put(Screen *s, uint16_t subject, uint8_t asks, bint owned) no
     d.value = s.v.value
     d.limit = s.v.limit
     d.monitored = s.v.monitored
+    d.refusable = s.v.refusable
     d.finding = s.v.finding
     d.cancelled = 0
     d.reason = 0

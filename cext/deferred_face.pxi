@@ -110,6 +110,7 @@ cdef bint deferred_resolve(Engine engine, uint64_t ticket, int reason, int verst
     cdef DeferSlot *d
     cdef uint64_t word
     cdef const uint8_t *raw
+    cdef uint16_t trunk
     cdef int rule
     cdef bytes values = deferred_values(priority)
     if not 0 <= reason < RSN_COUNT or not VERSTAT_NONE <= verstat <= VERSTAT_UNKNOWN or attest not in ("", "A", "B", "C"):
@@ -122,6 +123,7 @@ cdef bint deferred_resolve(Engine engine, uint64_t ticket, int reason, int verst
     word = ticket >> 16 << DEFER_SHIFT
     if not ea_swap(&d.word, word | DEFER_TAKEN, word | DEFER_ANSWERING):
         return False
+    trunk = peer_by_id(&policy.image, d.subject_id)
     d.reason = <uint16_t>reason
     d.verstat = <uint8_t>verstat
     d.attest = <uint8_t>(ord(attest) if attest else 0)
@@ -134,6 +136,8 @@ cdef bint deferred_resolve(Engine engine, uint64_t ticket, int reason, int verst
         rule = policy.image.reason_rule[<int>one]
         if rule < MAX_RULES:
             d.monitored |= <uint64_t>1 << rule
+            if trunk != NO_PEER and stir_refusable(&policy.image, &policy.image.peers[trunk], <int>one):
+                d.refusable |= <uint64_t>1 << rule
         if d.told == 0 and rule == policy.image.reason_rule[RSN_IDENTITY_MISSING]:
             d.told = <uint8_t>one
     if text:

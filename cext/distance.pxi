@@ -52,4 +52,5 @@ cdef bint distance_finding(Screen *s) noexcept nogil:
         return True
     s.v.finding = RSN_SOURCE_HOPS
     s.v.monitored |= <uint64_t>1 << s.policy.reason_rule[RSN_SOURCE_HOPS]
+    s.v.refusable |= <uint64_t>1 << s.policy.reason_rule[RSN_SOURCE_HOPS]
     return False

@@ -1,6 +1,6 @@
-# findings.pxi: of the calls that went on, in how many each rule in monitor mode found something, and how many were answered.
+# findings.pxi: of the calls that went on, how many each rule in monitor mode would have refused, and how many were answered.
 #
-# Whom a rule would have refused and the called side then answered was likely no
+# What is only told of in any mode isn't counted. Whom a rule would have refused and the called side then answered was likely no
 # nuisance. Counted with leases, so once for each call; emergency calls aren't. It
 # never changes what becomes of a call.
 

@@ -194,10 +194,10 @@ cdef int lease_take(Screen *s, Peer *trunk, int kind, uint64_t limit) noexcept n
         e.live = 1
         fresh = True
         ea_set_relaxed(&b.key[at], s.call_key)
-        lease_story(t, e).found = s.v.monitored
+        lease_story(t, e).found = s.v.refusable
         lease_story(t, e).caller = s.caller_tag
         lease_story(t, e).tick = behaviour_tick(s.now)
-        findings_count(s.worker, e, s.v.monitored, False)
+        findings_count(s.worker, e, s.v.refusable, False)
         if EA_UNLIKELY(s.toll != 0):
             toll_begin(s, e, call_again(s))
     e = &b.lease[at]

@@ -45,6 +45,8 @@ cdef bint screen_finding(Screen *s, int rule, int reason) noexcept nogil:
             s.v.limit = s.limit
             s.v.finding = <uint16_t>reason
         s.v.monitored |= <uint64_t>1 << rule
+        if ea_reasons[reason].status:
+            s.v.refusable |= <uint64_t>1 << rule
         return False
     decide(s, ACT_ANSWER, reason)
     if reason == RSN_TRUNK_RATE or reason == RSN_TRUNK_CALLS:
@@ -391,6 +393,7 @@ cdef void screen_repeat(Screen *s, Verdict *was) noexcept nogil:
 
 
 cdef void screen_request(Screen *s) noexcept nogil:
+    s.v.refusable = s.v.monitored       # before it was read only source-rate looked at it
     route_own(s)
     s.loop = loop_hash(s.state, s.p, s.m, s.peer.id)
     # Inside a dialog an upstream names a trunk's Contact, and an extension may be called 112.

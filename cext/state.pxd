@@ -110,7 +110,7 @@ cdef struct Lease:          # 64 bytes: one leg of a call, see leases.pxi; writt
     uint8_t toll_off        # 1: begun outside of business hours
 
 cdef struct LeaseStory:     # what is remembered of a call beside its lease, see findings.pxi; under the same lock
-    uint64_t found          # bit of each rule that found something and let it go on; STORY_ANSWERED
+    uint64_t found          # bit of each rule that would have refused it, but for its mode; STORY_ANSWERED
     uint32_t caller         # tag of who calls, in behaviour.pxi, with STORY_UP once answered; 0: nothing is counted of it (any more)
     uint32_t tick           # of its INVITE; of its first ring, with BEHAVIOUR_RANG; of its first 2xx
 
@@ -206,6 +206,7 @@ cdef struct DeferSlot:      # an INVITE that waits, see deferred.pxi; its bytes 
     uint64_t value          # of the first finding that was recorded
     uint64_t limit
     uint64_t monitored      # bit rule: recorded when it came, then by the answer too
+    uint64_t refusable      # of those, the rules that would have refused it, but for their mode
     uint16_t finding        # RSN_ of the first of them
     # the answer
     uint16_t reason         # RSN_ that decides, 0: it goes on

@@ -50,12 +50,22 @@ cdef bint stir_owned(Screen *s) noexcept nogil:
     return caller != 0 and peer_owns(s.policy, s.peer, caller)
 
 
+# Would this finding refuse, but for its rule's mode? Tagged calls are refused for their number alone, or as copies.
+cdef bint stir_refusable(PolicyImage *policy, Peer *trunk, int reason) noexcept nogil:
+    if reason == RSN_CERTIFICATE_UNAVAILABLE and not policy.stir_reject:
+        return False
+    return trunk.mode[policy.reason_rule[reason]] == MODE_MONITOR and (
+        trunk.stir == STIR_REQUIRE or reason in (RSN_ATTESTATION_RATE, RSN_SIGNER_RATE, RSN_STIR_REPLAY))
+
+
 # A finding on a verification, by the trunk's settings: True when it decides, else it is only recorded.
 cdef bint stir_finding(Screen *s, Peer *trunk, int reason) noexcept nogil:
     cdef int rule = s.policy.reason_rule[reason]
     if trunk.stir == STIR_REQUIRE and trunk.mode[rule] == MODE_ENFORCE:
         decide(s, ACT_ANSWER, reason)
         return True
+    if stir_refusable(s.policy, trunk, reason):
+        s.v.refusable |= <uint64_t>1 << rule
     stir_record(s, reason)
     return False
 
@@ -144,6 +154,7 @@ cdef bint stir_unvouched(Screen *s, Peer *trunk, bint again) noexcept nogil:
         s.v.limit = s.limit
     if s.v.action != ACT_ANSWER:
         s.v.monitored |= <uint64_t>1 << rule
+        s.v.refusable |= <uint64_t>1 << rule
     return s.v.action == ACT_ANSWER
 
 
@@ -201,6 +212,7 @@ cdef void stir_answered(Screen *s, DeferSlot *d, bint decided) noexcept nogil:
     s.v.value = d.value
     s.v.limit = d.limit
     s.v.monitored = d.monitored
+    s.v.refusable = d.refusable
     s.v.finding = d.finding
     if decided:
         s.v.verstat = d.verstat

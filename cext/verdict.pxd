@@ -53,6 +53,7 @@ cdef struct Verdict:
     uint16_t repeated       # 1: a retransmission, counted once already
     uint16_t finding        # RSN_ of the first finding that was only recorded
     uint64_t monitored      # bit rule: found, in monitor mode or nothing to refuse
+    uint64_t refusable      # of those, the rules that would have refused it, but for their mode
     uint64_t value          # what the deciding rule saw, and its limit, for explain and events
     uint64_t limit
     Route route

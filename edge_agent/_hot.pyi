@@ -506,8 +506,8 @@ class Engine:
     def findings(self) -> dict[tuple[str, str, str], tuple[int, int]]:
         """Calls that went on, and of those the answered ones, since the start, by (peer, direction, rule).
 
-        ``direction``: "from" the trunk or "to" it; ``rule``: one in monitor mode that found
-        something in those calls, "" for all calls. Emergency calls aren't among them.
+        ``direction``: "from" the trunk or "to" it; ``rule``: one that would have refused those
+        calls, but for its monitor mode, "" for all calls. Emergency calls aren't among them.
         """
 
     def events(self, limit: int = 1000) -> list[Event]:

@@ -20,6 +20,8 @@ SHOWN = 3
 PAIRS = 4096  # of a peer and a rule, as many as are kept
 
 _RULE_OF = {reason.name: reason.rule for reason in REASONS}
+_ONLY_TOLD = {reason.name for reason in REASONS if not reason.status}
+"""Findings that refuse nothing in any mode."""
 
 Findings = Mapping[tuple[str, str, str], tuple[int, int]]
 """Calls and answered ones, by peer, direction ("from" or "to" it) and rule; "" for all calls."""
@@ -35,7 +37,7 @@ class Examples:
 
     def add(self, events: Iterable[Event]) -> None:
         for event in events:
-            if not event.monitored or event.method != "INVITE":
+            if not event.monitored or event.method != "INVITE" or event.finding in _ONLY_TOLD:
                 continue
             pair = event.peer, _RULE_OF.get(event.finding, event.rule)
             callers = self._callers.get(pair)

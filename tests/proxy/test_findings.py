@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
-from tests.proxy.message import response
+import pytest
+
+from edge_agent.reasons import BY_NAME, REASONS
+from tests.agent import OWN, Agent, dial, invite, policy
+from tests.proxy.callers import CALLER, open_policy
+from tests.proxy.message import Message, Source, response
+from tests.proxy.test_distance import FAR, NEAR, Measured
 from tests.proxy.world import ACME, CLOUD, CONTACT, POLICY, Call, Result, World, establish
+from tests.rules.test_toll_fraud import PREMIUM
 
 # A caller that acme doesn't own is only recorded; all else is judged as ever.
 RECORDED = POLICY.replace('name = "acme"', 'name = "acme"\nrules = { caller-owned = { mode = "monitor" } }')
@@ -91,3 +99,120 @@ def test_many_calls() -> None:
         assert end(world, call, "480 Temporarily Unavailable").action == "forward"
     assert found(world)["acme", "from", ""] == (MANY, 0)
     assert found(world)["acme", "from", "caller-owned"] == (MANY // 2, 0)
+
+
+# What is found, and would refuse nothing
+
+
+def counted(party: Agent, made: Message, source: Source = ACME) -> set[str]:
+    """Sends a call that goes on and is answered; the rules that are said to would have refused it."""
+    seen = party.send(made, source)
+    assert seen.action == "forward" and seen.monitored, seen
+    party.send(response(seen.message, "200 OK", "callee"), CLOUD)
+    told = party.engine.findings()
+    assert told["acme", "from", ""] == (1, 1)
+    return {rule for _, _, rule in told if rule and told["acme", "from", rule] == (1, 1)}
+
+
+STRIPPED = f"<sip:{OWN};verstat=TN-Validation-Passed@pbx.example>"
+STIR_RULES = ("stir-signature", "stir-attestation", "stir-replay")
+IDENTITY = ("Identity", "a.b.c;info=<https://cr.example.net/a.pem>")
+
+
+@pytest.mark.parametrize("mode", ["monitor", "enforce"])
+@pytest.mark.parametrize(
+    "made", [lambda: invite(STRIPPED), lambda: invite(OWN, ("Priority", "emergency"))], ids=["verstat", "priority"]
+)
+def test_a_marking_that_is_taken_out_refuses_nothing(mode: str, made: Callable[[], Message]) -> None:
+    party = Agent(policy(rules=f'[rules.forged-marking]\nmode = "{mode}"'))
+    assert counted(party, made()) == set()
+
+
+def test_a_marking_that_would_be_refused() -> None:
+    party = Agent(policy(rules='[rules.forged-marking]\nmode = "monitor"'))
+    assert counted(party, invite(OWN, ("Resource-Priority", "esnet.0"))) == {"forged-marking"}
+
+
+def test_an_emergency_number_in_to_alone() -> None:
+    assert counted(Agent(policy()), invite().set("To", "<sip:911@cloud.example.net>")) == set()
+
+
+def test_beside_one_that_only_tells() -> None:
+    party = Agent(policy(rules='[rules.caller-owned]\nmode = "monitor"'))
+    assert counted(party, invite(FOREIGN).set("To", "<sip:911@cloud.example.net>")) == {"caller-owned"}
+
+
+def test_a_warning_of_a_budget() -> None:
+    """From 80 % on it is told of, and from the end of the budget would be refused."""
+    party = Agent(policy(rules="[rules.toll-fraud]\ncalls_per_day = 10\ncaller_calls_per_day = 100"))
+    found = []
+    for _ in range(12):
+        party.send(dial(PREMIUM))
+        found.append(party.engine.findings().get(("acme", "from", "toll-fraud"), (0, 0))[0])
+    assert party.engine.counters()["monitored"]["toll-fraud", "acme"] > 2
+    assert found == [0] * 10 + [1, 2]
+
+
+def test_another_distance() -> None:
+    world = Measured("monitor")
+    world.prove(NEAR)
+    before = found(world)
+    assert world.told(Call.outbound().invite(), FAR) == "forward"
+    assert ("acme", "from", "unknown-source") not in before
+    assert found(world)["acme", "from", "unknown-source"] == (1, 0)
+
+
+def test_the_rate_of_an_open_trunks_caller() -> None:
+    """Asked before a message is read."""
+    slow = '[rules.source-rate]\nmode = "monitor"\nper_second = 1\nburst = 1\n'
+    party = Agent(open_policy(rules=slow))
+    assert [party.send(invite(), CALLER).monitored for _ in range(3)] == [(), ("source-rate",), ("source-rate",)]
+    told = party.engine.findings()
+    assert told["acme", "from", ""] == (3, 0) and told["acme", "from", "source-rate"] == (2, 0)
+
+
+@pytest.mark.parametrize("stir", ["tag", "require"])
+@pytest.mark.parametrize("mode", ["monitor", "enforce"])
+def test_a_signature_that_is_missing(stir: str, mode: str) -> None:
+    """Nobody refuses it where calls are only tagged."""
+    party = Agent(policy(f'stir = "{stir}"', rules=f'[rules.stir-signature]\nmode = "{mode}"'))
+    seen = party.send(invite())
+    assert (seen.short == "428 identity-missing") == (stir == "require" and mode == "enforce")
+    told = party.engine.findings()
+    assert (("acme", "from", "stir-signature") in told) == (stir == "require" and mode == "monitor")
+
+
+@pytest.mark.parametrize("mode", ["monitor", "enforce"])
+def test_the_rate_of_those_that_nobody_vouches_for(mode: str) -> None:
+    limit = f'[rules.stir-attestation]\nmode = "{mode}"\nunsigned_per_second = 1\nunsigned_burst = 1'
+    party = Agent(policy('stir = "tag"', rules=limit))
+    for _ in range(3):
+        party.send(invite())
+    assert party.engine.findings().get(("acme", "from", "stir-attestation")) == ((2, 0) if mode == "monitor" else None)
+
+
+@pytest.mark.parametrize(
+    ("stir", "mode", "reason", "counts"),
+    [
+        ("tag", "monitor", "identity-syntax", False),
+        ("tag", "enforce", "identity-syntax", False),
+        ("require", "monitor", "identity-syntax", True),
+        ("require", "monitor", "certificate-unavailable", False),
+        ("tag", "monitor", "attestation-level", False),
+        ("require", "monitor", "attestation-level", True),
+        ("tag", "monitor", "attestation-rate", True),
+        ("tag", "monitor", "signer-rate", True),
+        ("tag", "monitor", "stir-replay", True),
+    ],
+)
+def test_what_a_verification_found(stir: str, mode: str, reason: str, counts: bool) -> None:
+    """Nobody refuses a bad signature, or a low level, of calls that are only tagged."""
+    rules = "".join(f'[rules.{rule}]\nmode = "{mode}"\n' for rule in STIR_RULES)
+    party = Agent(policy(f'stir = "{stir}"', rules=rules))
+
+    def resolve() -> None:
+        [waiting] = party.engine.deferred()
+        assert party.engine.resolve(waiting.ticket, verstat=2, monitored=(BY_NAME[reason],))
+
+    party.control = resolve
+    assert counted(party, invite(OWN, IDENTITY)) == ({REASONS[BY_NAME[reason]].rule} if counts else set())

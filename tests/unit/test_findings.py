@@ -58,6 +58,10 @@ def test_the_rule_is_that_of_the_finding() -> None:
 
 def test_other_events_are_no_examples() -> None:
     examples = Examples()
+    examples.add(
+        event("+12125550001", finding=told) for told in ("emergency-to", "marking-verstat", "toll-warning-calls")
+    )
+    assert not any(examples.top("acme", rule) for rule in ("emergency", "forged-marking", "toll-fraud"))
     examples.add([event("+12125550001", monitored=False), event("+1", peer="")._replace(method="OPTIONS")])
     assert examples.top("acme", "caller-rate") == [] and examples.top("", "caller-rate") == []
 
