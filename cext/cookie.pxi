@@ -216,7 +216,7 @@ cdef bint cookie_get(State *state, const uint8_t *p, Slice user, SipMsg *m, Cook
         ea_addr_v6(&c.originator, raw + 10, port)
     # The originating side writes its own tag into From, the other side into To.
     tag = m.from_tag if (c.from_upstream != 0) == upstream_sends else m.to_tag
-    for key in range(state.keys.cookie_count):
+    for key in range(<int>ea_get_relaxed(&state.keys.cookie_count)):
         if state.keys.cookie_id[key] == c.key:
             cookie_mac(state, key, raw, <uint32_t>n - 12, p + m.call_id.off, m.call_id.len, p + tag.off, tag.len, mac)
             if memcmp(mac, raw + n - 12, 12) == 0:

@@ -116,7 +116,11 @@ cdef class Engine:
         for i, one in enumerate(secrets):
             self.put_key(&self.state.keys.cookie[i], derive(one, "cookie"))
             self.state.keys.cookie_id[i] = derive(one, "cookie-id")[0]
-        self.state.keys.cookie_count = <uint8_t>len(secrets)
+        self.state.keys.cookie_count = len(secrets)
+
+    def forget_old_secret(self) -> None:
+        """From now on the old secret's cookies prove nothing."""
+        ea_set(&self.state.keys.cookie_count, 1)
 
     cdef put_key(self, EaMacKey *to, bytes key):
         cdef const uint8_t *raw = key
@@ -488,12 +492,6 @@ cdef class Engine:
         """
         self.check_listener(listener)
         return engine_explain(self, data, source, listener, now)
-
-
-cdef uint64_t request_number(number) except 0:
-    if not number.isascii() or not number.isdigit() or not 4 <= len(number) <= 15:
-        raise ValueError(f"no number: {number!r}")
-    return number_pack(int(number), len(number))
 
 
 cdef str text_of(uint8_t *raw, uint32_t n):

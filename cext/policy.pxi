@@ -18,6 +18,12 @@ def peer_id(name: str) -> int:
     return h or 1
 
 
+cdef uint64_t request_number(number) except 0:
+    if not number.isascii() or not number.isdigit() or not 4 <= len(number) <= 15:
+        raise ValueError(f"no number: {number!r}")
+    return number_pack(int(number), len(number))
+
+
 # Is this set too long to be in a cache?
 cdef bint far(numbers) except -1:
     return numbers.nbytes > 1 << 20

@@ -303,7 +303,7 @@ cdef struct Keys:
     EaMacKey tag
     EaMacKey cookie[2]      # current, and the one before it
     uint8_t cookie_id[2]
-    uint8_t cookie_count
+    uint64_t cookie_count   # 1 once the one before has had its time
 
 cdef struct EventRecord:
     uint64_t time

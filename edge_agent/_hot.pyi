@@ -391,7 +391,7 @@ class Engine:
 
     Every table is made and faulted in here, and never grows. ``secret`` (32
     bytes) keys branches, tags and cookies; with ``old_secret`` the cookies of the
-    one before stay valid. ValueError for a bad size or count, MemoryError when the
+    one before stay valid until ``forget_old_secret``. ValueError for a bad size or count, MemoryError when the
     tables can't be had.
 
     ``process`` and ``pump`` may run in several threads at once, each with its own
@@ -419,6 +419,9 @@ class Engine:
         needs a generation of its own, above 0. ValueError with more than 1,024 peers,
         or with fewer listeners than a pump was given.
         """
+
+    def forget_old_secret(self) -> None:
+        """The cookies of ``old_secret`` prove nothing from now on."""
 
     def set_target(self, upstream: str, target: int, up: bool) -> None:
         """The health of an upstream's target, by its place in ``targets``. Unknown ones are passed over.

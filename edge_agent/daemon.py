@@ -36,7 +36,7 @@ from edge_agent.events.log import open_log
 from edge_agent.events.record import timestamp
 from edge_agent.events.verdicts import VerdictLog
 from edge_agent.hours import keep_hours
-from edge_agent.keys import KeyFileError, dialog_secret
+from edge_agent.keys import KeyFileError, dialog_secret, end_old_secret
 from edge_agent.lifespan import keep_running
 from edge_agent.listeners import RECEIVE_BUFFER, BindError, Listeners
 from edge_agent.metrics import balance
@@ -96,6 +96,7 @@ class Daemon:
         )
         # While the old key proves the calls from before, nothing was lost and no grace is needed.
         self._key_made = secret.made if secret.old is None else 0.0
+        self._rotated = secret.made if secret.old is not None else None
         # Cheap and likely to fail before dear and certain.
         self._listeners = Listeners([(at.address.host, at.address.port) for at in settings.listen], self._workers)
         # At once: what comes while the tables are made waits already, and a flood must not wait with the customers.
@@ -170,6 +171,7 @@ class Daemon:
             loop.create_task(keep_ages(lambda: self._loaded, self._log), name="ages"),
             loop.create_task(self._requests.run(), name="requests"),
             loop.create_task(self._toll.run(), name="toll"),
+            loop.create_task(self._end_old_key(), name="old-key"),
             loop.create_task(_first_end(ended), name="pump"),
         ]
         self._headroom = heap.take_headroom()
@@ -266,6 +268,13 @@ class Daemon:
             beats = seen
             # Pumps wake at least once per second, so a healthy one has moved by then.
             await asyncio.sleep(max(2.0, period / 3))
+
+    async def _end_old_key(self) -> None:
+        """After a rotation: the day in which the old key's dialogs are known ends while the agent runs."""
+        if self._rotated is not None:
+            await end_old_secret(self._rotated, self._engine.forget_old_secret)
+            self._log.info("old-key-forgotten")
+        await asyncio.Event().wait()
 
     def _watch_targets(self) -> None:
         settings = self._loaded.settings

@@ -9,24 +9,29 @@ nothing else: without it the agent doesn't start.
 A file holds 32 raw bytes, or 64 hex digits that people can copy between nodes.
 
 Rotation: rename the file to ``NAME.old`` and start again. The old secret stays
-valid for a day, counted from the time of the new file. systemd writes a
-credential anew at each start, so of those ``credential.seen`` in the state
-directory keeps a fingerprint and the time when it was first seen.
+valid for a day, counted from the time of the new file, and is forgotten then by
+an agent that runs. systemd writes a credential anew at each start, so of those
+``credential.seen`` in the state directory keeps a fingerprint and the time when it
+was first seen.
 
 Never writes over a file that exists, and never puts a secret into a message.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
 import secrets
 import stat
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 SECRET_BYTES = 32
 OLD_SECRET_SECONDS = 24 * 3600.0
+LOOK_SECONDS = 60.0  # the wall clock may be set meanwhile
 DEFAULT_NAME = "dialog.key"
 CREDENTIAL = "credential:"
 SEEN_NAME = "credential.seen"
@@ -69,6 +74,13 @@ def dialog_secret(setting: str, state_dir: Path, credentials: Path | None, now: 
     if now < made + OLD_SECRET_SECONDS and _exists(old_path):
         old, _ = _read(old_path, forbidden, ours)
     return Secret(current, old, path, made)
+
+
+async def end_old_secret(made: float, forget: Callable[[], None], clock: Callable[[], float] = time.time) -> None:
+    """Waits until the day after a key was made is over, and has the one before it forgotten."""
+    while (left := made + OLD_SECRET_SECONDS - clock()) > 0:
+        await asyncio.sleep(min(left, LOOK_SECONDS))
+    forget()
 
 
 def _locate(setting: str, state_dir: Path, credentials: Path | None) -> tuple[Path, bool]:

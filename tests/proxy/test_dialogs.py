@@ -197,6 +197,17 @@ def test_the_old_secret_still_proves() -> None:
     lost.answer(dialog.call.inside("BYE", dialog.caller_routes), ACME, NO_DIALOG)
 
 
+def test_the_old_secret_is_forgotten_when_its_day_is_over() -> None:
+    old, rotated = outbound(World()), World(secret=NEW_SECRET, old_secret=SECRET)
+    new = outbound(rotated)
+    rotated.engine.forget_old_secret()
+    rotated.answer(old.call.inside("BYE", old.caller_routes), ACME, NO_DIALOG)
+    rotated.forward(new.call.inside("BYE", new.caller_routes), ACME, CLOUD, routes=())
+    alone = World(secret=NEW_SECRET)
+    alone.engine.forget_old_secret()
+    alone.forward(new.call.inside("BYE", new.caller_routes), ACME, CLOUD, routes=())
+
+
 def test_key_ids_may_collide() -> None:
     """A cookie names its key by one byte, so two secrets in 256 have one name."""
     same_name = bytes(32)

@@ -1,12 +1,14 @@
 """The dialog secret: made once, read back, refused with a clear line when it can't be trusted."""
 
+import asyncio
 import stat
 import time
 from pathlib import Path
 
 import pytest
 
-from edge_agent.keys import OLD_SECRET_SECONDS, KeyFileError, dialog_secret
+from edge_agent import keys
+from edge_agent.keys import OLD_SECRET_SECONDS, KeyFileError, dialog_secret, end_old_secret
 
 NOW = time.time()
 
@@ -187,3 +189,20 @@ def test_a_state_directory_that_cant_take_the_note(tmp_path: Path, credentials: 
     (tmp_path / "state").write_text("")
     with pytest.raises(KeyFileError, match="can't note when the dialog key was first used"):
         dialog_secret("credential:sip", tmp_path / "state", credentials, NOW)
+
+
+@pytest.mark.parametrize("age", [0.0, OLD_SECRET_SECONDS - 1, OLD_SECRET_SECONDS, 10 * OLD_SECRET_SECONDS])
+async def test_an_old_secret_ends_with_its_day(age: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also by a clock that is set back or forward meanwhile: it is looked at each minute."""
+    monkeypatch.setattr(keys, "LOOK_SECONDS", 0.01)
+    now, forgotten = NOW + age, list[float]()
+    task = asyncio.create_task(end_old_secret(NOW, lambda: forgotten.append(now), lambda: now))
+    await asyncio.sleep(0.05)
+    assert bool(forgotten) == (age >= OLD_SECRET_SECONDS)
+    if not forgotten:
+        now -= 7200
+        await asyncio.sleep(0.05)
+        assert not forgotten
+    now = NOW + OLD_SECRET_SECONDS
+    await asyncio.wait_for(task, 5)
+    assert len(forgotten) == 1
