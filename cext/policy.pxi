@@ -29,16 +29,21 @@ cdef bint far(numbers) except -1:
     return numbers.nbytes > 1 << 20
 
 
+# No sum of a time and a limit may wrap 64 bits; settings stay far below.
+LONGEST_NS = 1 << 62
+
+
 cdef Limit limit_of(pair) except *:
     """(per second, burst) to GCRA terms."""
     cdef Limit limit
     per_second, burst = pair
-    limit.step = max(<uint64_t>(1e9 / per_second), 1)
-    limit.tolerance = limit.step * max(<uint64_t>burst, 1)
+    step = max(int(min(1e9 / per_second, LONGEST_NS)), 1)
+    limit.step = step
+    limit.tolerance = min(step * max(int(burst), 1), LONGEST_NS)
     return limit
 
 
-# The same for a hashed cell, which can't look further ahead than CELL_AHEAD: a slower limit's burst is had again by then.
+# The same for a hashed cell, which can't look further ahead than CELL_AHEAD: check refuses what would have to.
 cdef Limit cell_limit_of(pair) except *:
     cdef Limit limit = limit_of(pair)
     cdef uint64_t longest = CELL_AHEAD << CELL_SHIFT, burst = limit.tolerance / limit.step

@@ -56,6 +56,10 @@ CATALOGUE: dict[str, Entry] = {
     # rules
     "rule-structural": Entry('"{rule}" always holds; its mode can\'t be {mode!r}', "remove the mode"),
     "rule-not-built": Entry('"{rule}" is not built yet and can\'t enforce anything', 'use mode = "monitor" or "off"'),
+    "limit-slow": Entry(
+        "a burst of {burst} at {rate} per second is had again after {seconds} s; {most} s is the longest that is kept",
+        "set {rate_key} to {least} or more, or {burst_key} to {highest} or less",
+    ),
     "behaviour-order": Entry("what is warned of would be blocked already", "set warn to {block} or less"),
     "redress-missing": Entry(
         '"{rule}" would block calls, and nobody is named whom the wrongly blocked can turn to',

@@ -26,6 +26,7 @@ from edge_agent.policy.section import NotBuilt
 from edge_agent.policy.settings import Trunk, Upstream
 from edge_agent.policy.values import Address, Network, write_clock, write_duration
 from edge_agent.rules import BY_NAME, Mode, RuleSettings
+from edge_agent.rules._shape import pairs
 from edge_agent.rules.calling_hours import CallingHoursSettings
 from edge_agent.rules.toll_fraud import TollFraudSettings
 
@@ -55,6 +56,7 @@ def check(draft: Draft, resolver: Resolver) -> Iterator[Finding]:
     yield from _rules(("rules",), draft.rules)
     for index, trunk in draft.trunk.items():
         yield from _rules(("trunk", index, "rules"), trunk.rules, trunk_open=trunk.open)
+    yield from _limits(draft)
     yield from _behaviour(draft)
     yield from _calling_hours(draft)
     yield from _toll_fraud(draft)
@@ -197,6 +199,40 @@ def _rules(loc: Loc, rules: dict[str, RuleSettings], *, trunk_open: bool = False
             yield Finding("not-built", here, {"what": f"the rule {name!r}"})
         elif on_trunk and not rule.directions.keys() & {"T", "U"} and not (trunk_open and "O" in rule.directions):
             yield Finding("trunk-unaffected", here, {"rule": name})
+
+
+# Limits of sources, callers and the like share cells that look eight hours ahead; a peer's own ones are whole words.
+CELL_SECONDS, OWN_SECONDS = 8 * 3600, 30 * 86400
+_IN_CELLS = {
+    "caller-rate": {"per_second"},
+    "callee-rate": {"per_second"},
+    "source-rate": {"per_second", "site_per_second", "prefix_per_second", "calls_per_second"},
+    "dialog": {"dialog_per_second"},
+}
+
+
+def _limits(draft: Draft) -> Iterator[Finding]:
+    """What may come at once must be had again while the engine still knows of it."""
+    for name, settings in draft.rules.items():
+        yield from _slow(("rules", name), settings, settings)
+    for index, trunk in draft.trunk.items():
+        yield from _slow(("trunk", index), trunk, trunk)
+        for name, own in trunk.rules.items():
+            general = draft.rules[name]
+            both = general.model_copy(update={key: getattr(own, key) for key in own.model_fields_set})
+            yield from _slow(("trunk", index, "rules", name), both, own)
+
+
+def _slow(loc: Loc, limits: BaseModel, written: BaseModel) -> Iterator[Finding]:
+    for rate_key, burst_key in pairs(type(limits)):
+        rate, burst = getattr(limits, rate_key), getattr(limits, burst_key)
+        key = next((key for key in (rate_key, burst_key) if key in written.model_fields_set), None)
+        most = CELL_SECONDS if rate_key in _IN_CELLS.get(str(loc[-1]), ()) else OWN_SECONDS
+        if key and rate and burst > rate * most:
+            values = {"rate": f"{rate:g}", "burst": burst, "seconds": f"{burst / rate:.0f}", "most": most}
+            values |= {"rate_key": rate_key, "least": f"{burst / most * 1.0001:.4g}"}
+            values |= {"burst_key": burst_key, "highest": max(1, int(rate * most))}
+            yield Finding("limit-slow", (*loc, key), values)
 
 
 def _behaviour(draft: Draft) -> Iterator[Finding]:

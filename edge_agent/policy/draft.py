@@ -19,7 +19,8 @@ from edge_agent.errors import Problem, problem
 from edge_agent.policy.merge import Document, Loc
 from edge_agent.policy.settings import Listen, Settings, Trunk, Upstream, is_array, keys_of, section_of
 from edge_agent.policy.values import Address
-from edge_agent.rules import RuleSettings
+from edge_agent.rules import BY_NAME, RuleSettings
+from edge_agent.rules._shape import RATE_MAX
 
 # Keys that people look for in a rule although they are the trunk's.
 _KEPT_ELSEWHERE = {
@@ -141,7 +142,7 @@ def _report_details(draft: Draft, loc: Loc, details: ErrorDetails) -> None:
     elif kind == "bad_value":
         _report(draft, loc, "bad-value", what=context["what"], hint=context["hint"])
     else:
-        _report(draft, loc, "bad-value", what=_plain(details), hint="")
+        _report(draft, loc, "bad-value", what=_plain(details), hint=_no_limit(loc, details))
 
 
 def _report(draft: Draft, loc: Loc, code: str, **values: object) -> None:
@@ -149,6 +150,9 @@ def _report(draft: Draft, loc: Loc, code: str, **values: object) -> None:
     draft.bad.add(loc)
     draft.problems.append(problem(code, document.file_of(loc), document.key_of(loc), **values))
 
+
+_RANGE = {"greater_than_equal", "greater_than", "less_than_equal"}
+_TRUNK_LIMITS = {"calls_per_second": "trunk-rate", "burst": "trunk-rate", "concurrent_calls": "trunk-calls"}
 
 _TYPES = {
     "int_type": "an integer",
@@ -183,6 +187,19 @@ def _plain(details: ErrorDetails) -> str:
             return f"must be {_TYPES[kind]}"
         case _:
             return details["msg"]
+
+
+def _no_limit(loc: Loc, details: ErrorDetails) -> str:
+    """What to write for no limit, where that may be what a number out of its range was meant for."""
+    key, table = str(loc[-1]), loc[-2] if len(loc) > 1 else ""
+    if details["type"] not in _RANGE or not (key.endswith(("per_second", "burst")) or key in _TRUNK_LIMITS):
+        return ""
+    if details.get("ctx", {}).get("ge") == 0:
+        return "0 is no limit"
+    rule = BY_NAME.get(str(table)) or BY_NAME[_TRUNK_LIMITS.get(key, "trunk-rate")]
+    if rule.structural:
+        return f"for no limit write {RATE_MAX}"
+    return f'for no limit: [{"trunk." if loc[0] == "trunk" else ""}rules.{rule.name}] mode = "off"'
 
 
 def _limit(value: float) -> str:

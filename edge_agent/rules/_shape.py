@@ -7,7 +7,7 @@ does, with the ops that ``rows`` names. The position of a rule in
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated
@@ -16,6 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field, Strict
 
 RATE_MAX = 10_000_000
 """The highest rate that a setting takes: above any link's, and exact in the engine's nanoseconds."""
+RATE_MIN = 0.0001
+"""The lowest: what comes less often than in three hours is no rate."""
 
 
 class Mode(StrEnum):
@@ -26,7 +28,7 @@ class Mode(StrEnum):
     ENFORCE = "enforce"
 
 
-PerSecond = Annotated[float, Field(gt=0, le=RATE_MAX, allow_inf_nan=False)]
+PerSecond = Annotated[float, Field(ge=RATE_MIN, le=RATE_MAX, allow_inf_nan=False)]
 Burst = Annotated[int, Field(ge=1, le=RATE_MAX)]
 
 
@@ -39,6 +41,15 @@ class RuleSettings(BaseModel):
     mode: Annotated[Mode | None, Strict(False)] = Field(
         default=None, description="Off, only record what it finds, or enforce; unset: the rule's default."
     )
+
+
+def pairs(model: type[BaseModel]) -> Iterator[tuple[str, str]]:
+    """The limits among these settings: the key of each rate, and of what may come at once."""
+    for rate in model.model_fields:
+        before = rate.removesuffix("per_second")
+        burst = next((key for key in (f"{before}burst", "burst") if key in model.model_fields), "")
+        if before != rate and burst:
+            yield rate, burst
 
 
 class RateSettings(RuleSettings):

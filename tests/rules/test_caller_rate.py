@@ -44,12 +44,12 @@ def test_the_default_limit(agent: MakeAgent) -> None:
     assert [party.send(invite()).monitored for _ in range(2)] == [(), ("caller-rate",)]
 
 
-@pytest.mark.parametrize(("per_second", "burst"), [(1, 1), (10, 3), (0.5, 2), (1000, 100), (33, 7), (0.00001, 5)])
+@pytest.mark.parametrize(("per_second", "burst"), [(1, 1), (10, 3), (0.5, 2), (1000, 100), (33, 7), (0.0002, 5)])
 def test_a_steady_rate_passes_for_ever(agent: MakeAgent, per_second: float, burst: int) -> None:
     party = agent(limits(per_second, burst))
     assert party.burst(invite, burst + 1) == [PASS] * burst + [OVER]
     for _ in range(50):
-        party.now += int(min(SECOND / per_second, 8 * 3600 * SECOND)) + 2000
+        party.now += int(SECOND / per_second) + 2000
         assert party.send(invite()).short == PASS
         if per_second > 0.01:
             assert party.send(invite()).short == OVER
@@ -201,7 +201,7 @@ def test_numbers_that_meet_in_an_unkeyed_hash_gain_nothing(agent: MakeAgent) -> 
 
 def test_a_full_bucket_refuses_nobody_before_the_crowd_does(agent: MakeAgent) -> None:
     """Callers without a cell of their own share what 32 callers may have; the table counts that it was full."""
-    party = agent(limits(0.01, 1000))
+    party = agent(limits(0.035, 1000))
     sent = bytes(inbound("+14150000000"))
     batch = _hot.Batch(64)
     for first in range(0, 200_000, 64):

@@ -37,6 +37,7 @@ contact = ["127.0.0.10:5070"]
 caller_ids = ["+12125550100"]
 """
 BASE = LISTEN + CLOUD + ACME
+OFF = '(for no limit: [trunk.rules.trunk-rate] mode = "off")'
 
 Load = Callable[..., Loaded]
 
@@ -204,8 +205,8 @@ def test_errors_name_the_file_of_the_key(read: Load, tmp_path: Path) -> None:
         (BASE + "[agent]\nmode = 'on'\n", "agent.mode: must be 'enforce' or 'monitor'"),
         (BASE + "[tables]\nrates_mib = 0\n", "tables.rates_mib: must be at least 1"),
         (BASE + "over_limit = 487\n", "trunk[acme].over_limit: must be 486, 480, 503 or 603"),
-        (BASE + "calls_per_second = 0\n", "trunk[acme].calls_per_second: must be above 0"),
-        (BASE + "calls_per_second = 2e7\n", "trunk[acme].calls_per_second: must be at most 10000000"),
+        (BASE + "calls_per_second = 0\n", f"trunk[acme].calls_per_second: must be at least 0.0001 {OFF}"),
+        (BASE + "calls_per_second = 2e7\n", f"trunk[acme].calls_per_second: must be at most 10000000 {OFF}"),
         (BASE + "calls_per_second = inf\n", "trunk[acme].calls_per_second: must be a finite number"),
         (BASE + "open = 'no'\n", "trunk[acme].open: must be true or false"),
         (BASE + "ports = 5060\n", "trunk[acme].ports: must be a list"),
