@@ -17,6 +17,7 @@ import struct
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from ipaddress import IPv4Network, IPv6Network, ip_address
+from typing import Any
 
 from edge_agent import steering
 from edge_agent.events.record import address
@@ -30,6 +31,8 @@ SO_RCVBUFFORCE = 33
 SO_ATTACH_REUSEPORT_CBPF = 51
 IP_PKTINFO = 8  # linux/in.h
 IP_RECVTTL = 12  # ip(7)
+SO_MEMINFO = 55
+_MEMINFO = struct.Struct("@9I")  # linux/sock_diag.h; the last is SK_MEMINFO_DROPS
 
 SMALLEST_PROGRAM = 64  # instructions: with fewer it isn't worth asking the kernel again
 
@@ -142,6 +145,17 @@ class Listeners:
             else:
                 sock.setsockopt(socket.IPPROTO_IP, IP_RECVTTL, wanted)
 
+    def dropped(self) -> list[dict[str, Any]]:
+        """Of each listener, what found its queues full and was never read; ``known`` is all where there is one queue."""
+        told = []
+        for number, first in enumerate(self.sockets[0]):
+            known, strangers = (
+                sum(_drops(row[number]) for row in rows if row) for rows in (self.sockets, self.strangers)
+            )
+            host, port = first.getsockname()[:2]
+            told.append({"address": address((host, port)), "known": known, "strangers": strangers})
+        return told
+
     def close(self) -> None:
         _close(self.sockets)
         _close(self.strangers)
@@ -151,6 +165,14 @@ def _close(rows: list[list[socket.socket]]) -> None:
     for row in rows:
         while row:
             row.pop().close()
+
+
+def _drops(sock: socket.socket) -> int:
+    """Datagrams that the kernel dropped since the socket was made; it counts to 2^32."""
+    try:
+        return int(_MEMINFO.unpack(sock.getsockopt(socket.SOL_SOCKET, SO_MEMINFO, _MEMINFO.size))[-1])
+    except (OSError, struct.error):
+        return 0  # a kernel older than 4.12
 
 
 def _attach(sock: socket.socket, made: steering.Program) -> None:

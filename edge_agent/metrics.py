@@ -59,6 +59,12 @@ METRICS: tuple[Metric, ...] = (
     Metric("webhook_notifications_total", "counter", ("what",), "Notifications sent, failed attempts, summed, lost."),
     Metric("webhook_waiting", "gauge", (), "Notifications of emergency calls that wait to be sent."),
     Metric("ring_dropped_total", "counter", ("ring",), "Records that found their ring full."),
+    Metric(
+        "unread_total",
+        "counter",
+        ("listener", "queue"),
+        "Datagrams that found a listener's queue full; received doesn't count them.",
+    ),
     Metric("send_errors_total", "counter", (), "Datagrams that the kernel refused to send; they count as sent."),
     Metric("build_info", "gauge", ("version",), "Always 1; the label is the release."),
 )

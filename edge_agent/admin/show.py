@@ -25,7 +25,11 @@ def _head(status: dict[str, Any]) -> RenderableType:
         f"received {counters['received']} = forwarded {counters['forwarded']} + answered {counters['answered']}"
         f" + dropped {counters['dropped']} + waiting {counters['waiting']}"
         + (f"  MISSING {counters['missing']}" if counters["missing"] else ""),
-        f"not told: {dropped['events']} events, {dropped['log_lines']} log lines   send errors: {counters['send_errors']}",
+        (
+            f"not told: {dropped['events']} events, {dropped['strikes']} strikes, {dropped['log_lines']} log lines"
+            f"   send errors: {counters['send_errors']}"
+        ),
+        unread_line(dropped["unread"]),
     ]
     lines.append(bans_line(status["bans"]))
     if status["stir"]["running"]:
@@ -40,6 +44,14 @@ def _head(status: dict[str, Any]) -> RenderableType:
     return text
 
 
+def unread_line(queues: list[dict[str, Any]]) -> str:
+    """What the kernel dropped because a listener's queue was full; by listener where it dropped any."""
+    known, strangers = (sum(queue[which] for queue in queues) for which in ("known", "strangers"))
+    where = ", ".join(queue["address"] for queue in queues if queue["known"] or queue["strangers"])
+    line = f"queues full, never read: {known} of peers, {strangers} of strangers"
+    return f"{line}  at {where}" if where else line
+
+
 def bans_line(bans: dict[str, Any]) -> str:
     """How many bans there are, and what the kernel makes of them."""
     kernel = bans["kernel"]
@@ -49,7 +61,8 @@ def bans_line(bans: dict[str, Any]) -> str:
         line += f": {kernel['elements']} networks, {kernel['dropped_packets']} packets dropped"
     if kernel.get("drifts"):
         line += f", drifted {kernel['drifts']} times"
-    return line + (f"  store {bans['store']}" if bans["store"] != "on" else "")
+    line += f"  store {bans['store']}" if bans["store"] != "on" else ""
+    return line + (f"  rows not kept {bans['store_dropped']}" if bans["store_dropped"] else "")
 
 
 def stir_lines(stir: dict[str, Any]) -> list[str]:

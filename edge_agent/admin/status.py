@@ -24,13 +24,14 @@ def report(
     counters: Mapping[str, Any],
     tables: Mapping[str, Mapping[str, int]],
     log_lines_lost: int,
+    queues: list[dict[str, Any]],
     bans: Mapping[str, Any],
     stir: Mapping[str, Any],
     webhook: Mapping[str, Any],
 ) -> dict[str, Any]:
     """``policy`` tells generation, file and the last reload; ``peers`` and ``upstreams`` are lists of rows.
 
-    ``calls`` is ``Engine.calls``, ``bans`` what ``Keeper.status`` says, ``stir`` what ``Stir.status``, ``webhook`` what
+    ``calls`` is ``Engine.calls``, ``queues`` is ``Listeners.dropped``, ``bans`` what ``Keeper.status`` says, ``stir`` what ``Stir.status``, ``webhook`` what
     ``Webhook.status``.
     """
     equation = balance(counters)
@@ -63,7 +64,9 @@ def report(
         "dropped": {
             "events": counters["events_dropped"] + counters["alerts_dropped"],
             "alerts": counters["alerts_dropped"],
+            "strikes": counters["strikes_dropped"],
             "log_lines": log_lines_lost,
+            "unread": queues,
         },
         "overload": list(counters["overload"]),
         "heartbeats": list(counters["heartbeats"]),

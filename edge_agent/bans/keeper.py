@@ -87,6 +87,7 @@ class Store(Protocol):
 
     rows: tuple[Row, ...]
     incomplete: bool
+    dropped: int
 
     @property
     def state(self) -> str: ...
@@ -346,7 +347,8 @@ class Keeper:
     def status(self) -> dict[str, Any]:
         """Counts since the start, and how store and kernel are."""
         kernel = {"state": "off"} if self._kernel is None else self._kernel.status()
-        return {"live": len(self._live), **self._counts, "store": self._store.state, "kernel": kernel}
+        store = {"store": self._store.state, "store_dropped": self._store.dropped}
+        return {"live": len(self._live), **self._counts, **store, "kernel": kernel}
 
     def _describe(self, ban: Ban, now: float) -> dict[str, Any]:
         wall = self._wall() - now

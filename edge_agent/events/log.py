@@ -31,11 +31,14 @@ class LineWriter:
         self._poll = select.poll()
         self._poll.register(descriptor, select.POLLOUT)
         self.lost = 0
+        """Since it could write last; told then."""
+        self.dropped = 0
+        """Since the start."""
 
     def msg(self, line: str) -> None:
         """One line. Lines stay below PIPE_BUF, so a pipe that is writable takes one whole."""
         if not self._writable():
-            self.lost += 1
+            self._lose()
             return
         if self.lost:
             lost, self.lost = self.lost, 0
@@ -45,9 +48,13 @@ class LineWriter:
         try:
             os.write(self._descriptor, line.encode() + b"\n")
         except OSError:
-            self.lost += 1
+            self._lose()
 
     debug = info = warning = error = critical = msg
+
+    def _lose(self) -> None:
+        self.lost += 1
+        self.dropped += 1
 
     def _writable(self) -> bool:
         events = self._poll.poll(0)

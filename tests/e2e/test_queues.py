@@ -60,6 +60,11 @@ def received(daemon: Daemon) -> int:
     return int(daemon.status()["counters"]["received"])
 
 
+def unread(daemon: Daemon) -> tuple[int, int]:
+    queues = daemon.status()["dropped"]["unread"]
+    return sum(queue["known"] for queue in queues), sum(queue["strangers"] for queue in queues)
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_flood_of_strangers_loses_no_call(tmp_path: Path, workers: int) -> None:
     with Daemon(tmp_path, workers=workers) as daemon, cloud(daemon) as at, Caller("127.0.0.10", daemon.agent) as acme:
@@ -72,6 +77,11 @@ def test_a_flood_of_strangers_loses_no_call(tmp_path: Path, workers: int) -> Non
         forwarded = {at.recv(65536) for _ in range(GOOD)}
         assert len(forwarded) == GOOD and all(one.startswith(b"INVITE ") for one in forwarded)
         daemon.until(lambda: GOOD < received(daemon) < GOOD + FLOOD)
+        # What was never read is told of, and with it the sum is right.
+        daemon.until(lambda: received(daemon) + sum(unread(daemon)) == GOOD + FLOOD)
+        known, strangers = unread(daemon)
+        assert known == 0
+        assert f"0 of peers, {strangers} of strangers  at {daemon.agent[0]}:" in daemon.command("status").stdout
 
 
 def slow(seconds: float) -> list[str]:

@@ -36,6 +36,7 @@ COUNTERS: dict[str, Any] = {
     "methods": {"INVITE": 10},
     "events_dropped": 1,
     "alerts_dropped": 0,
+    "strikes_dropped": 4,
     "send_errors": 0,
     "overload": [0],
     "heartbeats": [7],
@@ -49,8 +50,14 @@ BANS: dict[str, Any] = {
     "spared": 0,
     "table_full": 0,
     "store": "on",
+    "store_dropped": 0,
     "kernel": {"state": "on", "elements": 3, "dropped_packets": 77, "dropped_bytes": 7700, "drifts": 2},
 }
+
+QUEUES: list[dict[str, Any]] = [
+    {"address": "192.0.2.1:5060", "known": 5, "strangers": 60},
+    {"address": "[2001:db8::1]:5060", "known": 0, "strangers": 0},
+]
 
 
 def a_report(**changes: Any) -> dict[str, Any]:
@@ -68,6 +75,7 @@ def a_report(**changes: Any) -> dict[str, Any]:
         "counters": COUNTERS,
         "tables": {"rates": {"entries": 1, "evictions": 0, "bytes": 1 << 20}},
         "log_lines_lost": 0,
+        "queues": QUEUES,
         "bans": BANS,
         "stir": {"running": False},
         "webhook": {"state": "off"},
@@ -281,11 +289,21 @@ def test_the_report_for_people() -> None:
     text = shown(a_report())
     assert "sbc-1" in text and "up 1:01:01" in text and "acme [x] (trunk)" in text
     assert "received 10 = forwarded 5 + answered 3 + dropped 2" in text and "MISSING" not in text
+    assert "not told: 1 events, 4 strikes, 0 log lines" in text
+    assert "queues full, never read: 5 of peers, 60 of strangers  at 192.0.2.1:5060\n" in text
     assert "bans 3  banned 5" in text and "kernel on: 3 networks, 77 packets dropped, drifted 2 times" in text
     assert "down" in text and "not probed" in text and "caller-owned" in text
     assert ["acme [x]", "3", "777", "2", "1"] in [
         [cell.strip() for cell in line.split("│")[1:-1]] for line in text.splitlines()
     ]
+
+
+def test_every_drop_is_shown() -> None:
+    report = a_report(bans=BANS | {"store_dropped": 9}, queues=QUEUES[1:], log_lines_lost=8)
+    assert report["dropped"] == {"events": 1, "alerts": 0, "strikes": 4, "log_lines": 8, "unread": QUEUES[1:]}
+    text = shown(report)
+    assert "rows not kept 9" in text and "8 log lines" in text
+    assert "queues full, never read: 0 of peers, 0 of strangers\n" in text
 
 
 def test_a_failed_reload_is_shown() -> None:

@@ -66,8 +66,7 @@ class FakeStore:
     def __init__(self, rows: dict[str, Row]) -> None:
         self.rows = tuple(rows.values())
         self.written = rows
-        self.incomplete = False
-        self.state = "on"
+        self.incomplete, self.state, self.dropped = False, "on", 0
 
     def save(self, row: Row) -> None:
         self.written[row.network] = row
@@ -339,6 +338,7 @@ def test_lifting_all(world: World) -> None:
         "spared": 0,
         "table_full": 0,
         "store": "on",
+        "store_dropped": 0,
         "kernel": None,
     }
 

@@ -85,3 +85,26 @@ def test_the_unprivileged_get_what_the_kernel_allows(port: int, monkeypatch: pyt
     most = int(Path("/proc/sys/net/core/rmem_max").read_text())
     with bound([(HOST, port)], 1) as opened:
         assert opened.receive_buffer == min(RECEIVE_BUFFER, most)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_finds_a_queue_full_is_counted(port: int, workers: int) -> None:
+    with bound([(HOST, port), ("127.0.0.46", port)], workers) as opened:
+        assert opened.dropped() == [
+            {"address": f"{host}:{port}", "known": 0, "strangers": 0} for host in (HOST, "127.0.0.46")
+        ]
+        for sock in (sock for row in opened.sockets for sock in row):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            for _ in range(100):
+                sender.sendto(bytes(1000), (HOST, port))
+        read = sum(drained(row[0]) for row in opened.sockets)
+        first, second = opened.dropped()
+        assert first["known"] == 100 - read > 0
+        assert first["strangers"] == second["known"] == 0
+
+
+def test_a_kernel_that_counts_no_drops(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    with bound([(HOST, port)], 1) as opened:
+        monkeypatch.setattr(listeners, "SO_MEMINFO", 999)
+        assert opened.dropped()[0]["known"] == 0
