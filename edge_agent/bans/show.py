@@ -39,7 +39,7 @@ def render(reply: dict[str, Any]) -> RenderableType:
             str(timedelta(seconds=int(ban["seconds_left"]))),
             str(ban["times"]),
             str(ban["count"] or ""),
-            ban["who"],
+            ban["who"] + (", by force" if ban["forced"] else ""),
             ban["rule"],
             ban["reason"],
             ban["trunk"],

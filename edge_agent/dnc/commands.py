@@ -56,18 +56,25 @@ def add(
 @json_option
 def import_file(file: Path, trunk: str, config: Path | None, socket: Path | None, as_json: bool) -> None:
     """Take all requests in FILE: a number a line, then perhaps the date it was asked and a reason."""
+    import time
+
+    from edge_agent.dnc.offline import Offline
     from edge_agent.dnc.requests import BadRequest, read_file
 
     try:
+        country = Offline(config).country
+    except BadRequest as error:
+        _fail(str(error).splitlines())
+    try:
         if file.stat().st_size > FILE_BYTES:
             raise BadRequest("is longer than any list of requests; national lists are files of [lists] do_not_call")
-        lines = read_file(file.read_text("utf-8", "replace"))
+        # Every line is read before the first is kept: a file with a bad line changes nothing.
+        lines = read_file(file.read_text("utf-8", "replace"), country, time.time())
     except OSError as error:
         _fail([f"{file}: {error.strerror}"])
     except BadRequest as error:
         _fail([f"{file}: {line}" for line in str(error).splitlines()])
-    _check(file, lines, config)
-    entries = [{"number": number, "asked": asked, "reason": reason} for _, number, asked, reason in lines]
+    entries = [{"number": number, "asked": asked, "reason": reason} for number, asked, reason in lines]
     _add(entries, trunk, config, socket, as_json)
 
 
@@ -138,29 +145,6 @@ def _add(entries: list[dict[str, str]], trunk: str, config: Path | None, socket:
         print_json({"ok": True, "requests": len(entries), "new": new})
     else:
         print(f"{len(entries)} kept, {new} of them new")
-
-
-def _check(file: Path, lines: list[tuple[int, str, str, str]], config: Path | None) -> None:
-    """Every line is read before the first is kept: a file with a bad line changes nothing."""
-    import time
-
-    from edge_agent.dnc.offline import Offline
-    from edge_agent.dnc.requests import SHOWN, BadRequest, make
-
-    try:
-        country = Offline(config).country
-    except BadRequest as error:
-        _fail(str(error).splitlines())
-    wall, bad = time.time(), list[str]()
-    for line, number, asked, reason in lines:
-        try:
-            make(number, country, "", reason, asked, wall)
-        except BadRequest as error:
-            bad.append(f"{file}: line {line}: {error}")
-        if len(bad) == SHOWN:
-            break
-    if bad:
-        _fail(bad)
 
 
 def _ask(config: Path | None, socket: Path | None, method: str, query: str, body: Any, alone: Alone) -> dict[str, Any]:

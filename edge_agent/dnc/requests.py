@@ -75,23 +75,40 @@ def make(number: str, country: str, trunk: str, reason: str, asked: str, wall: f
     return Request(read_number(number, country), trunk, when, clean(reason, REASON_LIMIT))
 
 
-def read_file(text: str) -> list[tuple[int, str, str, str]]:
-    """Line, number, date and reason of each entry: "+12125550100 2026-01-31 by letter". ``#`` starts a comment. BadRequest."""
-    found: list[tuple[int, str, str, str]] = []
+def read_file(text: str, country: str, wall: float) -> list[tuple[str, str, str]]:
+    """Number, date and reason of each entry: "+12125550100 2026-01-31 by letter". ``#`` starts a comment.
+
+    BadRequest with every line that can't be kept, and what is wrong with it.
+    """
+    found: list[tuple[str, str, str]] = []
     bad: list[str] = []
     for line, written in enumerate(text.splitlines(), 1):
         entry = written.partition("#")[0].strip()
         if not entry:
             continue
-        match = _LINE.fullmatch(entry)
-        if match is None:
-            bad.append(f"line {line}: no number, date and reason")
+        try:
+            number, asked, reason = _read_line(entry)
+            make(number, country, "", reason, asked, wall)
+        except BadRequest as error:
+            bad.append(f"line {line}: {error}")
         else:
-            found.append((line, match["number"], match["date"] or "", match["reason"] or ""))
+            found.append((number, asked, reason))
     if bad:
         more = f"\nand {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""
         raise BadRequest("\n".join(bad[:SHOWN]) + more)
     return found
+
+
+def _read_line(entry: str) -> tuple[str, str, str]:
+    """Number, date and reason. BadRequest names the one that can't be told."""
+    match = _LINE.fullmatch(entry)
+    if match is not None:
+        return match["number"], match["date"] or "", match["reason"] or ""
+    number = re.match(r"\+?[0-9 ().-]*[0-9)](?=[ \t,;])", entry)
+    if number is None:
+        raise BadRequest(f"{clean(entry, 40)!r} doesn't begin with a telephone number; write it as +12125550100")
+    rest = clean(entry[number.end() :].strip(" \t,;"), 40)
+    raise BadRequest(f"{rest!r} is neither a date, written as 2026-01-31, nor a reason, which begins with a letter")
 
 
 def check_trunk(trunk: str, known: Iterable[str]) -> None:

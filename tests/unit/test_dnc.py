@@ -33,6 +33,7 @@ from tests.agent import OWN, Agent, dial, policy
 
 NUMBER, OTHER = "13125550100", "13125550101"
 DAY = 86400.0
+WALL = 1_780_000_000.0  # 2026-05-28
 
 
 # Reading
@@ -70,16 +71,43 @@ def test_dates() -> None:
 
 def test_lines_of_a_file() -> None:
     text = "# ours\n+13125550100\n\n(312) 555-0101 2026-01-31\n+1-312-555-0102;2026-02-01;by letter # 7\n3125550103, angry\r\n"
-    assert read_file(text) == [
-        (2, "+13125550100", "", ""),
-        (4, "(312) 555-0101", "2026-01-31", ""),
-        (5, "+1-312-555-0102", "2026-02-01", "by letter"),
-        (6, "3125550103", "", "angry"),
+    assert read_file(text, "US", WALL) == [
+        ("+13125550100", "", ""),
+        ("(312) 555-0101", "2026-01-31", ""),
+        ("+1-312-555-0102", "2026-02-01", "by letter"),
+        ("3125550103", "", "angry"),
     ]
-    with pytest.raises(BadRequest, match="^line 2: no number, date and reason$"):
-        read_file("+13125550100\nletters\n+13125550101")
-    with pytest.raises(BadRequest, match="and 80 more"):
-        read_file("letters\n" * 100)
+
+
+@pytest.mark.parametrize(
+    ("entry", "wrong"),
+    [
+        ("letters", "'letters' doesn't begin with a telephone number; write it as +12125550100"),
+        ("+1312555O1OO 2026-01-01", "'+1312555O1OO 2026-01-01' doesn't begin with a telephone number"),
+        ("2026-01-31", "'2026-01-31' is no telephone number"),
+        ("99 2026-01-31", "'99' is no telephone number; write it as +12125550100"),
+        ("+13125550100 2026-02-30", "'2026-02-30' is no date; write it as 2026-01-31"),
+        ("+13125550100 2027-01-31", "2027-01-31 is yet to come"),
+        ("+13125550100 2020-01-31", "2020-01-31 is more than five years ago"),
+        ("+13125550100 2026/01/31", "'2026/01/31' is neither a date, written as 2026-01-31, nor a reason"),
+        ("+13125550100 2026-01-31 2nd letter", "nor a reason, which begins with a letter"),
+        ("+13125550100; _x\x1b", "'_x\\\\x1b' is neither a date"),
+    ],
+)
+def test_a_line_is_told_which_field_is_wrong(entry: str, wrong: str) -> None:
+    with pytest.raises(BadRequest) as error:
+        read_file(f"+13125550100\n{entry}\n+13125550101", "US", WALL)
+    assert str(error.value).startswith("line 2: ") and wrong in str(error.value)
+
+
+def test_every_bad_line_is_told() -> None:
+    """Whatever is wrong with each; twenty of them, and how many more."""
+    with pytest.raises(BadRequest) as error:
+        read_file("letters\n+13125550100\n99\n+13125550100 2027-01-31\n", "US", WALL)
+    assert [line.partition(":")[0] for line in str(error.value).splitlines()] == ["line 1", "line 3", "line 4"]
+    with pytest.raises(BadRequest) as error:
+        read_file("letters\n99\n" * 50, "US", WALL)
+    assert len(str(error.value).splitlines()) == 21 and str(error.value).endswith("\nand 80 more")
 
 
 def test_a_trunk_that_is_none() -> None:
@@ -296,10 +324,9 @@ def test_import_is_all_or_nothing(config: Path, tmp_path: Path) -> None:
     good = [f"+1312{5_550_000 + number}" for number in range(5000)]
     file.write_text("\n".join([*good[:2500], "+1312555O1OO 2026-01-01", "99", *good[2500:]]))
     done = dnc(config, "import", file)
-    assert done.exit_code == 1 and "asked.txt: line 2501: no number, date and reason" in done.stderr
-    file.write_text("\n".join([*good[:2500], "99", *good[2500:]]))
-    done = dnc(config, "import", file)
-    assert done.exit_code == 1 and "asked.txt: line 2501: '99' is no telephone number" in done.stderr
+    assert done.exit_code == 1
+    assert "asked.txt: line 2501: '+1312555O1OO 2026-01-01' doesn't begin with a telephone number" in done.stderr
+    assert "asked.txt: line 2502: '99' is no telephone number" in done.stderr
     assert rows(config) == []
     file.write_text("\n".join(good))
     assert dnc(config, "import", file, "--trunk", "beta").stdout == "5000 kept, 5000 of them new\n"
