@@ -55,10 +55,12 @@ def render_all(rules: list[dict[str, Any]]) -> RenderableType:
 def render_clauses(clauses: list[dict[str, Any]]) -> RenderableType:
     table = Table("clause", "asks", "held", "by the rules", "what is beyond", title="Policy", title_justify="left")
     for clause in clauses:
-        names = ", ".join([*clause["rules"], *(f"({name})" for name in clause["not_built"])])
+        built = (f"{name} ({note})" if note else name for name, note in clause["by_default"].items())
+        names = ", ".join([*built, *(f"[{name}]" for name in clause["not_built"])])
         table.add_row(str(clause["clause"]), clause["asks"], clause["held"], names, clause["beyond"])
     later = any(clause["not_built"] for clause in clauses)
-    return Group(table, Text("In brackets: not built yet.")) if later else table
+    note = "Held as the agent comes, before anything is set; behind a rule what it does other than refuse."
+    return Group(table, Text(f"{note} In square brackets: not built yet." if later else note))
 
 
 def _name(rule: dict[str, Any]) -> str:
