@@ -9,8 +9,9 @@
 # country's phone-context. Such numbers have no canonical form. They are read here
 # as a switch would; one that no reading fits is under no prefix but "*".
 #
-# It never looks at an emergency call, nor at the Request-URI inside a dialog, which
-# is the far side's Contact. A Refer-To it reads wherever one stands.
+# It never looks at an emergency call, nor at the Request-URI inside a proven dialog: that
+# is the far side's Contact, whoever took the call, and nobody remembers it here. A To tag
+# proves no dialog. A Refer-To it reads wherever one stands.
 
 cdef enum:
     PREFIX_KEY_BITS = 51
@@ -150,7 +151,7 @@ cdef int destination_finding(Screen *s, Uri *u) noexcept nogil:
 cdef int op_destination(Screen *s) noexcept nogil:
     cdef int finding
     s.found = s.limit = 0
-    if s.m.to_tag.len == 0:
+    if s.cookie_state != COOKIE_GOOD:
         finding = destination_finding(s, &s.m.uri)
         if finding:
             return finding

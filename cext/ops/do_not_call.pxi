@@ -66,7 +66,7 @@ cdef int op_do_not_call(Screen *s) noexcept nogil:
     s.limit = s.policy.no_callee_count
     if s.policy.no_callee_count == 0 and ea_get_relaxed(&s.state.requests.count) == 0:
         return 0
-    if s.m.to_tag.len == 0:
+    if s.cookie_state != COOKIE_GOOD:
         finding = do_not_call_finding(s, &s.m.uri)
         if finding:
             return finding

@@ -23,7 +23,7 @@ cdef int hours_finding(Screen *s, Uri *u) noexcept nogil:
 cdef int op_calling_hours(Screen *s) noexcept nogil:
     cdef int finding
     s.found = s.limit = 0
-    if s.m.to_tag.len == 0:
+    if s.cookie_state != COOKIE_GOOD:
         finding = hours_finding(s, &s.m.uri)
         if finding:
             return finding

@@ -111,7 +111,7 @@ cdef int op_toll_fraud(Screen *s) noexcept nogil:
     cdef int finding = 0
     cdef uint16_t rate
     s.found = s.limit = 0
-    if s.m.to_tag.len == 0:
+    if s.cookie_state != COOKIE_GOOD:
         s.toll = toll_value(s, &s.m.uri)
         if EA_UNLIKELY(s.toll != 0):
             finding = toll_finding(s, s.toll)

@@ -136,6 +136,12 @@ def test_a_transfer_is_a_new_call() -> None:
     assert party.send(request("REFER", f"sip:{NEW_YORK}@cloud.example.net", OWN, to)).short == HIT
 
 
+def test_a_to_tag_proves_no_call() -> None:
+    party = Clocked(policy(f'{CLASS}\nrules.dialog.mode = "off"'), at("2026-11-28 08:30"))
+    for number, expected in ((LOS_ANGELES, HIT), (NEW_YORK, PASS)):
+        assert party.send(request("INVITE", f"sip:{number}@cloud.example.net", OWN, to_tag="far")).short == expected
+
+
 def test_an_emergency_call_knows_no_hour() -> None:
     party = Clocked(policy(beta=CLASS), at("2026-11-28 03:00"))
     assert party.send(dial("sip:911@cloud.example.net", BETAS), BETA).short == "forward emergency-routed"

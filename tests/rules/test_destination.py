@@ -16,6 +16,7 @@ from tests.agent import (
     CALLED,
     CLOUD,
     OWN,
+    SECOND,
     Agent,
     Decision,
     MakeAgent,
@@ -24,6 +25,7 @@ from tests.agent import (
     invite,
     policy,
     request,
+    tables,
 )
 from tests.rules.legs import Call, place, receive
 from tests.rules.modes import check_modes
@@ -152,6 +154,24 @@ def test_a_transfer_inside_a_call(agent: MakeAgent, start: Callable[[Agent], Cal
         refer = refer.set("Call-ID", call.sent.one("Call-ID")).set("From", far if back else near)
         refer = refer.set("To", near if back else far).above(("Refer-To", f"<sip:{to}@{CLOUD_HOST}>"))
         assert party.send(refer).short == expected, to
+
+
+def test_a_to_tag_proves_no_call(agent: MakeAgent) -> None:
+    """What no cookie proves to be of a call that is up is a new one, be it in the time of grace or with `dialog` off."""
+    fine, dear = (f"sip:{number}@{CLOUD_HOST}" for number in (CALLED, PREMIUM))
+    grace = agent()
+    grace.publish(tables(lists('"+1900*"')), grace_until=grace.now + 60 * SECOND)
+    for party in (grace, agent(lists('"+1900*"', acme='rules.dialog.mode = "off"'))):
+        assert party.send(request("INVITE", dear, OWN, to_tag="invented")).short == HIT
+        assert party.send(request("INVITE", fine, OWN, to_tag="invented")).short == PASS
+        assert party.send(request("BYE", dear, OWN, to_tag="invented")).short == PASS
+
+
+def test_a_proven_re_invite_is_no_new_call(agent: MakeAgent) -> None:
+    """Its Request-URI is the Contact of who took the call, whatever that number is: to refuse it could end the call."""
+    party = agent(lists('"*"', f'"{CALLED}"'))
+    call = place(party).up()
+    assert call.inside("INVITE").passed.start == f"INVITE sip:u@{CLOUD[0]} SIP/2.0"
 
 
 def test_calls_from_the_cloud_are_no_matter(agent: MakeAgent) -> None:

@@ -132,6 +132,12 @@ def test_a_transfer_inside_a_call(agent: MakeAgent) -> None:
         assert party.send(refer).short == expected, to
 
 
+def test_a_to_tag_proves_no_call(agent: MakeAgent) -> None:
+    party = agent(listed(LISTED, acme='rules.dialog.mode = "off"'))
+    for number, expected in ((LISTED, HIT), (BESIDE, PASS)):
+        assert party.send(request("INVITE", f"sip:{number}@cloud.example.net", OWN, to_tag="far")).short == expected
+
+
 def test_an_emergency_call_is_no_matter_for_a_list(agent: MakeAgent) -> None:
     party = agent(listed("+1*", "+2*", "+9*"))
     party.engine.request("1911")

@@ -46,6 +46,12 @@ def test_a_call_that_is_taken_back_while_it_waits_never_counts() -> None:
         agent.control = answers
 
 
+def test_a_to_tag_proves_no_call() -> None:
+    party = Agent(limits("calls_per_day = 1", acme='rules.dialog.mode = "off"'))
+    dear = [request("INVITE", f"sip:{PREMIUM}@cloud.example.net", "+12125552000", to_tag="far") for _ in range(2)]
+    assert [party.send(one).short for one in dear] == ["forward pass", "403 toll-calls"]
+
+
 def test_a_trunk_that_gets_another_s_place_has_used_nothing() -> None:
     """With 1,024 peers the places run out: what the last one's calls still cost is nobody's."""
     made = tables(limits("calls_per_day = 3"))
