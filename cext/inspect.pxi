@@ -97,16 +97,17 @@ def uri_number(uri: bytes, plan: object) -> str:
     return number_text(found) if found else ""
 
 
-def called(user: str, plan: object) -> str:
-    """The digits that a user part without a canonical number leads to under a numbering.plans.Plan; "" for no number."""
+def called(user: str, plan: object) -> list[str]:
+    """The numbers that a user part without a canonical one may lead to, first that of a numbering.plans.Plan; "": none."""
     cdef Plan p
     cdef Policy arrays = Policy()
-    cdef uint64_t found
+    cdef uint64_t found[READINGS]
+    cdef uint32_t i, count
     encoded = user.encode() + bytes(SLOT_PAD)
     memset(&p, 0, sizeof(p))
     arrays.fill_plan(&p, plan)
-    found = called_dialled(encoded, <uint32_t>(len(encoded) - SLOT_PAD), &p)
-    return number_text(found) if found else ""
+    count = called_readings(encoded, <uint32_t>(len(encoded) - SLOT_PAD), &p, found)
+    return [number_text(found[i]) if found[i] else "" for i in range(count)]
 
 
 # A step of the flow that is no row: the rule of `one`, with what it found; the verdict's reason where that is the rule's.

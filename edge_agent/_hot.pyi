@@ -51,8 +51,8 @@ def canonical(number: str, plan: Plan) -> str:
 def uri_number(uri: bytes, plan: Plan) -> str:
     """The same of the number in a URI, with what its parameters say of it; "" also for what is no URI."""
 
-def called(user: str, plan: Plan) -> str:
-    """Digits that a user part without a canonical number leads to, as a switch reads it; "" for no number."""
+def called(user: str, plan: Plan) -> list[str]:
+    """Digits that a user part without a canonical number may lead to, first as the plan has it; "" for no number."""
 
 def number_text(number: int) -> str:
     """The digits of a packed number, as ``NumberSet.ranges`` and ``singles`` give them."""

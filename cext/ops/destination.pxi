@@ -5,9 +5,9 @@
 # most sixteen probes, and one or two for a usual list.
 #
 # Whoever wants a denied number writes it so that only the far side understands it:
-# with digits behind it that a switch ignores, a service code before it, another
-# country's phone-context. Such numbers have no canonical form. They are read here
-# as a switch would; one that no reading fits is under no prefix but "*".
+# with digits behind it that a switch ignores, a service code or an outside line before
+# it, another country's phone-context. Such numbers have no canonical form. They are read
+# here as switches would, and each reading counts; what has none is under no prefix but "*".
 #
 # It never looks at an emergency call, nor at the Request-URI inside a proven dialog: that
 # is the far side's Contact, whoever took the call, and nobody remembers it here. A To tag
@@ -18,6 +18,10 @@ cdef enum:
     PREFIX_ALLOW = 1            # values of a trunk's table
     PREFIX_DENY = 2
     DIALLED = 40                # characters that are read of a dial string
+    DIALLED_BEFORE = 6          # as many may stand before a '+' or a pause within the number
+    DIALLED_LONG = 11           # digits that have more than one reading, if no plan has them
+    DIALLED_ABROAD = 8          # digits of a number behind an international prefix
+    READINGS = 24
 
 
 cdef inline uint64_t prefix_at(const PrefixTable *t, uint64_t key) noexcept nogil:
@@ -59,54 +63,66 @@ cdef uint64_t called_leading(const uint8_t *digits, uint32_t n, uint64_t before,
     return number_pack(value, count)
 
 
-# A user part without a canonical number as a switch would dial it: a service code, separators and what stands behind a
-# pause or parameter left out, digits that are too many cut off. 0: that is no number.
-cdef uint64_t called_dialled(const uint8_t *p, uint32_t n, Plan *plan) noexcept nogil:
-    cdef uint8_t text[DIALLED]
-    cdef uint8_t *digits
-    cdef uint32_t i = 0, out = 0, count, k, longest = 31
-    cdef uint64_t number
+# A user part without a canonical number as the digits that a switch dials, and how many: without a service code,
+# separators, an outside line before a '+', and what stands behind the number. 0: that is no number.
+cdef uint32_t called_digits(const uint8_t *p, uint32_t n, uint8_t *text, bint *plus) noexcept nogil:
+    cdef uint32_t i = 0, out = 0, at = 0
     cdef uint8_t c
-    while i < n and out < sizeof(text):
+    while i < n and out < DIALLED:
         c = p[i]
         if c == b'%' and i + 2 < n and EA_IS(p[i + 1], CLS_HEX) and EA_IS(p[i + 2], CLS_HEX):
             c = <uint8_t>(parse_hex_digit(p[i + 1]) * 16 + parse_hex_digit(p[i + 2]))
             i += 2
         i += 1
-        if c in b",;:pPwW":
+        if c in b";:" or (c in b"+,pPwW" and out > DIALLED_BEFORE):
             break
-        if c not in b" -.()":
+        if c == b'+':
+            while out:
+                out -= 1
+                if not EA_IS(text[out], CLS_DIGIT) and text[out] not in b"*#+":
+                    return 0
+        if c not in b" -.(),pPwW":
             text[out] = c
             out += 1
-    digits = text
-    if out > 3 and (text[0] == b'*' or text[0] == b'#') and EA_IS(text[1], CLS_DIGIT) and EA_IS(text[2], CLS_DIGIT):
-        k = 4 if text[3] == b'#' else 3
-        digits += k
-        out -= k
-    while out and digits[out - 1] == b'#':
+    while out > at + 3 and text[at] in b"*#" and EA_IS(text[at + 1], CLS_DIGIT) and EA_IS(text[at + 2], CLS_DIGIT):
+        at += 4 if text[at + 3] == b'#' else 3
+    while out > at and text[out - 1] == b'#':
         out -= 1
-    count = out
-    if count and digits[0] == b'+':
-        digits += 1
-        count -= 1
-        if count and digits[0] != b'0':
-            k = parse_digits(digits, 0, count)
-            return called_leading(digits, count, 0, 0) if k == count else 0
-    if count == 0 or parse_digits(digits, 0, count) != count:
+    plus[0] = out > at and text[at] == b'+'
+    at += plus[0]
+    if out > at and text[at] == b'0':
+        plus[0] = False             # no country code starts with it
+    if parse_digits(text, at, out) != out:
         return 0
+    memmove(text, text + at, out - at)
+    return out - at
+
+
+# What a switch of the plan's country most likely reads in a user part without a canonical number; 0: no number.
+cdef uint64_t called_dialled(const uint8_t *p, uint32_t n, Plan *plan) noexcept nogil:
+    cdef uint8_t digits[DIALLED]
+    cdef bint plus
+    cdef uint32_t count = called_digits(p, n, digits, &plus)
+    return called_likely(digits, count, plus, plan)
+
+
+cdef uint64_t called_likely(const uint8_t *digits, uint32_t count, bint plus, Plan *plan) noexcept nogil:
+    cdef uint32_t k, longest = called_longest(plan)
+    cdef uint64_t number
+    if count == 0:
+        return 0
+    if plus:
+        return called_leading(digits, count, 0, 0)
     if count <= 15:
         number = number_canonical(number_pack(called_value(digits, count), count), plan)
         if number:
             return number
-    for k in range(9, 0, -1):
-        if plan.idd_lengths >> k & 1 and count > k and sorted_has(
-                plan.idd, plan.idd_count, number_pack(called_value(digits, k), k)):
-            return called_leading(digits + k, count - k, 0, 0)
+    k = called_idd(digits, count, plan)
+    if k:
+        return called_leading(digits + k, count - k, 0, 0)
     # No number of any country starts with it, and most of the world dials it before one.
     if count > 2 and digits[0] == b'0' and digits[1] == b'0':
         return called_leading(digits + 2, count - 2, 0, 0)
-    while longest and not plan.lengths >> longest & 1:
-        longest -= 1
     k = plan.national_prefix_len
     if k and count > longest + k and called_value(digits, k) == plan.national_prefix:
         return called_leading(digits + k, count - k, plan.cc, plan.cc_len)
@@ -114,6 +130,71 @@ cdef uint64_t called_dialled(const uint8_t *p, uint32_t n, Plan *plan) noexcept 
     if count > longest + k and called_value(digits, k) == plan.cc:
         return called_leading(digits, count, 0, 0)
     return called_leading(digits, count, plan.cc, plan.cc_len) if count > longest else 0
+
+
+# That, and what other switches may read: 9 or 0 dropped as for an outside line, an international prefix behind it or
+# one of another country, a country code behind none. Returns how many readings there are. What is no longer than some
+# national number, or one with a carrier's code of two digits behind its prefix, has the first one only.
+cdef uint32_t called_readings(const uint8_t *p, uint32_t n, Plan *plan, uint64_t *number) noexcept nogil:
+    cdef uint8_t digits[DIALLED]
+    cdef bint plus, national
+    cdef uint32_t count = called_digits(p, n, digits, &plus), longest = called_longest(plan), found = 1, line, k, left
+    number[0] = called_likely(digits, count, plus, plan)
+    if count < DIALLED_LONG or (plus and count <= 15):
+        return 1
+    k = plan.national_prefix_len
+    national = k and called_value(digits, k) == plan.national_prefix
+    if national:                    # "1 011 44 ...": no national number goes on like that
+        left = called_idd(digits + k, count - k, plan)
+        found = called_abroad(digits + k + left, count - k - left, number, found) if left else found
+        national = count <= longest + k + 2
+    for line in range(3):
+        if line and (digits[line - 1] != digits[0] or (digits[0] != b'9' and digits[0] != b'0')):
+            break
+        left = count - line
+        k = called_idd(digits + line, left, plan)
+        if k:
+            found = called_abroad(digits + line + k, left - k, number, found)
+        if memcmp(digits + line, b"00", 2) == 0:
+            found = called_abroad(digits + line + 2, left - 2, number, found)
+        if plus:
+            continue
+        if line and left <= 15:
+            number[found] = number_canonical(number_pack(called_value(digits + line, left), left), plan)
+            found += number[found] != 0
+        if national or left <= longest:
+            continue
+        found = called_abroad(digits + line, left, number, found)
+        if memcmp(digits + line, b"0011", 4) == 0:
+            found = called_abroad(digits + line + 4, left - 4, number, found)
+        if digits[line] == b'0' and (digits[line + 1] | 1) == b'1' and (digits[line + 2] | 1) == b'1':
+            found = called_abroad(digits + line + 3, left - 3, number, found)
+    return found
+
+
+# Adds a number behind an international prefix, where it is long enough to be one.
+cdef inline uint32_t called_abroad(const uint8_t *digits, uint32_t n, uint64_t *number, uint32_t found) noexcept nogil:
+    if n < DIALLED_ABROAD or digits[0] == b'0':
+        return found
+    number[found] = called_leading(digits, n, 0, 0)
+    return found + 1
+
+
+cdef inline uint32_t called_longest(Plan *plan) noexcept nogil:
+    cdef uint32_t longest = 31
+    while longest and not plan.lengths >> longest & 1:
+        longest -= 1
+    return longest
+
+
+# Digits of the plan's international prefix, the longest that stands before a number; 0: none.
+cdef inline uint32_t called_idd(const uint8_t *digits, uint32_t count, Plan *plan) noexcept nogil:
+    cdef uint32_t k
+    for k in range(9, 0, -1):
+        if plan.idd_lengths >> k & 1 and count > k and sorted_has(
+                plan.idd, plan.idd_count, number_pack(called_value(digits, k), k)):
+            return k
+    return 0
 
 
 cdef inline uint64_t called_value(const uint8_t *digits, uint32_t n) noexcept nogil:
@@ -131,18 +212,30 @@ cdef inline uint64_t called_reading(Screen *s, Uri *u) noexcept nogil:
     return number if number else called_dialled(s.p + u.user.off, u.user.len, plan)
 
 
+# Every number that somebody may read there, the likely one first: a canonical one is the only one. Returns how many.
+cdef inline uint32_t called_numbers(Screen *s, Uri *u, uint64_t *number) noexcept nogil:
+    cdef Plan *plan = &s.policy.plans[s.peer.plan]
+    number[0] = uri_canonical(s.p, u, plan)
+    return 1 if EA_LIKELY(number[0] != 0) else called_readings(s.p + u.user.off, u.user.len, plan, number)
+
+
 cdef int destination_finding(Screen *s, Uri *u) noexcept nogil:
     cdef Plan *plan = &s.policy.plans[s.peer.plan]
-    cdef uint64_t number = uri_canonical(s.p, u, plan)
-    cdef bint canonical = number != 0
-    if not canonical:
-        number = called_dialled(s.p + u.user.off, u.user.len, plan)
-    s.found = number_value(number)
-    if prefix_find(s.peer.destination, number) == PREFIX_DENY:
-        return RSN_DESTINATION
+    cdef uint64_t number[READINGS]
+    cdef bint canonical
+    cdef uint32_t i, count = 1
+    number[0] = uri_canonical(s.p, u, plan)
+    canonical = number[0] != 0
+    if EA_UNLIKELY(not canonical):
+        count = called_readings(s.p + u.user.off, u.user.len, plan, number)
+    for i in range(count):
+        s.found = number_value(number[i])
+        if prefix_find(s.peer.destination, number[i]) == PREFIX_DENY:
+            return RSN_DESTINATION
+    s.found = number_value(number[0])
     # Local to another country, or with parameters that not everybody reads: one reader prepends its code, the next dials
     # the digits at home. No telephone sends that.
-    if not canonical and number and uri_params_foreign(s.p, u, plan):
+    if not canonical and number[0] and uri_params_foreign(s.p, u, plan):
         return RSN_DESTINATION
     return 0
 

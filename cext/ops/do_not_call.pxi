@@ -30,12 +30,23 @@ cdef inline void do_not_call_prefetch(Screen *s) noexcept nogil:
 
 
 cdef int do_not_call_finding(Screen *s, Uri *u) noexcept nogil:
-    cdef uint64_t number = called_reading(s, u), value = number_value(number), shorter
+    cdef uint64_t number[READINGS]
+    cdef uint32_t i
+    cdef int reason = 0
+    for i in range(called_numbers(s, u, number)):
+        if number[i]:
+            reason = callee_finding(s, number[i])
+            if reason:
+                return reason
+    s.found = number_value(number[0])
+    return 0
+
+
+cdef int callee_finding(Screen *s, uint64_t number) noexcept nogil:
+    cdef uint64_t value = number_value(number), shorter
     cdef uint32_t digits = number_len(number), cc_len, mask = 0, n
     cdef int reason
     s.found = value
-    if number == 0:
-        return 0
     reason = callee_listed(s, number)
     if reason:
         return reason

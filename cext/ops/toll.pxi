@@ -18,21 +18,24 @@ cdef extern from *:
 
 # The rate of the called number, 0: it isn't dear.
 cdef uint16_t toll_value(Screen *s, Uri *u) noexcept nogil:
-    cdef uint64_t number, value
-    cdef uint32_t digits, lead
+    cdef uint64_t number[READINGS]
+    cdef uint64_t value
+    cdef uint32_t digits, lead, i
     if s.policy.toll == NULL:
         return 0
-    number = called_reading(s, u)
-    digits = number_len(number)
-    if digits < 3:
-        return 0
-    value = number_value(number)
-    lead = <uint32_t>(value / POW10[digits - 3])
-    if EA_LIKELY(s.policy.toll.lead[lead >> 6] >> (lead & 63) & 1 == 0):
-        return 0
-    s.found = value
-    lead = prefix_find(s.policy.toll, number)
-    return <uint16_t>lead if s.policy.toll_rates[lead].cls else 0
+    for i in range(called_numbers(s, u, number)):
+        digits = number_len(number[i])
+        if digits < 3:
+            continue
+        value = number_value(number[i])
+        lead = <uint32_t>(value / POW10[digits - 3])
+        if EA_LIKELY(s.policy.toll.lead[lead >> 6] >> (lead & 63) & 1 == 0):
+            continue
+        s.found = value
+        lead = prefix_find(s.policy.toll, number[i])
+        if s.policy.toll_rates[lead].cls:
+            return <uint16_t>lead
+    return 0
 
 
 # Whose calls these are counted as, 0: nobody's.

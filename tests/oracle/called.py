@@ -10,6 +10,9 @@ from tests.oracle.numbers import LONGEST, Plan, canonical
 
 SERVICE_CODE = re.compile(r"[*#]\d\d#?", re.ASCII)
 DIALLED = 40  # characters of a dial string that anybody looks at
+BEFORE = 6  # of them before a "+" or a pause inside the number
+LONG = 11  # digits that are read in more than one way, if the plan has no number of them
+ABROAD = 8  # digits of the shortest number behind an international prefix
 
 
 def longest(digits: str, prefixes: Mapping[str, int]) -> int:
@@ -18,20 +21,66 @@ def longest(digits: str, prefixes: Mapping[str, int]) -> int:
     return prefixes[max(fitting, key=len)] if fitting else 0
 
 
-def dialled(user: str, plan: Plan) -> str:
-    """Digits that a user part without a canonical number leads to, without what a switch ignores; "" for no number."""
-    text = re.split(r"[,;:pPwW]", _decoded(user))[0]
-    text = re.sub(r"[ \-.()]", "", text)[:DIALLED]
-    code = SERVICE_CODE.match(text)
-    text = text[code.end() :] if code and len(text) > 3 else text
-    text = text.rstrip("#")
-    if re.fullmatch(r"\+[1-9]\d*", text, re.ASCII):
-        return text[1 : 1 + LONGEST]
+def dialled(user: str, plan: Plan) -> list[str]:
+    """Digits that a user part without a canonical number may lead to, without what switches ignore; "" for no number.
+
+    The first is what the plan's own country reads; then what is read behind an outside line, or elsewhere.
+    """
+    text = _written(user)
+    plus = re.fullmatch(r"\+[1-9]\d*", text, re.ASCII) is not None
     text = text.removeprefix("+")
     if not re.fullmatch(r"\d+", text, re.ASCII):
-        return ""
+        return [""]
     known = canonical(text, plan) if len(text) <= LONGEST else None
-    return known or _cut(text, plan)
+    first = text[:LONGEST] if plus else known or _cut(text, plan)
+    return [first, *_elsewhere(text, plus, plan)]
+
+
+def _written(user: str) -> str:
+    """The digits, with or without "+", between an outside line or service code and what is dialled after the answer."""
+    text = ""
+    for sign in _decoded(user):
+        if sign in ";:" or (sign in "+,pPwW" and len(text) > BEFORE) or len(text) == DIALLED:
+            break
+        if sign == "+":
+            if not re.fullmatch(r"[\d*#+]*", text, re.ASCII):
+                return ""
+            text = "+"
+        elif sign not in " -.(),pPwW":
+            text += sign
+    while (code := SERVICE_CODE.match(text)) and len(text) > 3:
+        text = text[code.end() :]
+    return text.rstrip("#")
+
+
+def _elsewhere(text: str, plus: bool, plan: Plan) -> list[str]:
+    if len(text) < LONG or (plus and len(text) <= LONGEST):
+        return []
+    own, national, most = [p for p in plan.idd if p], plan.national_prefix, max(plan.national_lengths)
+    at_home = bool(national) and text.startswith(national)
+    found = _behind(own, text[len(national) :]) if at_home else []
+    at_home = at_home and len(text) <= len(national) + most + 2
+    for line in ("", text[0], 2 * text[0]):
+        rest = text[len(line) :]
+        if not text.startswith(line) or (line and text[0] not in "09"):
+            break
+        found += _behind(own, rest) + _behind(["00"], rest)
+        if plus:
+            continue
+        if line and len(rest) <= LONGEST:
+            found.append(canonical(rest, plan) or "")
+        if not at_home and len(rest) > most:
+            found += [_abroad(rest), *_behind(["0011"], rest), *_behind(["000", "001", "010", "011"], rest)]
+    return [number for number in found if number]
+
+
+def _behind(prefixes: list[str], text: str) -> list[str]:
+    fitting = [prefix for prefix in prefixes if text.startswith(prefix) and len(text) > len(prefix)]
+    return [_abroad(text[len(max(fitting, key=len)) :])] if fitting else []
+
+
+def _abroad(text: str) -> str:
+    return "" if len(text) < ABROAD or text.startswith("0") else text[:LONGEST]
 
 
 def _cut(text: str, plan: Plan) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -31,6 +32,7 @@ from tests.rules.legs import Call, place, receive
 from tests.rules.modes import check_modes
 from tests.rules.spellings import users
 
+DIALLED = Path(os.environ.get("EDGE_CORPUS") or "/nonexistent", "numbers/tollfraud-dialled.txt")
 HIT, PASS = "403 destination", "forward pass"
 PREMIUM = "+19005552000"
 CLOUD_HOST = "cloud.example.net"
@@ -109,6 +111,56 @@ def test_what_only_a_switch_understands(agent: MakeAgent, user: str) -> None:
     party = agent(lists('"+1900*"'))
     assert party.send(dial(f"sip:{user}@{CLOUD_HOST}")).short == HIT
     assert agent(policy()).send(dial(f"sip:{user}@{CLOUD_HOST}")).short == PASS
+
+
+@pytest.mark.skipif(not DIALLED.is_file(), reason="EDGE_CORPUS names no directory with numbers/tollfraud-dialled.txt")
+def test_what_toll_fraud_dials(agent: MakeAgent) -> None:
+    party = agent(lists('"+44*", "+972*"'))
+    strings = DIALLED.read_text().split()
+    assert strings and {party.send(dial(user)).short for user in strings} == {HIT}
+
+
+@pytest.mark.parametrize(
+    "user",
+    [
+        "9011442037690237",
+        "9,011442037690237",
+        "9w011442037690237",
+        "9011+442037690237",
+        "99011442037690237",
+        "9900442037690237",
+        "00442037690237",
+        "000442037690237",
+        "0011442037690237",
+        "1011442037690237",
+        "+9011442037690237",
+        "++442037690237",
+        "%2B%2B442037690237",
+        "0+442037690237",
+        "9+44-2037-690237",
+        "0442037690237",
+        "442037690237",
+        "*67*82+442037690237",
+        "*679011442037690237",
+        "9011442037690237,,123",
+    ],
+)
+def test_behind_an_outside_line_and_other_countries_prefixes(agent: MakeAgent, user: str) -> None:
+    party = agent(lists('"+44*"'))
+    assert party.send(dial(f"sip:{user}@{CLOUD_HOST}")).short == HIT
+
+
+@pytest.mark.parametrize("user", ["919005552000", "99005552000", "9,19005552000", "009005552000", "9+1900,5552000"])
+def test_a_number_of_the_country_behind_an_outside_line(agent: MakeAgent, user: str) -> None:
+    assert agent(lists('"+1900*"')).send(dial(f"sip:{user}@{CLOUD_HOST}")).short == HIT
+
+
+@pytest.mark.parametrize(
+    "user", ["9725928910", "4420376902", "02125552000", "9,12125552000", "12125552000,,0114420376902"]
+)
+def test_a_national_number_is_none_of_another_country(agent: MakeAgent, user: str) -> None:
+    """Dallas isn't Israel: what the trunk's plan has is read as nothing else, nor is what it has behind one digit."""
+    assert agent(lists('"+44*", "+972*", "+212*"')).send(dial(f"sip:{user}@{CLOUD_HOST}")).short == PASS
 
 
 @pytest.mark.parametrize("user", ["9005", "alice", "1900", "*97", "900555200", "x19005552000"])

@@ -132,6 +132,14 @@ def test_a_transfer_inside_a_call(agent: MakeAgent) -> None:
         assert party.send(refer).short == expected, to
 
 
+@pytest.mark.parametrize(
+    "user", ["913125550100", "9,13125550100", "9+13125550100", "++13125550100", "99011442071838750"]
+)
+def test_behind_an_outside_line(agent: MakeAgent, user: str) -> None:
+    party = agent(listed(LISTED, "+442071838750"))
+    assert party.send(dial(f"sip:{user}@cloud.example.net")).short == HIT
+
+
 def test_a_to_tag_proves_no_call(agent: MakeAgent) -> None:
     party = agent(listed(LISTED, acme='rules.dialog.mode = "off"'))
     for number, expected in ((LISTED, HIT), (BESIDE, PASS)):

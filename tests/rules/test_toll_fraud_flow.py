@@ -46,6 +46,14 @@ def test_a_call_that_is_taken_back_while_it_waits_never_counts() -> None:
         agent.control = answers
 
 
+def test_behind_an_outside_line() -> None:
+    party = Agent(limits("calls_per_day = 2"))
+    told = [
+        party.send(dial(f"sip:{user}@cloud.example.net")).short for user in (f"9{PREMIUM}", f"9,{PREMIUM[1:]}", PREMIUM)
+    ]
+    assert told == ["forward pass"] * 2 + ["403 toll-calls"]
+
+
 def test_a_to_tag_proves_no_call() -> None:
     party = Agent(limits("calls_per_day = 1", acme='rules.dialog.mode = "off"'))
     dear = [request("INVITE", f"sip:{PREMIUM}@cloud.example.net", "+12125552000", to_tag="far") for _ in range(2)]
