@@ -19,6 +19,7 @@ SOURCES = {
     "trunk": ("198.51.100.1", 5060),
     "strict": ("198.51.100.2", 5060),
     "emergency": ("198.51.100.3", 5060),
+    "esinet": ("198.51.100.4", 5060),
     "unknown": ("203.0.113.9", 5060),
 }
 
@@ -62,6 +63,14 @@ emergency = "route"
 emergency_upstream = "psap"
 {off}
 rules.interface.mode = "off"
+
+[[trunk]]
+name = "esinet"
+sources = ["198.51.100.4/32"]
+upstream = "cloud"
+asserts = ["Resource-Priority"]
+{off}
+rules.interface.mode = "off"
 """
 CALLER_RULES = ("caller-format", "caller-owned", "caller-consistent", "caller-anonymous", "dialog")
 
@@ -82,7 +91,8 @@ class Treatment(NamedTuple):
 
 class Treat(Protocol):
     """Sources: "trunk" (caller rules, ``interface`` and ``dialog`` off, so that structure decides), "strict" (with
-    ``interface``), "emergency" (a trunk with a route for emergency calls), "upstream", "unknown"."""
+    ``interface``), "emergency" (a trunk with a route for emergency calls), "esinet" (an element of an emergency
+    network, which may assert a priority), "upstream", "unknown"."""
 
     def __call__(self, data: bytes, source: str = "trunk") -> Treatment: ...
 
