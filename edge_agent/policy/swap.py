@@ -160,10 +160,12 @@ class Trial:
         code = min(self._tables.emergencies[trunk.emergency_table].exact)
         seed = self._seed(f"an emergency call of {trunk.name}", INVITE, source, called=code, caller=caller)
         outcome = self._process(seed)
-        if trunk.emergency_upstream is None:
-            self._expect((outcome.action, outcome.status) == ("answer", 403), seed, outcome)
-        else:
+        # A customer that may no longer call there can still have its upstream.
+        if trunk.emergency_route and trunk.emergency_upstream is not None:
             self._expect(_leads_to(outcome, self._tables.peers[trunk.emergency_upstream]), seed, outcome)
+        else:
+            status = 302 if trunk.emergency_redirect else 403
+            self._expect((outcome.action, outcome.status) == ("answer", status), seed, outcome)
 
     def _seed(
         self, what: str, template: str, source: tuple[str, int], called: str = CALLED, caller: str = CALLED

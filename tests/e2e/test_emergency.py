@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.daemon import Daemon
+from tests.e2e.daemon import Caller, Daemon
 from tests.e2e.sipp import free_address
 
 PSAP = """
@@ -174,6 +174,31 @@ def test_a_failed_reload_leaves_the_lane_as_it_was(place: Place, hook: Hook) -> 
     assert place.daemon.command("reload").returncode != 0
     place.call()
     place.daemon.until(lambda: len(hook.got) == 5)
+
+
+@pytest.mark.parametrize(("mode", "reply"), [("redirect", "302"), ("reject", "403"), ("route", "")])
+def test_every_treatment_starts_and_is_changed_by_a_reload(place: Place, mode: str, reply: str) -> None:
+    """Its upstream stays configured: switching a customer's lane off changes one word."""
+
+    def treated() -> None:
+        if reply:
+            with Caller("127.0.0.11", place.daemon.agent) as caller:
+                caller.invite(called="911", caller="+12125001000")
+                assert caller.answer().startswith(f"SIP/2.0 {reply} ")
+        else:
+            place.call()
+
+    place.daemon.configure(more=place.more.replace('emergency = "route"', f'emergency = "{mode}"'))
+    assert place.daemon.command("check").returncode == 0
+    assert place.daemon.command("reload").returncode == 0
+    treated()
+    assert place.daemon.stop() == 0
+    place.daemon.hear().clear()
+    place.daemon.start()
+    treated()
+    place.daemon.configure(more=place.more)
+    assert place.daemon.command("reload").returncode == 0
+    place.call()
 
 
 def test_the_hook_can_be_changed_and_taken_away(place: Place, hook: Hook) -> None:

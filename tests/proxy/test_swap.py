@@ -51,11 +51,15 @@ def test_calls_that_are_to_be_signed_or_verified_pass_their_trial(stir: int) -> 
         POLICY + '[rules.interface]\nmethods = ["OPTIONS"]\n',
         POLICY + "[rules.source-rate]\nper_second = 1\nburst = 1\n",
         POLICY + "[rules.emergency]\nper_second = 1\nburst = 1\n",
+        POLICY.replace('emergency = "route"', 'emergency = "redirect"'),
+        POLICY.replace('emergency = "route"', 'emergency = "reject"'),
+        POLICY.replace('emergency = "route"\n', ""),
     ],
     ids=[
         "monitor", "slow-trunk", "ports", "networks", "everybody", "no-contact", "its-own-number", "no-numbers",
         "spelling", "mapped", "no-trunk",
         "no-invite", "narrow", "narrow-lane",
+        "redirected", "rejected-with-an-upstream", "no-longer-routed",
     ],
 )  # fmt: skip
 def test_no_sound_policy_is_refused(text: str) -> None:
@@ -118,6 +122,20 @@ def test_an_emergency_call_that_goes_astray_fails_the_trial() -> None:
     rows = tuple(row._replace(targets=(("192.0.2.99", 5060),)) if row.name == "psap" else row for row in compiled.peers)
     with pytest.raises(TrialFailed, match="an emergency call of beta"):
         Liar(replace(compiled, peers=rows), compiled).run()
+
+
+@pytest.mark.parametrize("told", ["route", "redirect", "reject"])
+@pytest.mark.parametrize("compiled", ["route", "redirect", "reject"])
+def test_an_emergency_call_with_another_treatment_fails_the_trial(told: str, compiled: str) -> None:
+    def policy(mode: str) -> Tables:
+        return scene.tables(POLICY.replace('emergency = "route"', f'emergency = "{mode}"'))
+
+    liar = Liar(policy(told), policy(compiled))
+    if told == compiled:
+        liar.run()
+    else:
+        with pytest.raises(TrialFailed, match="an emergency call of beta"):
+            liar.run()
 
 
 def test_a_failed_trial_leaves_the_running_policy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
