@@ -173,6 +173,8 @@ cdef uint8_t *put_own_headers(uint8_t *to, Screen *s) noexcept nogil:
             memset(&cookie, 0, sizeof(Cookie))
             cookie.from_upstream = s.dir == DIR_UPSTREAM
             cookie.peer_id = peer.id if cookie.from_upstream else s.peer.id
+            cookie.from_service = cookie.from_upstream and emergency_match(
+                &s.policy.emergencies[peer.emergency_table], s.p, &s.m.from_) != LANE_NONE
             cookie.emergency = (r.flags & ROUTE_EMERGENCY) != 0
             cookie.vouched = s.v.vouched
             cookie.originator = s.packet.source

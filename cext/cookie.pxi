@@ -19,6 +19,7 @@ cdef enum:
     COOKIE_EMERGENCY = 2
     COOKIE_V6 = 4
     COOKIE_VOUCHED = 8      # times VOUCH_
+    COOKIE_FROM_SERVICE = 32
     COOKIE_V4_BYTES = 28
     COOKIE_V6_BYTES = 40
     COOKIE_ROOM = 64        # for either with what ea_put_b64 and ea_mac_text read behind it
@@ -150,7 +151,7 @@ cdef uint32_t cookie_bytes(Cookie *c, uint8_t key_id, uint8_t *out) noexcept nog
     cdef uint8_t *to = out
     cdef uint8_t flags = <uint8_t>((COOKIE_FROM_UPSTREAM if c.from_upstream else 0)
                                    | (COOKIE_EMERGENCY if c.emergency else 0) | (0 if c.originator.v4 else COOKIE_V6)
-                                   | c.vouched * COOKIE_VOUCHED)
+                                   | c.vouched * COOKIE_VOUCHED | (COOKIE_FROM_SERVICE if c.from_service else 0))
     to[0] = key_id
     to = ea_put(to + 1, &c.peer_id, 4)
     to[0] = flags
@@ -208,6 +209,7 @@ cdef bint cookie_get(State *state, const uint8_t *p, Slice user, SipMsg *m, Cook
     memcpy(&port, raw + n - 14, 2)
     c.from_upstream = flags & COOKIE_FROM_UPSTREAM
     c.emergency = (flags & COOKIE_EMERGENCY) != 0
+    c.from_service = (flags & COOKIE_FROM_SERVICE) != 0
     c.vouched = <uint8_t>(flags / COOKIE_VOUCHED & (VOUCH_PRIORITY | VOUCH_CALLBACK))
     if n == COOKIE_V4_BYTES:
         memcpy(&v4, raw + 10, 4)

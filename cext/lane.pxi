@@ -70,14 +70,68 @@ cdef void lane_of_broken(Screen *s) noexcept nogil:
         s.lane = <uint8_t>emergency_match(&s.policy.emergencies[s.peer.emergency_table], s.p, &s.m.uri)
 
 
-# Inside an ordinary dialog the Request-URI became an emergency number: the far side of that call is no PSAP, so an
-# emergency call needs an INVITE of its own. What ends the call or belongs to its setup passes, and so does what goes
-# back to one who called from such a number: a PSAP that calls back has a Contact like that. True when refused.
+# Route values that parse didn't keep, by their text: read once, they have the shape that is looked for. A '<' may
+# stand in a display name, so each is tried, with as much behind it as the matcher reads.
+cdef int lane_of_further_routes(Screen *s) noexcept nogil:
+    cdef EmergencyTable *t = &s.policy.emergencies[s.peer.emergency_table]
+    cdef Uri u
+    cdef uint32_t i, at, end, stop, colon
+    cdef int lane
+    memset(&u, 0, sizeof(u))
+    for i in range(s.m.rows):
+        if s.m.row[i].id != H_ROUTE:
+            continue
+        at = s.m.row[i].value
+        end = at + s.m.row[i].value_len
+        while True:
+            at = ea_find(s.p, at, end, b'<') + 1
+            if at >= end:
+                break
+            stop = ea_find(s.p, at, at + 200 if at + 200 < end else end, b'>')
+            colon = ea_find(s.p, at, stop, b':')
+            if colon == stop:
+                continue
+            stop = ea_find(s.p, colon, stop, b'@')
+            u.user = slice_of(colon + 1, ea_find(s.p, colon + 1, stop, b':'))
+            u.scheme = SCHEME_SIP
+            u.host.off = stop
+            u.host.len = 0
+            if stop == end or s.p[stop] != b'@':
+                if colon - at != 3 or not ea_same_fold(s.p + at, b"urn", 3):
+                    continue
+                u.scheme = SCHEME_URN
+                u.host = slice_of(colon + 1, stop)
+            lane = emergency_text_match(t, s.p, &u)
+            if lane != LANE_NONE:
+                return lane
+    return LANE_NONE
+
+
+# A Route behind ours may be a Request-URI to come: a strict router's becomes it here, another's where the Routes before
+# it are used up (RFC 3261 §16.4, §16.6 step 6). The emergency service that a trunk's Routes name.
+cdef int lane_of_routes(Screen *s) noexcept nogil:
+    cdef uint32_t i
+    cdef int lane
+    if s.dir != DIR_TRUNK or EA_LIKELY(s.m.routes_total == s.own_routes):
+        return LANE_NONE
+    for i in range(s.own_routes, s.m.routes):
+        lane = emergency_match(&s.policy.emergencies[s.peer.emergency_table], s.p, &s.m.route[i])
+        if lane != LANE_NONE:
+            return lane
+    return lane_of_further_routes(s) if s.m.routes_total > s.m.routes else LANE_NONE
+
+
+# Inside an ordinary dialog the Request-URI or a Route became an emergency number: the far side of that call is no PSAP,
+# so an emergency call needs an INVITE of its own. What ends the call or belongs to its setup passes, and so does what
+# goes back to one who called from such a number (the cookie says so, an answer's To is its writer's): a PSAP that calls
+# back has a Contact like that. True when refused.
 cdef bint lane_turns(Screen *s) noexcept nogil:
-    if s.cookie.emergency or s.m.method == M_BYE or s.m.method == M_PRACK:
+    cdef int lane = s.lane if EA_UNLIKELY(s.lane != LANE_NONE) else lane_of_routes(s)
+    if EA_LIKELY(lane == LANE_NONE) or s.cookie.emergency or s.cookie.from_service:
         return False
-    if s.cookie.from_upstream and emergency_match(&s.policy.emergencies[s.peer.emergency_table], s.p, &s.m.to) != LANE_NONE:
+    if s.m.method == M_BYE or s.m.method == M_PRACK:
         return False
+    s.lane = <uint8_t>lane
     decide(s, ACT_ANSWER, RSN_EMERGENCY_DIALOG if s.peer.emergency != EMERGENCY_REJECT else RSN_EMERGENCY_NOT_AUTHORISED)
     return True
 

@@ -40,6 +40,7 @@ cdef struct Cookie:         # proof of a dialog, see cookie.pxi
     uint8_t from_upstream   # 1: the upstream sent the INVITE
     uint8_t vouched         # VOUCH_ of its originator
     uint8_t emergency
+    uint8_t from_service    # 1: the upstream's caller is an emergency number of the trunk's country
     EaAddr originator       # where the INVITE came from
 
 cdef struct Caller:         # what the caller rules look at, computed once a call

@@ -281,7 +281,7 @@ cdef void screen_in_dialog(Screen *s) noexcept nogil:
     if reason:
         decide(s, ACT_ANSWER, reason)
         return
-    if s.lane != LANE_NONE and lane_turns(s):
+    if lane_turns(s):
         return
     reason = route_dialog(s)
     if reason:

@@ -72,7 +72,7 @@ cdef int op_target(Screen *s) noexcept nogil:
 # An in-dialog request without proof (grace): its further Routes must stay with the peer it goes to.
 cdef bint routes_allowed(Screen *s) noexcept nogil:
     cdef int i
-    if s.m.routes_total > s.m.routes:
+    if s.m.routes_total > s.m.routes or lane_of_routes(s) != LANE_NONE:
         return False
     for i in range(s.own_routes, s.m.routes):
         if not host_allowed(s, &s.m.route[i]):

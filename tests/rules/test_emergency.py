@@ -18,6 +18,7 @@ from tests.agent import (
     NOBODY,
     OWN,
     PSAP,
+    SECOND,
     Agent,
     Decision,
     MakeAgent,
@@ -26,6 +27,7 @@ from tests.agent import (
     invite,
     policy,
     request,
+    tables,
 )
 from tests.proxy.message import Header, Message, Source, response
 from tests.rules.dialled import CALLS, COUNTRIES, ORDINARY, TESTS
@@ -233,6 +235,96 @@ def test_a_psap_that_calls_back_has_such_a_contact(party: Agent, source: Source)
         opened = party.send(inbound(caller, called), CLOUD).message
         assert within(party, opened, source, "INVITE", "sip:911@192.0.2.60", back=True) == short
         assert within(party, opened, source, "BYE", "sip:911@192.0.2.60", back=True) == "forward pass"
+
+
+@pytest.mark.parametrize("source", [ACME, BETA])
+def test_a_to_of_the_trunk_s_own_making_shows_no_psap(party: Agent, source: Source) -> None:
+    """Who called is in the cookie, since an answer writes whatever it likes before its caller's tag."""
+    party.wait(1)
+    told = REFUSED if source == ACME else "403 emergency-dialog"
+    for caller in (FOREIGN, "+911126543210", "9111"):
+        opened = party.send(inbound(caller, OWN if source == ACME else BETAS), CLOUD).message
+        forged = opened.set("From", f"<sip:911@x>;tag={opened.one('From').partition(';tag=')[2]}")
+        for method in ("INVITE", "UPDATE", "INFO"):
+            assert within(party, forged, source, method, "sip:911@192.0.2.60", back=True) == told
+            assert within(party, forged, source, method, "sip:b@192.0.2.60", back=True) == "forward pass"
+
+
+@pytest.mark.parametrize("caller", ["911", "9-1-1", "112", "sos"])
+def test_a_psap_is_known_by_every_form(party: Agent, caller: str) -> None:
+    opened = party.send(inbound(caller, BETAS), CLOUD).message
+    assert within(party, opened, BETA, "INVITE", "sip:911@192.0.2.60", back=True) == "forward pass"
+
+
+# Routes behind ours: Request-URIs to come.
+
+FURTHER = [
+    ["<sip:911@cloud.example.net>"],
+    ["<sip:911@192.0.2.60>"],
+    ["<sip:911@192.0.2.60;lr>"],
+    ["<sip:9-1-1@192.0.2.60>", "<sip:192.0.2.62;lr>"],
+    ["<sip:192.0.2.60;lr>", "<sip:911@192.0.2.62>"],
+    ["<sip:192.0.2.60;lr>, <sip:sos.fire@192.0.2.62;lr>"],
+    ["<sip:192.0.2.60;lr>"] * 3 + ["<sip:911@192.0.2.62>"],
+    ["<sip:192.0.2.60;lr>"] * 9 + ['"<a:" <SIP:9%311@192.0.2.62;lr>;x=y', "<sip:192.0.2.60;lr>"],
+    ["<sip:192.0.2.60;lr>,<sip:[2001:db8::1];lr>,<sip:192.0.2.62;lr>,<sip:911:x@192.0.2.62>, <sip:192.0.2.62;lr>"],
+    ["<sip:192.0.2.60;lr>"] * 4 + ["<sip:urn:service:sos@192.0.2.62>"],
+]
+
+
+@pytest.mark.parametrize("routes", FURTHER, ids=range(len(FURTHER)))
+@pytest.mark.parametrize("method", ["INVITE", "INFO", "UPDATE"])
+def test_no_route_leads_the_cloud_to_a_service(party: Agent, routes: list[str], method: str) -> None:
+    party.wait(1)
+    more = [("Route", route) for route in routes]
+    for source, caller, told in ((ACME, OWN, REFUSED), (BETA, BETAS, "403 emergency-dialog")):
+        opened = party.send(invite(caller), source).message
+        assert within(party, opened, source, method, "sip:b@192.0.2.60", *more) == told
+        assert within(party, opened, source, "BYE", "sip:b@192.0.2.60", *more) == "forward pass"
+        opened = party.send(inbound(FOREIGN, caller), CLOUD).message
+        assert within(party, opened, source, method, "sip:b@192.0.2.60", *more, back=True) == told
+        opened = party.send(inbound("911", caller), CLOUD).message
+        assert within(party, opened, source, method, "sip:b@192.0.2.60", *more, back=True) == "forward pass"
+
+
+@pytest.mark.parametrize(
+    "routes",
+    [
+        ["<sip:192.0.2.60;lr>"] * 12,
+        ["<sip:192.0.2.60>"],
+        ["<sip:9111@192.0.2.60>"] * 6,
+        ["<sip:+911126543210@192.0.2.60;lr>"] * 6,
+        ["<sip:192.0.2.60;lr>"] * 4
+        + ["<sip:[911::2];lr>", "<sip:192.0.2.60;user=911;lr>;x=911", "<sip:x@911.example>"],
+    ],
+    ids=range(5),
+)
+def test_routes_that_name_no_service(party: Agent, routes: list[str]) -> None:
+    party.wait(1)
+    opened = party.send(invite()).message
+    more = [("Route", route) for route in routes]
+    assert within(party, opened, ACME, "INVITE", "sip:b@192.0.2.60", *more) == "forward pass"
+
+
+def test_a_route_that_leads_there_is_told_of(party: Agent) -> None:
+    opened = party.send(invite()).message
+    rows = [("Route", route) for route in (*opened.all("Record-Route"), "<sip:911@192.0.2.60>")]
+    sent = request("INVITE", "sip:b@192.0.2.60", OWN, *rows, to_tag="callee").set("Call-ID", opened.one("Call-ID"))
+    event = party.send(sent.set("From", opened.one("From"))).event
+    assert (event.rule, event.reason, event.peer, event.lane) == (
+        "emergency",
+        "emergency-not-authorised",
+        "acme",
+        "call",
+    )
+
+
+def test_unproven_routes_neither(agent: MakeAgent) -> None:
+    party = agent()
+    party.publish(tables(policy()), grace_until=party.now + SECOND)
+    for route, short in (("<sip:911@192.0.2.60>", "403 target-route"), ("<sip:192.0.2.60>", "forward pass")):
+        sent = request("INVITE", "sip:b@192.0.2.60", OWN, ("Route", route), to_tag="x")
+        assert party.send(sent).short == short
 
 
 def test_without_its_dialog_it_is_a_new_emergency_call(party: Agent) -> None:
