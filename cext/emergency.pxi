@@ -15,6 +15,17 @@ cdef int emergency_number(EmergencyTable *t, uint64_t number) noexcept nogil:
     return LANE_TEST if sorted_has(t.test, t.test_count, number) else LANE_NONE
 
 
+# A dialled number, or one that is local to `context`, the global digits of its phone-context (0: none): together they
+# are an international number, of whatever country they name.
+cdef int emergency_reached(EmergencyTable *t, uint64_t number, uint64_t context) noexcept nogil:
+    cdef int lane = emergency_number(t, number)
+    cdef uint32_t digits = number_len(number)
+    if EA_LIKELY(context == 0) or lane != LANE_NONE or number & (NUM_PLUS | NUM_LONG) or number_len(context) + digits > 15:
+        return lane
+    return emergency_number(t, number_pack(
+        number_value(context) * POW10[digits] + number_value(number), number_len(context) + digits) | NUM_PLUS)
+
+
 # One byte of a user part, an escape decoded once; *i goes behind it.
 cdef inline uint8_t emergency_byte(const uint8_t *p, uint32_t n, uint32_t *i) noexcept nogil:
     cdef uint32_t at = i[0]
@@ -67,7 +78,7 @@ cdef uint32_t emergency_code(const uint8_t *p, uint32_t n, uint32_t at) noexcept
 # before the number, pauses between them, separators, and behind it a closing '#' or post-dial digits. At each pause,
 # and at the end, all digits so far must be a dial string; so must those behind the last pause or code by themselves,
 # or else the digits of two numbers would make a third one. X is a pause in a `dialstring` only (RFC 4967).
-cdef int emergency_dials(EmergencyTable *t, const uint8_t *p, uint32_t n, bint dialstring) noexcept nogil:
+cdef int emergency_dials(EmergencyTable *t, const uint8_t *p, uint32_t n, bint dialstring, uint64_t context) noexcept nogil:
     cdef uint64_t value = 0, rest = 0, plus = 0
     cdef uint32_t i = 0, digits = 0, rests = 0, code
     cdef uint8_t c
@@ -98,8 +109,8 @@ cdef int emergency_dials(EmergencyTable *t, const uint8_t *p, uint32_t n, bint d
             continue
         if not over and c not in b",;pPwW#" and not (dialstring and (c | 0x20) == b'x'):
             return LANE_NONE
-        if rests and emergency_number(t, number_pack(rest, rests) | plus) != LANE_NONE:
-            lane = emergency_number(t, number_pack(value, digits) | plus)
+        if rests and emergency_reached(t, number_pack(rest, rests) | plus, context) != LANE_NONE:
+            lane = emergency_reached(t, number_pack(value, digits) | plus, context)
             if lane != LANE_NONE:
                 return lane
         if over or c == b'#' or plus:
@@ -219,15 +230,73 @@ cdef bint uri_is_dialstring(const uint8_t *p, Uri *u) noexcept nogil:
     return False
 
 
+cdef enum:
+    MAX_CONTEXTS = 4        # none may stand twice (RFC 3966 §3): some readers take the first, some the last
+
+
+# The global digits of the next phone-context that has some, packed; 0: there is none. *at is 0 for the first. It may
+# stand among the number's parameters or the URI's.
+cdef uint64_t uri_context(const uint8_t *p, Uri *u, uint32_t *at) noexcept nogil:
+    cdef uint32_t i = at[0] if at[0] else u.user.off + u.user.len, end = u.whole.off + u.whole.len, digits
+    cdef uint64_t value
+    cdef uint8_t c
+    while i + 17 <= end:
+        i = ea_find(p, i, end, b';') + 1
+        while i < end and p[i] == b' ':
+            i += 1
+        if i + 16 > end or p[i + 13] != b'=' or not ea_same_fold(p + i, b"phone-context", 13):
+            continue
+        i += 14
+        if emergency_byte(p, end, &i) != b'+':
+            continue
+        value = digits = 0
+        while i < end and digits < 15:
+            c = emergency_byte(p, end, &i)
+            if 48 <= c <= 57:
+                value = value * 10 + (c - 48)
+                digits += 1
+            elif c not in b"-.()":
+                i -= 1              # perhaps the next parameter's ';'
+                break
+        if digits:
+            at[0] = i
+            return number_pack(value, digits)
+    return 0
+
+
+cdef int emergency_local(EmergencyTable *t, const uint8_t *p, Uri *u) noexcept nogil:
+    cdef uint32_t at = 0
+    cdef uint64_t context
+    cdef int lane, k
+    for k in range(MAX_CONTEXTS):
+        context = uri_context(p, u, &at)
+        if context == 0:
+            break
+        lane = emergency_reached(t, u.number, context)
+        if lane != LANE_NONE:
+            return lane
+    return LANE_NONE
+
+
 cdef inline int emergency_match(EmergencyTable *t, const uint8_t *p, Uri *u) noexcept nogil:
-    return emergency_number(t, u.number) if EA_LIKELY(u.number != 0) else emergency_text_match(t, p, u)
+    cdef int lane
+    if EA_UNLIKELY(u.number == 0):
+        return emergency_text_match(t, p, u)
+    # No phone-context makes a long number short.
+    if EA_LIKELY(u.number & NUM_LONG or number_len(u.number) > t.longest):
+        return LANE_NONE
+    lane = emergency_number(t, u.number)
+    if EA_UNLIKELY(lane == LANE_NONE and (u.flags & URI_USER_PARAMS or u.params.len)):
+        lane = emergency_local(t, p, u)
+    return lane
 
 
 # Of what is no number, or a number in another form.
 cdef int emergency_text_match(EmergencyTable *t, const uint8_t *p, Uri *u) noexcept nogil:
-    cdef int lane
+    cdef int lane, k
     cdef int64_t few
-    cdef uint64_t number
+    cdef uint32_t at = 0
+    cdef uint64_t number, context
     cdef ServiceText service
     if u.scheme == SCHEME_URN:
         return emergency_urn(p + u.host.off, u.host.len)
@@ -243,8 +312,12 @@ cdef int emergency_text_match(EmergencyTable *t, const uint8_t *p, Uri *u) noexc
         lane = emergency_service(p + u.user.off, service_length(p, u), &service)
         if lane != LANE_NONE:
             return lane
-    lane = emergency_dials(t, p + u.user.off, u.user.len, uri_is_dialstring(p, u))
-    if lane != LANE_NONE:
-        return lane
     number = emergency_digits(p + u.user.off, u.user.len)
-    return emergency_number(t, number) if number else LANE_NONE
+    for k in range(MAX_CONTEXTS):
+        context = uri_context(p, u, &at)
+        lane = emergency_dials(t, p + u.user.off, u.user.len, uri_is_dialstring(p, u), context)
+        if lane == LANE_NONE and number:
+            lane = emergency_reached(t, number, context)
+        if lane != LANE_NONE or context == 0:
+            return lane
+    return LANE_NONE

@@ -6,11 +6,19 @@ Strings are compared as a whole and before a leading "+" is dropped, so
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from phonenumbers import PhoneMetadata
+from phonenumbers import (
+    COUNTRY_CODE_TO_REGION_CODE,
+    NumberParseException,
+    PhoneMetadata,
+    PhoneNumberDesc,
+    is_valid_number,
+    parse,
+)
 
 from edge_agent.numbering.expand import expand
 from edge_agent.numbering.plans import plan, regions
@@ -30,7 +38,7 @@ class DialStrings:
     exact: frozenset[str]
     """Dialled without "+"."""
     plus: frozenset[str]
-    """Digits after a "+"."""
+    """Digits after a "+", and those of a phone-context "+" with the local ones behind them; of every country."""
     tests: frozenset[str]
     """Test calls, dialled without "+"."""
 
@@ -52,13 +60,56 @@ def dial_strings(region: str, prefixes: Sequence[str]) -> DialStrings:
     national = plan(region)
     codes = emergency_codes(region)
     country = str(national.country_code)
-    exact = _behind(_outside_line(prefixes), codes)
-    exact |= _behind((national.national_prefix, country), codes)
+    # The country code without "+" is dialled in North America alone, where it is the national prefix: elsewhere what
+    # begins with it is a number like any other (3315 in France).
+    before = [line + trunk for line in _outside_line(prefixes) for trunk in ("", national.national_prefix)]
     return DialStrings(
-        exact=exact,
-        plus=_behind((country,), codes),
-        tests=_behind((*_outside_line(prefixes), national.national_prefix), _TEST_CODES.get(region, ())),
+        exact=_no_numbers(_behind(before, codes), codes, region),
+        plus=_behind((country,), codes) | _abroad(),
+        tests=_no_numbers(_behind(before, _TEST_CODES.get(region, ())), codes, region),
     )
+
+
+@cache
+def _abroad() -> frozenset[str]:
+    """Emergency numbers of all countries behind their codes, but those that the digits of a number begin with.
+
+    Who dials a number digit by digit (RFC 3578) sends +91112 on the way to New Delhi. Of countries that share a code
+    the first one alone: 211 is an emergency number in one of North America's, and a helpline in most others.
+    """
+    strings: set[str] = set()
+    for country, names in COUNTRY_CODE_TO_REGION_CODE.items():
+        national = PhoneMetadata.metadata_for_region(names[0]) if names[0] in regions() else None
+        if national is not None:
+            for code in emergency_codes(names[0]):
+                if not any(_begins(kind, code) for kind in (national.fixed_line, national.mobile)):
+                    strings.add(f"{country}{code}")
+    return frozenset(string for string in strings if not _is_number(f"+{string}", "US"))
+
+
+def _begins(kind: PhoneNumberDesc | None, code: str) -> bool:
+    """Does such a number begin with the code? Tried with each digit behind it to the end."""
+    if kind is None or not kind.national_number_pattern:
+        return False
+    pattern = re.compile(kind.national_number_pattern)
+    return any(
+        pattern.fullmatch(code + digit * (length - len(code)))
+        for length in kind.possible_length
+        if length >= len(code)
+        for digit in "0123456789"
+    )
+
+
+def _no_numbers(strings: frozenset[str], codes: Sequence[str], region: str) -> frozenset[str]:
+    """The strings without those that are somebody's number, as 99112 is in Luxembourg."""
+    return frozenset(string for string in strings if string in codes or not _is_number(string, region))
+
+
+def _is_number(dialled: str, region: str) -> bool:
+    try:
+        return is_valid_number(parse(dialled, region))
+    except NumberParseException:
+        return False
 
 
 def _outside_line(prefixes: Sequence[str]) -> list[str]:

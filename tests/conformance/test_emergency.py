@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -20,7 +22,7 @@ LANE = {
     "test": (("403", "emergency-not-authorised"), ("forward", "emergency-test")),
 }
 
-PARTS = "9 91 911 112 933 1 0 + +1 011 - . ( ) %31 %2B %2D %23 , ;x=1 *67 *82 * %2A31%23 p w X sos SOS %20 a 555"
+PARTS = "9 91 911 112 999 933 1 0 + +1 011 - . ( ) %31 %2B %2D %23 , ;x=1 *67 *82 * %2A31%23 p w X sos SOS %20 a 555"
 part = st.sampled_from(PARTS.split())
 user = st.lists(part, min_size=1, max_size=5).map("".join)
 place = st.sampled_from(
@@ -31,6 +33,8 @@ place = st.sampled_from(
         "tel:%s",
         "urn:service:%s",
         "tel:%s;phone-context=+1",
+        "tel:%s;phone-context=+44",
+        f"sip:%s;phone-context=+19@{CLOUD};user=phone",
     ]
 )
 
@@ -78,6 +82,11 @@ def invite(uri: str, method: str = "INVITE") -> bytes:
 @example(f"sip:%s@{CLOUD}", "9*6711")
 @example("sip:%s", "911")
 @example("sip:%s", "9112")
+@example("tel:%s;phone-context=+44", "999")
+@example("tel:%s;phone-context=+44", "*679-9-9#")
+@example("tel:%s;phone-context=+44", "9p999")
+@example("tel:%s;phone-context=+44", "+999")
+@example(f"sip:%s;phone-context=+19@{CLOUD};user=phone", "11")
 def test_lane(agent: Agent, where: str, dialled: str) -> None:
     uri = where % dialled
     read = read_uri(uri.encode())
@@ -86,7 +95,8 @@ def test_lane(agent: Agent, where: str, dialled: str) -> None:
     if read is None:
         assert (without.short, with_route.short) == ("400", "400")
         return
-    kind = emergency(read, DIAL, dialstring=uri.endswith(";user=dialstring"))
+    context = re.search(r";phone-context=\+(\d+)", where)
+    kind = emergency(read, DIAL, uri.endswith(";user=dialstring"), context[1] if context else "")
     got = ((without.short, without.reason), (with_route.short, with_route.reason))
     if kind:
         assert got == LANE[kind]

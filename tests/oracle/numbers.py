@@ -179,11 +179,12 @@ class DialStrings:
     tests: Collection[str]
 
 
-def emergency(uri: Uri, dial: DialStrings, dialstring: bool = False) -> str:
+def emergency(uri: Uri, dial: DialStrings, dialstring: bool = False, context: str = "") -> str:
     """What a Request-URI or Refer-To reaches, read as received: "sos", "test" or nothing ("").
 
     Only a complete string matches, and a "+" is looked at before it is dropped: +91 11 ... is New Delhi.
-    ``dialstring``: the URI has user=dialstring (RFC 4967).
+    ``dialstring``: the URI has user=dialstring (RFC 4967). ``context``: the digits of its phone-context; they and the
+    local ones are an international number.
     """
     if uri["scheme"] == "urn":
         name = unquote_to_bytes(uri["host"]).lower()
@@ -199,17 +200,19 @@ def emergency(uri: Uri, dial: DialStrings, dialstring: bool = False) -> str:
         return "test" if service[1] else "sos"
     # Where no letter or pause stands, a sloppy reader may drop whatever is no digit: 911! and 91/1 are 911 to it.
     bare = "" if re.search(rb"[A-Za-z+*#,;]", user) else re.sub(rb"[^0-9]", b"", user).decode()
-    return by_telephone(user.decode("latin-1"), dial, dialstring) or reached(bare, dial)
+    return by_telephone(user.decode("latin-1"), dial, dialstring, context) or reached(bare, dial, context)
 
 
-def reached(digits: str, dial: DialStrings) -> str:
+def reached(digits: str, dial: DialStrings, context: str = "") -> str:
     """What a whole dial string reaches."""
     if digits.startswith("+"):
         return "sos" if digits[1:] in dial.plus else ""
-    return "sos" if digits in dial.exact else "test" if digits in dial.tests else ""
+    if digits in dial.exact or (context and digits and context + digits in dial.plus):
+        return "sos"
+    return "test" if digits in dial.tests else ""
 
 
-def by_telephone(user: str, dial: DialStrings, dialstring: bool) -> str:
+def by_telephone(user: str, dial: DialStrings, dialstring: bool, context: str) -> str:
     """What a telephone dials for it: at each pause, all digits so far and those behind the last pause or code."""
     text = re.sub(r"[ \-.()]", "", user)
     pause = "[,;pPwWxX]" if dialstring else "[,;pPwW]"
@@ -222,8 +225,8 @@ def by_telephone(user: str, dial: DialStrings, dialstring: bool) -> str:
         elif (code := re.match(r"[*#][0-9]{2}#?", text, re.ASCII)) and may_begin(before + own, text[0]):
             before, own, text = before + own, "", text[code.end() :]
         elif text == "" or re.match(pause + "|#", text):
-            found = reached(before + own, dial)
-            if found and own and reached(own, dial):
+            found = reached(before + own, dial, context)
+            if found and own and reached(own, dial, context):
                 return found
             if text == "" or text[0] == "#" or (before + own).startswith("+"):
                 return ""

@@ -7,7 +7,14 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from phonenumbers import PhoneMetadata
+from phonenumbers import (
+    NumberParseException,
+    PhoneMetadata,
+    PhoneNumber,
+    is_valid_number,
+    is_valid_short_number_for_region,
+    parse,
+)
 
 from edge_agent.numbering.emergency import dial_strings, emergency_codes
 from edge_agent.numbering.expand import expand
@@ -141,9 +148,11 @@ def test_no_emergency_codes_without_a_country() -> None:
 
 def test_dial_strings_of_the_united_states() -> None:
     strings = dial_strings("US", ["9"])
-    assert strings.exact == {"911", "9911", "99911", "1911", "112", "9112", "99112", "1112"}
-    assert strings.plus == {"1911", "1112"}
-    assert strings.tests == {"933", "9933", "99933", "1933"}
+    lines = ("", "9", "99", "1", "91", "991")
+    assert strings.exact == {line + code for line in lines for code in ("911", "112")}
+    assert {"1911", "1112", "44999", "49112", "61000"} <= strings.plus
+    assert not {"911", "112", "1933", "1211", "91112", "33112"} & strings.plus
+    assert strings.tests == {line + "933" for line in lines}
 
 
 def test_dial_strings_without_an_outside_line() -> None:
@@ -157,9 +166,52 @@ def test_dial_strings_of_two_outside_lines() -> None:
 
 def test_dial_strings_with_a_national_prefix() -> None:
     strings = dial_strings("GB", [])
-    assert strings.exact == {"999", "0999", "44999", "112", "0112", "44112"}
-    assert strings.plus == {"44999", "44112"}
+    assert strings.exact == {"999", "0999", "112", "0112"}
+    assert {"44999", "44112", "1911"} <= strings.plus
     assert strings.tests == frozenset()
+
+
+def test_dial_strings_behind_a_line_and_the_national_prefix() -> None:
+    assert {"90999", "990999", "80999"} <= dial_strings("GB", ["9", "8"]).exact
+    assert "9112" in dial_strings("ES", ["9"]).exact, "there is none in Spain"
+
+
+def is_number(dialled: str, region: str) -> bool:
+    try:
+        return is_valid_number(parse(dialled, region))
+    except NumberParseException:
+        return False
+
+
+def short_number(digits: str, region: str) -> PhoneNumber:
+    zeros = len(digits) - len(digits.lstrip("0"))
+    return PhoneNumber(
+        country_code=plan(region).country_code,
+        national_number=int(digits),
+        italian_leading_zero=zeros > 0,
+        number_of_leading_zeros=zeros or None,
+    )
+
+
+@pytest.mark.parametrize("region", sorted(regions()))
+def test_no_number_is_an_emergency_call(region: str) -> None:
+    """Whatever telephone numbers there are, none is refused, or wakes the police; nor is a short one, where no line is set."""
+    strings = dial_strings(region, ["9"])
+    assert not [dialled for dialled in strings.exact | strings.tests if is_number(dialled, region)]
+    assert not [digits for digits in strings.plus if is_number(f"+{digits}", region)]
+    without = dial_strings(region, [])
+    others = (without.exact | without.tests) - {*emergency_codes(region), "933"}
+    assert not [digits for digits in others if is_valid_short_number_for_region(short_number(digits, region), region)]
+
+
+@pytest.mark.parametrize("region", sorted(regions()))
+def test_nothing_else_is_left_out(region: str) -> None:
+    strings, code = dial_strings(region, ["9"]), str(plan(region).country_code)
+    prefix = plan(region).national_prefix
+    for emergency in emergency_codes(region):
+        assert {emergency, prefix + emergency} <= strings.exact and code + emergency in strings.plus
+        for dialled in (f"9{emergency}", f"99{emergency}", f"9{prefix}{emergency}", f"99{prefix}{emergency}"):
+            assert dialled in strings.exact or is_number(dialled, region)
 
 
 @pytest.mark.parametrize("called", ["911126543210", "9111", "91126543210", "0119111", "1120", "12125550911"])
