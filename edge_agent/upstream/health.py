@@ -21,6 +21,7 @@ import socket
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, cast
 
 import asyncio_dgram
@@ -59,10 +60,11 @@ class Target:
 class Prober:
     """One target's socket and the state of the probe that is under way."""
 
-    def __init__(self, name: str, target: tuple[str, int], source: str | None) -> None:
+    def __init__(self, name: str, target: tuple[str, int], listeners: Sequence[str]) -> None:
+        self.why = ""  # what the kernel said to the last probe; "": it was sent, and nothing came back
         self._name = _token(name)
         self._target = target
-        self._source = source
+        self._listeners = listeners
         self._local = ("", 0)
         self._stream: DatagramServer | None = None
         self._reader: asyncio.Task[None] | None = None
@@ -72,6 +74,7 @@ class Prober:
 
     async def probe(self) -> int:
         """The status of the final response; 0 when none came."""
+        self.why = ""
         try:
             stream = await self._open()
             self._count += 1
@@ -82,7 +85,8 @@ class Prober:
                 await stream.send(request, self._target)
                 with suppress(TimeoutError):
                     return await asyncio.wait_for(asyncio.shield(self._answer), wait)
-        except (OSError, asyncio_dgram.TransportClosed):
+        except (OSError, asyncio_dgram.TransportClosed) as error:
+            self.why = _why(error)
             # Also how a closed port may show. The next probe starts with a socket of its own.
             self.close()
         finally:
@@ -101,7 +105,8 @@ class Prober:
             family = socket.AF_INET6 if ":" in self._target[0] else socket.AF_INET
             sock = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
             try:
-                sock.bind((self._source or "", 0))
+                # Asked anew each time: routes and addresses change.
+                sock.bind((local_address(self._listeners, self._target[0]) or "", 0))
                 # Connected only afterwards: from_socket() of a connected socket fails on uvloop.
                 stream = cast("DatagramServer", await asyncio_dgram.from_socket(sock))
                 sock.connect(self._target)
@@ -119,7 +124,8 @@ class Prober:
                 data, _ = await stream.recv()
             except asyncio_dgram.TransportClosed:
                 return
-            except OSError:
+            except OSError as error:
+                self.why = _why(error)
                 self._settle(0)
                 continue
             if status := final_status(data, self._branch):
@@ -158,9 +164,40 @@ def final_status(data: bytes, branch: bytes) -> int:
 
 
 def local_address(listeners: Sequence[str], target: str) -> str | None:
-    """The first listener's address that can reach the target; None leaves the choice to the kernel."""
-    wildcards = ("0.0.0.0", "::")
-    return next((host for host in listeners if host not in wildcards and (":" in host) == (":" in target)), None)
+    """The address that probes come from; None leaves the choice to the kernel.
+
+    The listener's that the kernel would take. Where it would take none, one that
+    can reach the target at all and lies nearest to the kernel's choice: an
+    address that moves from host to host is seldom the kernel's own choice.
+    """
+    wildcard = "::" if ":" in target else "0.0.0.0"
+    own = [host for host in listeners if (":" in host) == (":" in target)]
+    chosen = route_source(target)
+    if not chosen or chosen in own or wildcard in own:
+        return chosen if chosen in own else None
+    able = [host for host in own if route_source(target, host)]
+    return max(able, key=lambda host: _common_bits(host, chosen), default=None)
+
+
+def route_source(target: str, source: str = "") -> str:
+    """The address that the kernel sends from to the target, bound to ``source`` where one is given; "": it can't."""
+    family = socket.AF_INET6 if ":" in target else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
+        try:
+            sock.bind((source, 0))
+            sock.connect((target, 9))  # sends nothing; any port does
+        except OSError:
+            return ""
+        return str(sock.getsockname()[0])
+
+
+def _common_bits(one: str, other: str) -> int:
+    first, second = ip_address(one), ip_address(other)
+    return first.max_prefixlen - (int(first) ^ int(second)).bit_length()
+
+
+def _why(error: Exception) -> str:
+    return (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
 
 
 def _token(name: str) -> str:
@@ -190,7 +227,7 @@ class Health:
             # A new policy knows no states, and places may have changed.
             self._tell(target.upstream, target.index, self.is_up(target))
             if target.every > 0 and target not in self._tasks:
-                task = asyncio.create_task(self._run(target, local_address(listeners, target.host)))
+                task = asyncio.create_task(self._run(target, tuple(listeners)))
                 task.add_done_callback(self._ended)
                 self._tasks[target] = task
 
@@ -215,8 +252,8 @@ class Health:
             task.cancel()
         self._tasks.clear()
 
-    async def _run(self, target: Target, source: str | None) -> None:
-        prober = Prober(self._name, (target.host, target.port), source)
+    async def _run(self, target: Target, listeners: Sequence[str]) -> None:
+        prober = Prober(self._name, (target.host, target.port), listeners)
         clock = asyncio.get_running_loop().time
         missed = 0
         try:
@@ -229,7 +266,7 @@ class Health:
                 else:
                     missed += 1
                     if missed >= MISSES_UNTIL_DOWN:
-                        self._set(target, False, status)
+                        self._set(target, False, status, prober.why)
                 await asyncio.sleep(max(0.1, began + target.every - clock()))
         finally:
             prober.close()
@@ -239,7 +276,7 @@ class Health:
         if not task.cancelled() and (error := task.exception()) is not None:
             self._log.error("probe-bug", exc_info=error)
 
-    def _set(self, target: Target, up: bool, status: int) -> None:
+    def _set(self, target: Target, up: bool, status: int, why: str = "") -> None:
         known = self.is_up(target)
         self._up[target.identity] = up
         if up == known:
@@ -249,4 +286,5 @@ class Health:
         if up:
             self._log.info("target-up", upstream=target.upstream, target=where, status=status)
         else:
-            self._log.warning("target-down", upstream=target.upstream, target=where, status=status)
+            told = {"why": why} if why else {}
+            self._log.warning("target-down", upstream=target.upstream, target=where, status=status, **told)

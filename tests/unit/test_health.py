@@ -10,7 +10,7 @@ import pytest
 import uvloop
 
 from edge_agent.upstream import health
-from edge_agent.upstream.health import Health, Target, final_status, local_address
+from edge_agent.upstream.health import Health, Target, final_status, local_address, route_source
 
 HOST = "127.0.0.41"
 LISTENERS = ["127.0.0.40"]
@@ -261,18 +261,44 @@ def test_a_new_policy_keeps_states_and_tells_them_at_their_new_places(loop: Any)
 @LOOPS
 def test_an_unreachable_target_is_down(loop: Any) -> None:
     async def test(scene: Scene) -> None:
-        # From a loopback address nothing but loopback can be reached.
-        scene.health.watch([Target("cloud", 0, "192.0.2.1", 5060, EVERY)], LISTENERS)
+        scene.health.watch([Target("cloud", 0, "255.255.255.255", 5060, EVERY)], LISTENERS)
         await until(lambda: scene.told[-1] == ("cloud", 0, False))
 
-    on(loop, test)
+    # As broadcast it may not be sent to: the log says that it was no silence.
+    [(event, fields)] = on(loop, test).log.lines
+    assert event == "target-down" and fields["why"] in ("Permission denied", "Network is unreachable")
 
 
-def test_local_address() -> None:
-    listeners = ["0.0.0.0", "192.0.2.1", "192.0.2.2", "2001:db8::1"]
-    assert local_address(listeners, "198.51.100.1") == "192.0.2.1"
-    assert local_address(listeners, "2001:db8::99") == "2001:db8::1"
-    assert local_address(["0.0.0.0"], "198.51.100.1") is None
+@pytest.mark.parametrize(
+    ("listeners", "expected"),
+    [
+        (["10.0.0.1", "198.51.100.5"], "198.51.100.5"),
+        (["198.51.100.5", "10.0.0.1"], "198.51.100.5"),
+        (["127.0.0.1", "10.0.0.1", "198.51.100.6"], "198.51.100.6"),
+        (["127.0.0.1"], None),
+        (["0.0.0.0", "10.0.0.1"], None),
+        (["2001:db8::1"], None),
+        ([], None),
+    ],
+    ids=["second", "first", "moving-address", "none-can", "wildcard", "other-family", "no-listener"],
+)
+def test_local_address(monkeypatch: pytest.MonkeyPatch, listeners: list[str], expected: str | None) -> None:
+    def kernel(target: str, source: str = "") -> str:
+        return "" if source.startswith("127.") else source or "198.51.100.5"
+
+    monkeypatch.setattr(health, "route_source", kernel)
+    assert local_address(listeners, "203.0.113.20") == expected
+
+
+def test_without_a_route_the_source_is_left_to_the_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "route_source", lambda target, source="": "")
+    assert local_address(["198.51.100.5"], "203.0.113.20") is None
+
+
+def test_the_kernel_says_what_it_would_send_from() -> None:
+    assert route_source("127.0.0.41") == "127.0.0.1"
+    assert route_source("127.0.0.41", "127.0.0.40") == "127.0.0.40"
+    assert route_source("192.0.2.1", "127.0.0.40") == "", "from a loopback address nothing but loopback can be reached"
 
 
 def test_any_bytes_are_no_answer() -> None:
