@@ -33,6 +33,13 @@ CATALOGUE: dict[str, Entry] = {
     "no-trunk": Entry(
         "no trunk: every source is unknown and gets nothing", "add a [[trunk]] for each customer", notice=True
     ),
+    "too-many-listeners": Entry(
+        "{count} listeners; an agent has at most {most}",
+        "listen on 0.0.0.0 with advertise, or split them over two agents",
+    ),
+    "too-many-peers": Entry(
+        "{count} trunks and upstreams together; an agent has at most {most}", "split the trunks over two agents"
+    ),
     # names and references
     "duplicate-name": Entry(
         "the name {name!r} is also that of {other}", "trunks and upstreams share their names in logs and metrics"

@@ -17,6 +17,7 @@ from edge_agent.policy.lists import Age, ListReader, NumberCache, shared_numbers
 from edge_agent.policy.merge import Loc, read_files
 from edge_agent.policy.networks import NetworkLists, NetworkReader, check_networks
 from edge_agent.policy.prefixes import PrefixReader
+from edge_agent.policy.reach import check_reach
 from edge_agent.policy.resolve import Resolver
 from edge_agent.policy.settings import Settings
 from edge_agent.policy.toll import TollReader, TollTable
@@ -68,7 +69,7 @@ def load(path: Path, cache: NumberCache | None = None) -> Loaded:
     draft = read_draft(document)
     resolver = Resolver()
     _complete(draft, resolver)
-    findings = list(check(draft, resolver))
+    findings = [*check(draft, resolver), *check_reach(draft)]
 
     cache.settle(draft.sections["agent"].state_dir)
     reader = ListReader(document, cache)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from edge_agent.policy.reach import MOST_PEERS
 from tests.e2e.daemon import COMMAND, Daemon
 from tests.e2e.namespaces import AGENT, Link, require_root
 from tests.e2e.sipp import Address
@@ -79,3 +80,16 @@ def test_a_probe_that_can_not_leave_is_told_as_such(tmp_path: Path) -> None:
             "Network is unreachable",
             "Host is unreachable",
         )
+
+
+def test_one_trunk_too_many_is_refused_by_check_run_and_reload(tmp_path: Path) -> None:
+    trunk = '[[trunk]]\nname = "t{0}"\nsources = ["10.1.{1}.{2}"]\nupstream = "cloud"\n'
+    most = [trunk.format(number, number >> 8, number & 255) for number in range(MOST_PEERS - 2)]
+    with Daemon(tmp_path, more="".join(most)) as daemon:
+        assert daemon.command("check").returncode == 0
+        daemon.start()
+        daemon.configure(more="".join(most) + trunk.format("more", 255, 0))
+        for command in ("check", "reload", "run"):
+            done = daemon.command(command)
+            assert done.returncode == 1 and "1025 trunks and upstreams together" in done.stderr
+        assert daemon.status()["policy"]["generation"] == 1

@@ -1,0 +1,89 @@
+"""What one agent can hold and reach: how many listeners and peers."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from edge_agent import _hot
+from edge_agent.errors import ConfigError
+from edge_agent.policy.compile import compile_policy
+from edge_agent.policy.load import Loaded, load
+from edge_agent.policy.reach import MOST_LISTENERS, MOST_PEERS
+from edge_agent.policy.swap import try_out
+
+CLOUD = """
+[[upstream]]
+name = "cloud"
+targets = ["127.0.0.1:5080"]
+"""
+ACME = """
+[[trunk]]
+name = "acme"
+sources = ["127.0.0.10/32"]
+upstream = "cloud"
+contact = ["127.0.0.10:5070"]
+caller_ids = ["+12125550100"]
+"""
+
+
+def listeners(*addresses: str) -> str:
+    return "".join(f'[[listen]]\naddress = "{address}"\n' for address in addresses)
+
+
+def trunks(count: int) -> str:
+    return "".join(
+        f'[[trunk]]\nname = "t{number}"\nsources = ["10.0.{number >> 8}.{number & 255}"]\nupstream = "cloud"\n'
+        for number in range(count)
+    )
+
+
+def read(folder: Path, text: str) -> Loaded:
+    file = folder / "edge_agent.toml"
+    file.write_text(text)
+    return load(file)
+
+
+def refused(folder: Path, text: str) -> set[tuple[str, str]]:
+    with pytest.raises(ConfigError) as error:
+        read(folder, text)
+    return {(problem.code, problem.key) for problem in error.value.problems}
+
+
+# How many
+
+
+def test_as_many_peers_as_the_engine_holds(tmp_path: Path) -> None:
+    loaded = read(tmp_path, listeners("127.0.0.1:5060") + CLOUD + trunks(MOST_PEERS - 1))
+    engine = _hot.Engine(rates_mib=1, transactions_mib=1, leases_mib=1, callers_mib=1, secret=bytes(32))
+    engine.publish(compile_policy(loaded, 1))
+
+
+def test_one_peer_more_is_refused(tmp_path: Path) -> None:
+    text = listeners("127.0.0.1:5060") + CLOUD + trunks(MOST_PEERS)
+    assert refused(tmp_path, text) == {("too-many-peers", "trunk")}
+
+
+def test_as_many_listeners_as_the_engine_holds(tmp_path: Path) -> None:
+    hosts = [f"127.0.1.{number}:5060" for number in range(MOST_LISTENERS)]
+    policy = compile_policy(read(tmp_path, listeners(*hosts) + CLOUD + ACME), 1)
+    try_out(policy)
+    engine = _hot.Engine(rates_mib=1, transactions_mib=1, leases_mib=1, callers_mib=1, secret=bytes(32))
+    engine.publish(policy)
+    engine.stop()
+    # Descriptors that epoll takes and nobody writes to.
+    idle = [os.eventfd(0) for _ in range(MOST_LISTENERS + 1)]
+    try:
+        engine.pump(0, list(zip(idle, range(MOST_LISTENERS), strict=False)))
+        with pytest.raises(IndexError):
+            engine.pump(0, [(descriptor, 0) for descriptor in idle])
+    finally:
+        for descriptor in idle:
+            os.close(descriptor)
+
+
+def test_one_listener_more_is_refused(tmp_path: Path) -> None:
+    hosts = [f"127.0.1.{number}:5060" for number in range(MOST_LISTENERS + 1)]
+    assert refused(tmp_path, listeners(*hosts) + CLOUD + ACME) == {("too-many-listeners", "listen")}
