@@ -46,8 +46,7 @@ from edge_agent.rules.trunk_rate import TrunkRateSettings
 
 MODES = {Mode.OFF: 0, Mode.MONITOR: 1, Mode.ENFORCE: 2}
 DIRECTIONS = {"T": 1, "O": 1, "U": 2, "X": 4}
-STRUCTURE_OPS = ("hops", "target", "interface", "dialog")
-"""Ops that need no state: the engine runs their rows first, before the transaction cache."""
+
 LANE_OPS = ("malformed", "banned", "unknown_source", "emergency", "source_rate", "sweep", "auth_abuse")
 """Rows that are steps of the flow itself, not lines of the screen."""
 
@@ -339,11 +338,9 @@ def _is_address(host: str) -> bool:
 
 
 def _rows() -> tuple[ScreenRow, ...]:
-    rows = [
+    return tuple(
         ScreenRow(row.op, number, sum({DIRECTIONS[direction] for direction in rule.directions}))
         for number, rule in enumerate(RULES)
         for row in rule.rows
         if row.op not in LANE_OPS
-    ]
-    # What is shed costs no look at a table.
-    return tuple(sorted(rows, key=lambda row: (row.op not in STRUCTURE_OPS, row.op != "overload")))
+    )

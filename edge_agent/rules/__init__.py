@@ -1,7 +1,9 @@
 """The rules in screening order. The order is policy: a rule's position is its id in the engine, in verdicts and events.
 
 The emergency lane stands before everything that an operator can edit; what
-follows goes from cheap and certain to dear and statistical. Nothing here runs
+follows goes from cheap and certain to dear and statistical. Overload stands where
+what is shed has cost no look at a table, and STIR at the end, since a call that
+something else refuses is never verified. Nothing here runs
 per message: ``policy/compile.py`` turns this tuple into the engine's rows.
 """
 
@@ -55,6 +57,7 @@ RULES: tuple[Rule, ...] = (
     target.RULE,
     interface.RULE,
     dialog.RULE,
+    overload.RULE,
     scanner.RULE,
     source_rate.RULE,
     sweep.RULE,
@@ -71,9 +74,6 @@ RULES: tuple[Rule, ...] = (
     display_name.RULE,
     own_number_inbound.RULE,
     forged_marking.RULE,
-    stir_signature.RULE,
-    stir_attestation.RULE,
-    stir_replay.RULE,
     destination.RULE,
     toll_fraud.RULE,
     do_not_call.RULE,
@@ -83,7 +83,9 @@ RULES: tuple[Rule, ...] = (
     short_calls.RULE,
     low_answer.RULE,
     wangiri.RULE,
-    overload.RULE,
+    stir_signature.RULE,
+    stir_attestation.RULE,
+    stir_replay.RULE,
 )
 
 BY_NAME: dict[str, Rule] = {rule.name: rule for rule in RULES}

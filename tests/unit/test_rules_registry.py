@@ -9,6 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 import edge_agent.rules
+from edge_agent._hot import OP_NAMES
 from edge_agent.reasons import REASONS
 from edge_agent.rules import BY_NAME, RULES, Mode, RateSettings, Row, Rule
 from edge_agent.rules.scanner import ScannerSettings
@@ -55,6 +56,13 @@ BUILT = {
 }
 
 
+def test_they_stand_in_the_order_in_which_the_engine_asks() -> None:
+    """What `rules` and `explain` show."""
+    rows = [row.op for rule in RULES for row in rule.rows]
+    assert [op for op in rows if op in OP_NAMES] == list(OP_NAMES)
+    assert [rule.name for rule in RULES[-3:]] == ["stir-signature", "stir-attestation", "stir-replay"]
+
+
 @pytest.fixture(params=RULES, ids=lambda rule: rule.name)
 def rule(request: pytest.FixtureRequest) -> Rule:
     found: Rule = request.param
@@ -68,9 +76,8 @@ def test_names_are_unique_and_found() -> None:
 
 def test_the_order_is_certain_and_cheap_first() -> None:
     """Ids in verdicts are positions, so the head of the order is part of the interface."""
-    head = ["malformed", "banned", "unknown-source", "emergency", "hops", "target", "interface", "dialog", "scanner"]
-    assert [rule.name for rule in RULES[:9]] == head
-    assert RULES[-1].name == "overload"
+    head = ["malformed", "banned", "unknown-source", "emergency", "hops", "target", "interface", "dialog", "overload"]
+    assert [rule.name for rule in RULES[:10]] == [*head, "scanner"]
 
 
 def test_every_file_is_a_rule_of_the_tuple() -> None:
