@@ -47,6 +47,7 @@ cdef enum:                  # markings that a peer may assert, in the order of A
     ASSERT_PRIORITY = 4
     ASSERT_CHARGE = 8
     ASSERT_VERSTAT = 16
+    ASSERT_ROUTING = 32     # routing parameters of the called number: target
 
 cdef enum:                  # RFC 7339 with a peer
     OC_TELL = 1             # it is told when we shed its requests

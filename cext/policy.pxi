@@ -5,7 +5,7 @@ OP_NAMES = ("hops", "target", "interface", "dialog", "overload", "scanner", "sou
             "caller_consistent", "caller_anonymous", "do_not_originate", "display_name", "own_number_inbound",
             "forged_marking", "destination", "toll_fraud", "do_not_call", "calling_hours", "dispersal", "sequential",
             "short_calls", "low_answer", "wangiri")
-ASSERTS = ("PAI", "Resource-Priority", "Priority", "P-Charge-Info", "verstat")
+ASSERTS = ("PAI", "Resource-Priority", "Priority", "P-Charge-Info", "verstat", "routing")
 _WILDCARDS = ("0.0.0.0", "::")
 METHODS = tuple(METHOD_NAMES[i].decode() for i in range(M_COUNT))
 

@@ -121,7 +121,14 @@ REASONS: tuple[Reason, ...] = (
         "target",
         403,
         "Headers In URI Not Allowed",
-        "the Request-URI or Refer-To carries escaped headers",
+        "a URI that may hold none carries escaped headers",
+    ),
+    Reason(
+        "target-routing",
+        "target",
+        403,
+        "Routing Parameters Not Allowed",
+        "the called number has rn, cic, tgrp or trunk-context, which this trunk may not set",
     ),
     Reason(
         "target-refer", "target", 403, "Refer-To Not Allowed", "Refer-To names a host that is no target of this trunk"

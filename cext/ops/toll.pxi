@@ -144,6 +144,10 @@ cdef void redirect_callees(Screen *s) noexcept nogil:
             &s.state.marks, callback_key(s.state, s.peer.id, uri_canonical(
                 s.p, &s.m.to, &s.policy.plans[s.peer.plan])), s.now, False):
         return
+    for i in range(s.m.contacts if s.m.contacts < MAX_CONTACTS else MAX_CONTACTS):
+        if not s.peer.asserts & ASSERT_ROUTING and uri_routing(s.p, &s.m.contact[i]) & ROUTING_NUMBER:
+            lane_refuses(s, RSN_TARGET_ROUTING)
+            return
     for op in range(OP_DESTINATION, OP_TOLL_FRAUD + 1):
         if not s.peer.ops >> op & 1:
             continue

@@ -214,7 +214,7 @@ class Trunk(Section):
     )
     asserts: list[Marking] = setting(
         [],
-        'Markings that it may assert: "PAI", "Resource-Priority", "Priority", "P-Charge-Info", "verstat".',
+        'Markings that it may assert: "PAI", "Resource-Priority", "Priority", "P-Charge-Info", "verstat", "routing".',
         max_length=len(MARKINGS),
     )
     stir: Literal["ignore", "tag", "require"] = setting(

@@ -15,8 +15,9 @@ from pydantic import AfterValidator
 from edge_agent.policy.values import Kind, bad
 from edge_agent.rules._shape import Mode, Row, Rule
 
-MARKINGS = ("PAI", "Resource-Priority", "Priority", "P-Charge-Info", "verstat")
-"""What ``asserts`` may name: P-Asserted-Identity, three headers, and the parameter of caller URIs."""
+MARKINGS = ("PAI", "Resource-Priority", "Priority", "P-Charge-Info", "verstat", "routing")
+"""What ``asserts`` may name: P-Asserted-Identity, three headers, the parameter of caller URIs, and those of called
+numbers that lead a call elsewhere (rn, cic, tgrp, trunk-context), which ``target`` refuses."""
 
 
 def _check_marking(value: str) -> str:

@@ -41,6 +41,14 @@ def users(number: str) -> dict[str, str]:
     }
 
 
+ROUTING = ("npdi and another routing number", "tgrp")
+
+
+def callees(number: str) -> dict[str, str]:
+    """The same for a called number: without routing parameters, which a customer may not set."""
+    return {name: user for name, user in users(number).items() if name not in ROUTING}
+
+
 def uris(number: str) -> dict[str, str]:
     """Whole From values of one US number."""
     national = number[2:]

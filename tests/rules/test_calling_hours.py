@@ -16,7 +16,7 @@ from edge_agent.policy.compile import compile_tables
 from edge_agent.policy.load import ConfigError, load
 from tests.agent import BETA, BETAS, CLOUD, OWN, Agent, Decision, dial, inbound, policy, request, tables
 from tests.rules.modes import check_modes
-from tests.rules.spellings import users
+from tests.rules.spellings import callees
 
 HIT, PASS = "403 calling-hours", "forward pass"
 CLASS = 'class = "telemarketing"'
@@ -121,10 +121,10 @@ def test_what_is_nowhere_is_never_called() -> None:
     assert Clocked(policy(CLASS), at("2026-11-28 12:00")).call("sip:4711@cloud.example.net") == HIT
 
 
-@pytest.mark.parametrize("how", users(NEW_YORK))
+@pytest.mark.parametrize("how", callees(NEW_YORK))
 def test_in_any_spelling(how: str) -> None:
     party = Clocked(policy(CLASS), at("2026-11-28 07:00"))
-    uri = f"sip:{users(NEW_YORK)[how]}@cloud.example.net"
+    uri = f"sip:{callees(NEW_YORK)[how]}@cloud.example.net"
     assert party.send(dial(uri)).short == HIT
     party.set(at("2026-11-28 09:00"))
     assert party.send(dial(uri)).short == PASS

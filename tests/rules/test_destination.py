@@ -30,7 +30,7 @@ from tests.agent import (
 )
 from tests.rules.legs import Call, place, receive
 from tests.rules.modes import check_modes
-from tests.rules.spellings import users
+from tests.rules.spellings import callees
 
 DIALLED = Path(os.environ.get("EDGE_CORPUS") or "/nonexistent", "numbers/tollfraud-dialled.txt")
 HIT, PASS = "403 destination", "forward pass"
@@ -78,9 +78,9 @@ def test_a_trunk_s_lists_stand_beside_the_general_ones(agent: MakeAgent) -> None
     assert told == {"+442071838750": HIT, PREMIUM: HIT, "+4915112345678": PASS}
 
 
-@pytest.mark.parametrize("how", users(PREMIUM))
+@pytest.mark.parametrize("how", callees(PREMIUM))
 def test_in_any_spelling(agent: MakeAgent, how: str) -> None:
-    assert agent(lists('"+1900*"')).send(dial(f"sip:{users(PREMIUM)[how]}@{CLOUD_HOST}")).short == HIT
+    assert agent(lists('"+1900*"')).send(dial(f"sip:{callees(PREMIUM)[how]}@{CLOUD_HOST}")).short == HIT
 
 
 @pytest.mark.parametrize(

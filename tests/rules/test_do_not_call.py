@@ -28,7 +28,7 @@ from tests.agent import (
 )
 from tests.rules.legs import place
 from tests.rules.modes import check_modes
-from tests.rules.spellings import users
+from tests.rules.spellings import callees
 
 HIT, ASKED, PASS = "403 do-not-call", "403 do-not-call-request", "forward pass"
 LISTED, BESIDE = "+13125550100", "+13125550102"
@@ -69,10 +69,10 @@ def test_every_class_of_trunk_and_who_is_let_off(agent: MakeAgent) -> None:
     assert party.send(inbound(LISTED), CLOUD).short == PASS
 
 
-@pytest.mark.parametrize("how", users(LISTED))
+@pytest.mark.parametrize("how", callees(LISTED))
 def test_in_any_spelling(agent: MakeAgent, how: str) -> None:
     party = agent(listed(LISTED))
-    assert party.send(dial(f"sip:{users(LISTED)[how]}@cloud.example.net")).short == HIT
+    assert party.send(dial(f"sip:{callees(LISTED)[how]}@cloud.example.net")).short == HIT
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from tests.agent import ACME, CALLED, CLOUD, OWN, Agent, Decision, MakeAgent, inbound, invite, policy, request
-from tests.proxy.message import Header
+from tests.agent import (
+    ACME,
+    BETA,
+    BETAS,
+    CALLED,
+    CLOUD,
+    OWN,
+    US,
+    Agent,
+    Decision,
+    MakeAgent,
+    inbound,
+    invite,
+    policy,
+    request,
+)
+from tests.proxy.message import Header, Message, response
 from tests.rules.modes import check_structural
 
 HOST, ROUTE = "403 target-host", "403 target-route"
-HEADERS, REFER = "403 target-headers", "403 target-refer"
+HEADERS, REFER, ROUTING = "403 target-headers", "403 target-refer", "403 target-routing"
 PASS = "forward pass"
 
 
@@ -105,6 +122,113 @@ def test_escaped_headers(headers: str) -> None:
     """RFC 4475 §3.1.2.11: a proxy that made headers of them would be led by the nose."""
     assert call(f"sip:{CALLED}@cloud.example.net{headers}").short == HEADERS
     assert refer(f"<sip:{CALLED}@cloud.example.net{headers}>").short == HEADERS
+
+
+@pytest.mark.parametrize("name", ["From", "To", "Contact", "m"])
+@pytest.mark.parametrize("headers", ["?Route=%3Csip:evil.example%3E", ";x=y?Subject=x"])
+def test_escaped_headers_of_other_uris(name: str, headers: str) -> None:
+    """RFC 3261 §19.1.1, table 1: none of these may hold any, whoever makes the call."""
+    tag = ";tag=1" if name == "From" else ""
+    for sent, source in ((invite(), ACME), (inbound(), CLOUD)):
+        full = "Contact" if name == "m" else name
+        bad = sent.set(full, f"<sip:{OWN}@x.example{headers}>{tag}")
+        bad = replace(bad, headers=tuple((name if h == full else h, value) for h, value in bad.headers))
+        assert Agent().send(bad, source).short == HEADERS
+
+
+def test_a_registration_s_contact_may_hold_headers(agent: MakeAgent) -> None:
+    """There the registrar makes use of them; it is the upstream's to take registrations at all."""
+    sent = request("REGISTER", "sip:cloud.example.net", OWN).set("Contact", "<sip:x@198.51.100.10?Route=y>")
+    assert agent().send(sent).short == "405 method"
+
+
+def test_escaped_headers_in_a_dialog(agent: MakeAgent) -> None:
+    """In Routes beyond ours and the Contact; what From and To say, the INVITE said, and no call may hang for it."""
+    party = agent()
+    opened = party.send(invite()).message
+    [own] = opened.all("Record-Route")
+
+    def inside(method: str, *more: Header) -> Message:
+        sent = request(method, "sip:b@192.0.2.60", OWN, ("Route", own), *more, to_tag="c")
+        return sent.set("Call-ID", opened.one("Call-ID")).set("From", opened.one("From"))
+
+    assert party.send(inside("INVITE", ("Route", "<sip:b@192.0.2.60;lr?X=y>"))).short == HEADERS
+    assert party.send(inside("INVITE", ("Route", "<sip:b@192.0.2.60;lr>"))).short == PASS
+    assert party.send(inside("INVITE").set("Contact", "<sip:x@198.51.100.10?Route=y>")).short == HEADERS
+    assert party.send(inside("BYE").set("To", "<sip:x@y?Subject=z>;tag=c")).short == PASS
+    assert party.send(inside("BYE").set("Contact", "<sip:x@198.51.100.10?Route=y>")).short == PASS
+
+
+# Routing parameters of the called number
+
+PARAMETERS = [
+    f"sip:{CALLED};npdi;rn=+19005551234@cloud.example.net",
+    f"sip:{CALLED};RN=+1911@cloud.example.net;user=phone",
+    f"sip:{CALLED};%72n=+1911@cloud.example.net",
+    f"sip:{CALLED}%3Brn=+1911@cloud.example.net",
+    f"sip:{CALLED}:secret;rn=+1911@cloud.example.net",
+    f"sip:{CALLED};cic=+1-0288@cloud.example.net",
+    f"sip:{CALLED};tgrp=x;trunk-context=y@cloud.example.net",
+    f"sip:{CALLED}@cloud.example.net;tgrp=x",
+    f"sips:{CALLED}@cloud.example.net;user=phone;rn=1",
+    f"tel:{CALLED};npdi;rn=+19005551234",
+    f"tel:{CALLED};trunk-context=y",
+]
+
+
+@pytest.mark.parametrize("uri", PARAMETERS)
+def test_routing_parameters(agent: MakeAgent, uri: str) -> None:
+    """They lead a call elsewhere than its number says, past every rule that goes by the number."""
+    told = call(uri)
+    assert (told.short, told.rule) == (ROUTING, "target")
+    assert refer(f"<{uri}>").short == ROUTING
+    assert agent(policy('asserts = ["routing"]')).send(invite(uri=uri)).short == PASS
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        f"sip:{CALLED};npdi@cloud.example.net",
+        f"sip:{CALLED};rnx=1;xrn=2;isub=rn;ext=5@cloud.example.net",
+        f"sip:{CALLED}@cloud.example.net;user=phone;transport=udp;x=rn",
+        "sip:rn@cloud.example.net",
+        "sip:cloud.example.net;cic-x=1",
+        f"tel:{CALLED};ext=1",
+    ],
+)
+def test_other_parameters(uri: str) -> None:
+    assert call(uri).short == PASS
+
+
+def test_routing_parameters_from_the_cloud_and_in_calls(agent: MakeAgent) -> None:
+    """The cloud has looked the number up. A Contact names the trunk group of who has it (RFC 4904 §5), proven or not."""
+    assert Agent().send(inbound().to(f"sip:{OWN};npdi;rn=+12125550000@{US}"), CLOUD).short == PASS
+    party = agent(policy('rules.dialog.mode = "off"'))
+    opened = party.send(invite()).message
+    [own] = opened.all("Record-Route")
+    contact = "sip:+442071838750;tgrp=x;trunk-context=y@192.0.2.60"
+    proven = request("INVITE", contact, OWN, ("Route", own), to_tag="c").set("Call-ID", opened.one("Call-ID"))
+    assert party.send(proven.set("From", opened.one("From"))).short == PASS
+    for method in ("INVITE", "BYE"):
+        assert party.send(request(method, contact, OWN, to_tag="c")).short == PASS
+    number = contact.replace("tgrp=x", "rn=+1911")
+    assert party.send(request("INVITE", number, OWN, to_tag="c")).short == ROUTING
+    assert party.send(request("BYE", number, OWN, to_tag="c")).short == PASS
+
+
+def test_a_redirection_names_no_routing_number(agent: MakeAgent) -> None:
+    party = agent()
+    call = party.send(inbound(), CLOUD).message
+    for parameter, start in (("rn=+19005551234", "SIP/2.0 403 "), ("tgrp=x;trunk-context=y", "SIP/2.0 302 ")):
+        moved = response(call, "302 Moved Temporarily").above(
+            ("Contact", f"<sip:{CALLED};{parameter}@cloud.example.net>")
+        )
+        assert party.send(moved, ("198.51.100.10", 5070)).message.start.startswith(start)
+
+
+def test_an_emergency_call_goes_on_with_them(agent: MakeAgent) -> None:
+    sent = invite(BETAS, uri="sip:911;npdi;rn=+12125550000@cloud.example.net")
+    assert agent().send(sent.set("Contact", "<sip:x@198.51.100.11?Route=y>"), BETA).short == "forward emergency-routed"
 
 
 # Routes

@@ -33,7 +33,7 @@ from tests.oracle.called import longest
 from tests.proxy.message import response
 from tests.rules.legs import place, receive
 from tests.rules.modes import check_modes
-from tests.rules.spellings import users
+from tests.rules.spellings import callees
 
 PASS = "forward pass"
 PREMIUM, ISLAND, HOME = "+19005552000", "+18765550100", "+13125550100"
@@ -129,10 +129,13 @@ def test_who_is_there_calls_home(agent: MakeAgent) -> None:
         assert calls(party, dear, 2) == [PASS, "403 toll-calls"]
 
 
-@pytest.mark.parametrize("how", users(PREMIUM))
+@pytest.mark.parametrize("how", callees(PREMIUM))
 def test_in_any_spelling(agent: MakeAgent, how: str) -> None:
     party = agent(limits("calls_per_day = 1"))
-    assert [short(party, f"sip:{users(PREMIUM)[how]}@cloud.example.net") for _ in range(2)] == [PASS, "403 toll-calls"]
+    assert [short(party, f"sip:{callees(PREMIUM)[how]}@cloud.example.net") for _ in range(2)] == [
+        PASS,
+        "403 toll-calls",
+    ]
 
 
 @pytest.mark.parametrize(
