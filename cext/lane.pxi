@@ -206,7 +206,7 @@ cdef void screen_redirect(Screen *s) noexcept nogil:
     if s.dir == DIR_TRUNK:
         if lane_redirects(s, s.peer):
             lane_refuses(s, RSN_EMERGENCY_REDIRECT)
-        elif s.peer.ops & (1 << OP_DESTINATION | 1 << OP_TOLL_FRAUD):
+        elif s.peer.ops & (1 << OP_DESTINATION | 1 << OP_TOLL_FRAUD | 1 << OP_DO_NOT_CALL):
             redirect_callees(s)
     elif s.v.route.peer != NO_PEER and s.m.contacts <= MAX_CONTACTS and lane_redirects(
             s, &s.policy.peers[s.v.route.peer]):

@@ -148,13 +148,15 @@ cdef void redirect_callees(Screen *s) noexcept nogil:
         if not s.peer.asserts & ASSERT_ROUTING and uri_routing(s.p, &s.m.contact[i]) & ROUTING_NUMBER:
             lane_refuses(s, RSN_TARGET_ROUTING)
             return
-    for op in range(OP_DESTINATION, OP_TOLL_FRAUD + 1):
+    for op in range(OP_DESTINATION, OP_DO_NOT_CALL + 1):
         if not s.peer.ops >> op & 1:
             continue
         for i in range(s.m.contacts if s.m.contacts < MAX_CONTACTS else MAX_CONTACTS):
             s.found = s.limit = 0
             if op == OP_DESTINATION:
                 reason = destination_finding(s, &s.m.contact[i])
+            elif op == OP_DO_NOT_CALL:
+                reason = do_not_call_finding(s, &s.m.contact[i])
             else:
                 rate = toll_value(s, &s.m.contact[i])
                 reason = toll_finding(s, rate) if rate else 0

@@ -26,6 +26,7 @@ from tests.agent import (
     policy,
     request,
 )
+from tests.proxy.message import response
 from tests.rules.legs import place
 from tests.rules.modes import check_modes
 from tests.rules.spellings import callees
@@ -138,6 +139,21 @@ def test_a_transfer_inside_a_call(agent: MakeAgent) -> None:
 def test_behind_an_outside_line(agent: MakeAgent, user: str) -> None:
     party = agent(listed(LISTED, "+442071838750"))
     assert party.send(dial(f"sip:{user}@cloud.example.net")).short == HIT
+
+
+def test_a_redirection_is_told_as_a_refusal(agent: MakeAgent) -> None:
+    """Of the cloud's call, by the trunk: each Contact as a Request-URI of the trunk's own."""
+    for text, start, monitored in (
+        (listed(LISTED), "SIP/2.0 403 ", ()),
+        (listed(LISTED, more='[rules.do-not-call]\nmode = "monitor"'), "SIP/2.0 302 ", ("do-not-call",)),
+        (listed(BESIDE), "SIP/2.0 302 ", ()),
+    ):
+        party = agent(text)
+        call = party.send(inbound(), CLOUD).message
+        moved = response(call, "302 Moved Temporarily").above(("Contact", f"<sip:{LISTED}@cloud.example.net>"))
+        told = party.send(moved, ("198.51.100.10", 5070))
+        assert told.message.start.startswith(start) and told.monitored == monitored
+        assert bool(told.message.all("Contact")) == (start == "SIP/2.0 302 ")
 
 
 def test_a_to_tag_proves_no_call(agent: MakeAgent) -> None:
