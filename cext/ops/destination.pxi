@@ -132,7 +132,7 @@ cdef uint64_t called_likely(const uint8_t *digits, uint32_t count, bint plus, Pl
     return called_leading(digits, count, plan.cc, plan.cc_len) if count > longest else 0
 
 
-# That, and what other switches may read: 9 or 0 dropped as for an outside line, an international prefix behind it or
+# That, and what other switches may read: 9 or 0 dropped as for an outside line, an international prefix behind any, or
 # one of another country, a country code behind none. Returns how many readings there are. What is no longer than some
 # national number, or one with a carrier's code of two digits behind its prefix, has the first one only.
 cdef uint32_t called_readings(const uint8_t *p, uint32_t n, Plan *plan, uint64_t *number) noexcept nogil:
@@ -142,12 +142,15 @@ cdef uint32_t called_readings(const uint8_t *p, uint32_t n, Plan *plan, uint64_t
     number[0] = called_likely(digits, count, plus, plan)
     if count < DIALLED_LONG or (plus and count <= 15):
         return 1
+    # No national number has the international prefix behind its first digit, so that is somebody's outside line.
+    k = called_idd(digits + 1, count - 1, plan)
+    if k:
+        found = called_abroad(digits + 1 + k, count - 1 - k, number, found)
+    if plan.cc == 1 and count > 15 and memcmp(digits, b"101", 3) == 0:      # 101XXXX: by that carrier
+        number[found] = called_likely(digits + 7, count - 7, False, plan)
+        found += number[found] != 0
     k = plan.national_prefix_len
-    national = k and called_value(digits, k) == plan.national_prefix
-    if national:                    # "1 011 44 ...": no national number goes on like that
-        left = called_idd(digits + k, count - k, plan)
-        found = called_abroad(digits + k + left, count - k - left, number, found) if left else found
-        national = count <= longest + k + 2
+    national = k and called_value(digits, k) == plan.national_prefix and count <= longest + k + 2
     for line in range(3):
         if line and (digits[line - 1] != digits[0] or (digits[0] != b'9' and digits[0] != b'0')):
             break

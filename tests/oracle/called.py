@@ -58,7 +58,10 @@ def _elsewhere(text: str, plus: bool, plan: Plan) -> list[str]:
         return []
     own, national, most = [p for p in plan.idd if p], plan.national_prefix, max(plan.national_lengths)
     at_home = bool(national) and text.startswith(national)
-    found = _behind(own, text[len(national) :]) if at_home else []
+    found = _behind(own, text[1:])
+    if plan.country_code == 1 and text.startswith("101") and len(text) > LONGEST:
+        rest = text[7:]
+        found.append((canonical(rest, plan) if len(rest) <= LONGEST else None) or _cut(rest, plan))
     at_home = at_home and len(text) <= len(national) + most + 2
     for line in ("", text[0], 2 * text[0]):
         rest = text[len(line) :]

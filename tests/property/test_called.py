@@ -42,7 +42,8 @@ def strings(draw: st.DrawFn) -> tuple[str, str]:
     code = str(national.country_code)
     starts = ["", "+", "+0", "00", "*67", "#31#", "+" + code, code, national.national_prefix, *national.idd[:20]]
     starts += ["9", "99", "0", "9,", "9+", "++", "9011", "9" + national.national_prefix, "0011"]
-    starts += [line + idd for line in ("9", "0", "00", "1", national.national_prefix) for idd in national.idd[:3]]
+    starts += [line + idd for line in ("9", "0", "00", "1", "8", national.national_prefix) for idd in national.idd[:3]]
+    starts += ["1010288", "1010288011"]
     middle = draw(st.one_of(st.text("0123456789", max_size=30), noise))
     return name, draw(st.sampled_from(starts)) + middle + draw(st.sampled_from(["", "#", ",,1", ";x=1", "%23", "-"]))
 

@@ -143,6 +143,9 @@ def test_what_toll_fraud_dials(agent: MakeAgent) -> None:
         "*67*82+442037690237",
         "*679011442037690237",
         "9011442037690237,,123",
+        "8011442037690237",
+        "8,011442037690237",
+        "1010288011442037690237",
     ],
 )
 def test_behind_an_outside_line_and_other_countries_prefixes(agent: MakeAgent, user: str) -> None:
@@ -150,7 +153,9 @@ def test_behind_an_outside_line_and_other_countries_prefixes(agent: MakeAgent, u
     assert party.send(dial(f"sip:{user}@{CLOUD_HOST}")).short == HIT
 
 
-@pytest.mark.parametrize("user", ["919005552000", "99005552000", "9,19005552000", "009005552000", "9+1900,5552000"])
+@pytest.mark.parametrize(
+    "user", ["919005552000", "99005552000", "9,19005552000", "009005552000", "9+1900,5552000", "101028819005552000"]
+)
 def test_a_number_of_the_country_behind_an_outside_line(agent: MakeAgent, user: str) -> None:
     assert agent(lists('"+1900*"')).send(dial(f"sip:{user}@{CLOUD_HOST}")).short == HIT
 
