@@ -75,6 +75,11 @@ cdef void account_alert(Screen *s, int reason) noexcept nogil:
     a = &w.alerts[head & (ALERTS - 1)]
     event_fill(s, &a.event, reason)
     a.lane = s.lane
+    a.asserted = a.owned = 0
+    # A core fault may leave half a From.
+    if s.dir == DIR_TRUNK and s.m.kind == KIND_REQUEST and s.m.core == 0:
+        a.owned = lane_owned(s)
+        a.asserted = lane_asserted(s)
     a.supplied = s.v.action == ACT_FORWARD and lane_locates(s)
     if a.supplied:
         location = s.peer.location

@@ -27,11 +27,11 @@ cdef inline AssertedCaller *callback_place(State *state, uint64_t call) noexcept
 # An emergency call goes on: another caller than From's is kept until its answer. Written together, the two words prove
 # each other, so that two workers in one place make no third call.
 cdef void callback_expect(Screen *s) noexcept nogil:
-    cdef Caller *c = caller_of(s)
+    cdef uint64_t asserted = lane_asserted(s)
     cdef AssertedCaller *at = callback_place(s.state, s.call_key)
-    if c.asserted and c.asserted != c.from_:
-        ea_set_relaxed(&at.number, c.asserted)
-        ea_set_relaxed(&at.call, s.call_key ^ c.asserted)
+    if asserted:
+        ea_set_relaxed(&at.number, asserted)
+        ea_set_relaxed(&at.call, s.call_key ^ asserted)
 
 
 cdef uint64_t callback_asserted(State *state, uint64_t call) noexcept nogil:

@@ -9,8 +9,8 @@ from edge_agent.reasons import REASONS as _REASONS
 Location = namedtuple("Location", "uri supplied")
 # Not of 20 items: CPython 3.11 keeps freed tuples of that length and never uses one again, 200 bytes for each event.
 Event = namedtuple("Event", "time_ns action rule reason status monitored method peer source call_id from_user to_user "
-                            "user_agent value limit finding lane location id",
-                   defaults=("", "", Location("", False), ""))
+                            "user_agent value limit finding lane location id caller_owned asserted",
+                   defaults=("", "", Location("", False), "", False, ""))
 Step = namedtuple("Step", "rule mode applies reason answer value limit note")
 ACTIONS = ("none", "forward", "answer", "drop", "defer")
 

@@ -216,7 +216,8 @@ cdef list engine_events(Engine engine, limit):
         while ea_get(&w.alert_tail) != ea_get(&w.alert_head) and len(found) < limit:
             a = &w.alerts[w.alert_tail & (ALERTS - 1)]
             found.append(event_of(engine, &a.event)._replace(
-                lane=_LANES[a.lane], location=Location(text_of(a.location, a.location_len), a.supplied != 0)))
+                lane=_LANES[a.lane], location=Location(text_of(a.location, a.location_len), a.supplied != 0),
+                caller_owned=a.owned != 0, asserted="+" + number_text(a.asserted) if a.asserted else ""))
             ea_set(&w.alert_tail, w.alert_tail + 1)
     for k in range(engine.worker_count):
         w = &engine.workers[k]

@@ -16,6 +16,24 @@ cdef inline bint lane_redirectable(Screen *s) noexcept nogil:
     return s.m.method == M_INVITE or (s.m.method == M_MESSAGE or s.m.method == M_OPTIONS) and lane_methods(s) >> s.m.method & 1
 
 
+# Who calls for help: From's number, or the asserted one where From names none; 0: nobody does.
+cdef inline uint64_t lane_caller(Screen *s) noexcept nogil:
+    cdef Caller *c = caller_of(s)
+    return c.from_ if c.from_ else c.asserted
+
+
+# The asserted number that isn't From's; 0: there is none.
+cdef inline uint64_t lane_asserted(Screen *s) noexcept nogil:
+    cdef Caller *c = caller_of(s)
+    return c.asserted if c.asserted != c.from_ else 0
+
+
+# Is it a number of the trunk? Any caller is helped; who isn't the trunk's is told of, and waits where calls are too many.
+cdef inline bint lane_owned(Screen *s) noexcept nogil:
+    cdef uint64_t caller = lane_caller(s)
+    return caller != 0 and peer_owns(s.policy, s.peer, caller)
+
+
 # An emergency call: routed for a trunk that may, told where to go or refused, with notice, for everybody else.
 cdef void screen_lane(Screen *s) noexcept nogil:
     cdef int reason

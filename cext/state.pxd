@@ -327,6 +327,8 @@ cdef struct EventRecord:
 
 cdef struct Alert:          # an emergency call, see account.pxi
     EventRecord event
+    uint64_t asserted       # canonical number of another caller than From's, 0: none
+    uint8_t owned           # 1: who calls is a number of the trunk
     uint8_t lane            # LANE_
     uint8_t supplied        # 1: the location is the trunk's default one
     uint8_t location_len

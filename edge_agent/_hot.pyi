@@ -105,6 +105,10 @@ class Event(NamedTuple):
     location: Location = ...
     id: str = ""
     """What a 603+ answer named the call by."""
+    caller_owned: bool = False
+    """Of an emergency call: From, or the asserted caller where From names no number, is a number of the trunk."""
+    asserted: str = ""
+    """Of an emergency call: the asserted caller where that is another one than From's, as "+" and digits."""
 
 class Deferred(NamedTuple):
     """An INVITE that passed every rule and waits to be verified, or to get an Identity header."""

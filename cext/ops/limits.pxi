@@ -131,19 +131,18 @@ cdef int other_limit(Screen *s) noexcept nogil:
 # same size; a repeated call is never refused while the first budget has room.
 cdef int lane_limits(Screen *s) noexcept nogil:
     cdef PeerCells *cells = &s.state.peers[s.peer.slot]
-    cdef uint64_t caller = uri_canonical(s.p, &s.m.from_, &s.policy.plans[s.peer.plan]), mark = 0
-    cdef bint owned, fresh = True
+    cdef uint64_t caller = lane_caller(s), mark = 0
+    cdef bint fresh = True
     if s.trace != NULL:
         return 0
     if s.lane == LANE_TEST:
         # A budget of their own: tests never take an emergency call's place.
         return 0 if rate_take_own(&cells.emergency_test, s.now, &s.policy.emergency_rate) else RSN_EMERGENCY_LIMIT
-    owned = caller != 0 and peer_owns(s.policy, s.peer, caller)
     if caller:
         mark = passed_hash(s.state, s.peer.id, <uint64_t>1 << 63, caller)
         fresh = not mark_live(&s.state.marks, mark, s.now, False)
     if lane_full(s) or not rate_take_own(&cells.emergency, s.now, &s.policy.emergency_rate):
-        if not (fresh and owned and rate_take_own(&cells.emergency_owned, s.now, &s.policy.emergency_rate)):
+        if not (fresh and lane_owned(s) and rate_take_own(&cells.emergency_owned, s.now, &s.policy.emergency_rate)):
             return RSN_EMERGENCY_LIMIT
     if caller and fresh:
         mark_set(&s.state.marks, mark, s.now, s.policy.emergency_caller_ns)

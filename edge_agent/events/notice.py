@@ -3,8 +3,9 @@
 A notification is flat JSON: ``event`` ("emergency-call", or "emergency-calls"
 with a ``count``), ``result`` (routed, test, redirected, limited, refused),
 ``reason``, ``test``, ``agent``, ``trunk``, ``time``; of one call also ``caller``,
-``called``, ``call_id``, ``source``, ``method``, ``status``, ``location`` (a URI, or
-"") and ``location_supplied`` (true: the trunk's default one).
+``asserted`` (another caller than From's that the call asserts, or ""), ``caller_owned``
+(true: who calls is a number of the trunk), ``called``, ``call_id``, ``source``, ``method``,
+``status``, ``location`` (a URI, or "") and ``location_supplied`` (true: the trunk's default one).
 """
 
 from __future__ import annotations
@@ -55,6 +56,8 @@ def of_call(event: Event, fields: Mapping[str, Any], agent: str) -> dict[str, An
         "trunk": event.peer,
         "time": fields["ts"],
         "caller": fields["caller"],
+        "asserted": event.asserted,
+        "caller_owned": event.caller_owned,
         "called": fields["callee"],
         "call_id": fields["call_id"],
         "source": fields["source"],

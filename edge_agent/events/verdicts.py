@@ -73,7 +73,7 @@ class VerdictLog:
             self._written[kind] += 1
             fields = record(event, offset)
             if emergency:
-                self._log.warning("verdict", **fields, notify=True)
+                self._log.warning("verdict", **fields, notify=True, caller_owned=event.caller_owned)
                 if event.reason not in CAPPED_EMERGENCY:
                     told = notice.of_call(event, fields, self._agent)
                     if told is not None:

@@ -134,13 +134,14 @@ def test_told_within_a_second(place: Place, hook: Hook) -> None:
             "event": "emergency-call", "result": "routed", "reason": "emergency-routed", "test": False, "agent": "life",
             "trunk": "clinic", "time": "", "caller": "+12125001000", "called": "911", "call_id": "", "source": "",
             "method": "INVITE", "status": 0, "location": "https://lis.example/clinic", "location_supplied": True,
+            "caller_owned": True, "asserted": "",
         }  # fmt: skip
         assert body["source"] == f"127.0.0.11:{place.phone.getsockname()[1]}"
         assert body["call_id"].startswith(f"{place.calls}-")
     place.call("933")
     place.daemon.until(lambda: hook.got[-1][1]["result"] == "test")
     [line, *_] = place.daemon.lines("verdict")
-    assert (line["level"], line["notify"], line["reason"]) == ("warning", True, "emergency-routed")
+    assert (line["level"], line["notify"], line["caller_owned"]) == ("warning", True, True)
     assert "lis.example" not in place.daemon.text(), "a location is the PSAP's and the hook's to know"
     status = place.daemon.status()
     assert status["counters"]["emergency"] == {"emergency-routed": 5, "emergency-test": 1}

@@ -13,6 +13,7 @@ from tests.agent import (
     CLOUD,
     FOREIGN,
     NOBODY,
+    OWN,
     PSAP,
     Agent,
     MakeAgent,
@@ -34,13 +35,47 @@ def sos(caller: str = BETAS, uri: str = "911") -> Message:
 # Spared
 
 
-@pytest.mark.parametrize(
-    "caller", [FOREIGN, "+12125550100", "alice", "2000", "<sip:anonymous@anonymous.invalid>", "911"]
-)
+ANONYMOUS = "<sip:anonymous@anonymous.invalid>"
+
+
+@pytest.mark.parametrize("caller", [FOREIGN, "+12125550100", "alice", "2000", ANONYMOUS, "911"])
 def test_whoever_calls(agent: MakeAgent, caller: str) -> None:
     """A wrong caller ID is recorded, and helped."""
     routed = agent().send(sos(caller), BETA)
-    assert (routed.short, routed.to, len(routed.events)) == (ROUTED, PSAP, 1)
+    assert (routed.short, routed.to, routed.event.caller_owned) == (ROUTED, PSAP, False)
+
+
+@pytest.mark.parametrize(
+    ("caller", "more", "asserted"),
+    [
+        (BETAS, (), ""),
+        ("2125553000", (), ""),
+        (BETAS, (("P-Asserted-Identity", f"<tel:{BETAS}>"),), ""),
+        (BETAS, (("P-Asserted-Identity", f"<sip:{FOREIGN}@x>"),), FOREIGN),
+        (ANONYMOUS, (("P-Asserted-Identity", f"<sip:{BETAS}@x>"), ("Privacy", "id")), BETAS),
+        (ANONYMOUS, (("P-Preferred-Identity", f"<sip:{BETAS}@x>"),), BETAS),
+        ("2000", (("P-Asserted-Identity", f"<sip:{BETAS}@x>"),), BETAS),
+    ],
+)
+def test_a_caller_of_the_trunk_s_own(agent: MakeAgent, caller: str, more: tuple[Header, ...], asserted: str) -> None:
+    event = agent().send(dial("911", caller, *more), BETA).event
+    assert (event.reason, event.caller_owned, event.asserted) == ("emergency-routed", True, asserted)
+
+
+@pytest.mark.parametrize("caller", [FOREIGN, ANONYMOUS])
+def test_an_asserted_number_that_isn_t_the_trunk_s(agent: MakeAgent, caller: str) -> None:
+    """Nor does an own one make up for a foreign From."""
+    other = FOREIGN if caller == ANONYMOUS else BETAS
+    event = agent().send(dial("911", caller, ("P-Asserted-Identity", f"<sip:{other}@x>")), BETA).event
+    assert (event.reason, event.caller_owned, event.asserted) == ("emergency-routed", False, other)
+
+
+def test_who_calls_is_told_of_refused_ones_too(agent: MakeAgent) -> None:
+    party = agent()
+    assert [party.send(dial("911", caller)).event.caller_owned for caller in (OWN, BETAS)] == [True, False]
+    assert not party.send(dial("911", OWN), CLOUD).event.caller_owned
+    assert not party.send(dial("911", OWN), NOBODY).event.caller_owned
+    assert not party.send(sos().set("From", "<sip:+12125553000@x;tag"), BETA).event.caller_owned
 
 
 @pytest.mark.parametrize(
@@ -126,6 +161,20 @@ def test_above_the_limit_a_caller_has_one_call_in_ten_seconds(agent: MakeAgent) 
     party.wait(9)
     assert party.burst(lambda: sos(next(callers)), 4, BETA).count(ROUTED) == 3
     assert party.send(sos(), BETA).short == ROUTED
+
+
+def test_above_the_limit_an_anonymous_caller_is_who_is_asserted(agent: MakeAgent) -> None:
+    party, callers = agent(policy(rules=SMALL + "\nper_caller_seconds = 10.0")), iter(strangers())
+    assert party.burst(lambda: sos(next(callers)), 4, BETA) == [ROUTED] * 3 + [OVER]
+
+    def anonymous(asserted: str) -> Message:
+        return dial("911", ANONYMOUS, ("P-Asserted-Identity", f"<sip:{asserted}@x>"), ("Privacy", "id"))
+
+    assert party.send(sos(ANONYMOUS), BETA).short == OVER
+    assert party.send(anonymous(FOREIGN), BETA).short == OVER
+    assert party.burst(lambda: anonymous(BETAS), 2, BETA) == [ROUTED, OVER]
+    assert party.burst(sos, 1, BETA) == [OVER], "the same caller"
+    assert party.send(anonymous("+12125553001"), BETA).short == ROUTED
 
 
 def test_within_the_limit_a_caller_may_call_again(agent: MakeAgent) -> None:

@@ -154,6 +154,15 @@ def test_emergency_verdicts_are_warnings_and_never_capped(pipe: Pipe) -> None:
     assert all(line["level"] == "warning" and line["notify"] is True for line in lines)
 
 
+@pytest.mark.parametrize("owned", [True, False])
+def test_emergency_verdicts_say_whether_the_caller_is_the_trunk_s(pipe: Pipe, owned: bool) -> None:
+    told: list[dict[str, object]] = []
+    VerdictLog(pipe.log, notify=told.append).write(
+        [event(rule="emergency", reason="emergency-routed", action="forward", caller_owned=owned)]
+    )
+    assert [line["caller_owned"] for line in (*pipe.lines(), *told)] == [owned, owned]
+
+
 def test_emergency_calls_from_nowhere_share_the_cap(pipe: Pipe) -> None:
     VerdictLog(pipe.log, lines_per_reason=2).write([event(rule="emergency", reason="emergency-unknown")] * 5)
     assert len(pipe.lines()) == 2
