@@ -65,9 +65,9 @@ cdef void screen_lane(Screen *s) noexcept nogil:
 
 # To names an emergency service, the Request-URI somebody else: that is where the call goes, so it is only recorded.
 cdef inline void lane_to(Screen *s) noexcept nogil:
-    if s.m.method != M_INVITE or s.m.to.number == 0 or s.m.to_tag.len or s.dir != DIR_TRUNK:
+    if s.m.method != M_INVITE or s.m.to_tag.len or s.dir != DIR_TRUNK:
         return
-    if EA_UNLIKELY(emergency_number(&s.policy.emergencies[s.peer.emergency_table], s.m.to.number) != LANE_NONE):
+    if EA_UNLIKELY(emergency_match(&s.policy.emergencies[s.peer.emergency_table], s.p, &s.m.to) != LANE_NONE):
         s.v.monitored |= <uint64_t>1 << s.policy.reason_rule[RSN_EMERGENCY_TO]
         s.v.finding = RSN_EMERGENCY_TO
 

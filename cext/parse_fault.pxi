@@ -3,7 +3,7 @@
 # A *core* fault leaves open who sends, what is asked, of whom, or where the
 # message ends: start line, Via, From, To, Call-ID, CSeq, Content-Length,
 # Refer-To, line ends, control bytes, header lines, sizes. A *soft* one lies in a
-# header that a call is set up without. The first fault of either kind is the
+# header that a call is set up without, or in the Request-URI's parameters. The first fault of either kind is the
 # reason why a message is refused; that of an authorised trunk's emergency call
 # (screen_soft) is refused for core faults only. So the parse goes on behind both.
 # The cold half of the grammar that only that lane takes stands here too: the '='

@@ -108,7 +108,10 @@ cdef void parse_start_line(const uint8_t *p, const uint64_t *stop, size_t n, Sip
         parse_fault(m, RSN_START_LINE)
         return
     if not plain and not parse_uri(p, stop, k, i, &m.uri):
-        parse_fault(m, RSN_REQUEST_URI)
+        if parse_uri_head(p, stop, k, i, &m.uri):
+            parse_soft(m, RSN_REQUEST_URI)
+        else:
+            parse_fault(m, RSN_REQUEST_URI)
     if n - i != 8 or ea_fold8(p + i + 1, 7) != WORD_VERSION:
         k = i + 5
         i = parse_digits(p, k, n)

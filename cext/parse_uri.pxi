@@ -263,10 +263,11 @@ cdef bint parse_sip_uri(const uint8_t *p, const uint64_t *stop, size_t i, size_t
     return i == end or parse_uri_params(p, stop, i, end, u)
 
 
+# Pauses (p, w) are RFC 2806's; telephones still write them.
 cdef bint parse_tel_uri(const uint8_t *p, const uint64_t *stop, size_t i, size_t end, Uri *u) noexcept nogil:
     cdef size_t start = i
     while i < end and p[i] != b';':
-        if not EA_IS(p[i], CLS_HEX) and p[i] not in b"+-.()*#%":
+        if not EA_IS(p[i], CLS_HEX) and p[i] not in b"+-.()*#%pPwW":
             return False
         i += 1
     if i == start:
@@ -309,6 +310,19 @@ cdef bint parse_uri(const uint8_t *p, const uint64_t *stop, size_t off, size_t e
         if p[k] <= 32 or p[k] >= 127 or p[k] in b'<>"\\^`{|}[]':
             return False
         k += 1
+    return True
+
+
+# A URI with parameters that nobody can read, as "tel:911;": without them, where it is one then. What was cut is left out
+# when it goes on, as headers are.
+cdef bint parse_uri_head(const uint8_t *p, const uint64_t *stop, size_t off, size_t end, Uri *u) noexcept nogil:
+    cdef size_t at = ea_find(p, off, end, b'@'), cut
+    cut = ea_find(p, off if at == end else at, end, b';')
+    if cut == end or not parse_uri(p, stop, off, cut, u) or u.scheme == SCHEME_OTHER or u.scheme == SCHEME_URN:
+        return False
+    u.whole = slice_of(off, end)
+    u.params = slice_of(cut, cut)
+    u.flags |= URI_HEADERS
     return True
 
 

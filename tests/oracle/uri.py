@@ -47,9 +47,9 @@ SIP = re.compile(
     rb"(?:(?P<user>" + USERINFO + rb")@)?" + HOST + rb"(?::(?P<port>[0-9]+))?" + PARAMS + rb"(?:" + HEADERS + rb")?",
     re.IGNORECASE,
 )
-# RFC 3966 §3, and more: a local number without its phone-context, as phones dial "tel:911", and escapes, so that no
-# emergency call is refused for how it is written.
-TEL = re.compile(rb"(?P<scheme>tel):(?P<user>[0-9A-F*#+%\-.()]+)" + PARAMS, re.IGNORECASE)
+# RFC 3966 §3, and more: a local number without its phone-context, as phones dial "tel:911", RFC 2806's pauses, and
+# escapes, so that no emergency call is refused for how it is written.
+TEL = re.compile(rb"(?P<scheme>tel):(?P<user>[0-9A-FPW*#+%\-.()]+)" + PARAMS, re.IGNORECASE)
 OTHER = re.compile(rb"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*):(?P<rest>[!#-;=?-Z_a-z~]+)")
 BARE = re.compile(rb'[^;,?<>" \t\r\n]+')
 HOST_ONLY = re.compile(HOST)

@@ -97,6 +97,57 @@ def with_body_type(sent: Message) -> Message:
     return sent if sent.all("Content-Type") else sent.set("Content-Type", "application/sdp")
 
 
+# A Request-URI that is one without its parameters.
+
+CUT = [
+    ("tel:911;", "tel:911"),
+    ("tel:911p22;=x", "tel:911p22"),
+    ("tel:911;phone-context=", "tel:911"),
+    ("sip:911@pbx.example;", "sip:911@pbx.example"),
+    ("sip:911@192.0.2.1;", "sip:911@192.0.2.61:5060"),
+    ("sip:911;x=y@pbx.example;;user=phone", "sip:911;x=y@pbx.example"),
+    ("sips:9-1-1@[2001:db8::1]:5061;lr;x=%zz", "sips:9-1-1@[2001:db8::1]:5061"),
+    ("sip:sos.fire@x;a=b;c=?x=y", "sip:sos.fire@x"),
+    ("sip:911;", "sip:911"),
+]
+
+
+@pytest.mark.parametrize(("written", "left"), CUT)
+def test_unreadable_uri_parameters_are_left_out(party: Agent, written: str, left: str) -> None:
+    party.wait(1)
+    sent = sos(written)
+    out = party.send(sent, BETA)
+    assert (out.short, out.to, out.monitored) == (ROUTED, PSAP, ("malformed",))
+    assert (out.message.uri, out.event.finding, out.event.lane) == (left, "request-uri", "call")
+    for method in ("ACK", "CANCEL"):
+        follows = Message(sent.start.replace("INVITE", method), sent.headers).set("CSeq", f"1 {method}")
+        told = party.send(follows.set("Content-Type").set("Content-Length", "0"), BETA)
+        assert (told.action, told.to, told.message.uri) == ("forward", PSAP, left)
+
+
+@pytest.mark.parametrize("written", [written for written, _ in CUT])
+def test_everybody_else_is_refused_for_them(party: Agent, written: str) -> None:
+    party.wait(1)
+    for source in (ACME, CLOUD):
+        told = party.send(sos(written), source)
+        assert (told.short, told.rule, told.event.lane) == ("400 request-uri", "malformed", "call")
+    ordinary = written.replace("911", "9111").replace("9-1-1", "9-1-1-1").replace("sos", "soss")
+    told = party.send(sos(ordinary), BETA)
+    assert (told.short, told.event.lane) == ("400 request-uri", "")
+    party.wait(10)
+    assert party.send(sos(written), NOBODY).short == "drop request-uri"
+
+
+def test_what_else_becomes_of_them(agent: MakeAgent) -> None:
+    written = "sip:911@192.0.2.1;"
+    urn = policy().replace('name = "psap"', 'name = "psap"\nemergency_uri = "urn"')
+    assert agent(urn).send(sos(written), BETA).message.uri == "urn:service:sos"
+    text = policy('emergency = "redirect"\nemergency_upstream = "psap"')
+    assert agent(text).send(sos(written)).message.one("Contact") == "<sip:911@192.0.2.61:5060>"
+    for core in ("sip:911@;", "tel:;911", "sip:;911@x;", "sip:911@x:0;"):
+        assert agent().send(sos(core), BETA).short == "400 request-uri"
+
+
 @pytest.mark.parametrize("fault", CORE)
 @pytest.mark.parametrize("soft", ["", "unreadable Contact", "two Subject"])
 def test_core_everywhere(party: Agent, fault: str, soft: str) -> None:

@@ -380,6 +380,20 @@ def test_to_is_recorded(agent: MakeAgent) -> None:
     told = party.send(invite().set("To", "<sip:911@cloud.example.net>"))
     assert (told.short, told.monitored, told.event.finding) == ("forward pass", ("emergency",), "emergency-to")
     assert told.event.lane == ""
-    for to in ("<sip:9111@x>", "<sip:+911126543210@x>", "<sip:alice@x>"):
+    for to in (
+        "<sip:9111@x>",
+        "<sip:+911126543210@x>",
+        "<sip:alice@x>",
+        "<sip:sos.team@x>",
+        "<sip:x>",
+        "<mailto:911@x>",
+    ):
         assert party.send(invite().set("To", to)).monitored == ()
     assert party.send(inbound().set("To", "<sip:911@x>"), CLOUD).monitored == ()
+
+
+@pytest.mark.parametrize("to", ["911#", "*67911", "sos", "sip:9p911@x", "tel:911;phone-context=+1", "urn:service:sos"])
+def test_to_in_any_form(agent: MakeAgent, to: str) -> None:
+    party, uri = agent(), to if ":" in to else f"sip:{to}@x"
+    told = party.send(invite().set("To", f"<{uri}>"))
+    assert (told.short, told.monitored, told.event.finding) == ("forward pass", ("emergency",), "emergency-to")
