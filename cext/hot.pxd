@@ -99,6 +99,7 @@ cdef extern from "hot.h" nogil:
     void ea_addr_v4(EaAddr *, uint32_t, uint16_t)
     void ea_addr_v6(EaAddr *, const uint8_t *, uint16_t)
     bint ea_addr_same_host(const EaAddr *, const EaAddr *)
+    bint ea_addr_loopback(const EaAddr *)
     bint ea_parse_v4(const uint8_t *, uint32_t, uint32_t *)
     bint ea_parse_v6(const uint8_t *, uint32_t, uint8_t *)
     uint8_t *ea_put_host(uint8_t *, const EaAddr *)

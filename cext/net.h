@@ -40,6 +40,13 @@ static inline int ea_addr_same_host(const EaAddr *a, const EaAddr *b)
     return a->hi == b->hi && a->lo == b->lo;
 }
 
+/* Nothing beyond the host can be reached from such an address. */
+static inline int ea_addr_loopback(const EaAddr *a)
+{
+    const uint8_t *lo = (const uint8_t *)&a->lo;
+    return a->v4 ? lo[4] == 127 : a->hi == 0 && a->lo == (uint64_t)1 << 56;
+}
+
 static inline void ea_from_sockaddr(EaAddr *a, const struct sockaddr_storage *s)
 {
     if (s->ss_family == AF_INET) {

@@ -256,6 +256,8 @@ cdef struct Target:
     EaAddr address
     Slice text              # host[:port] for a Request-URI
     uint32_t up             # written by the control plane
+    uint32_t listener       # it is sent to by this one, unless the one that a message came in at is able to
+    uint64_t able           # listeners that can send to it, a bit each; 0: nobody looked
 
 cdef struct Listener:
     EaAddr address

@@ -149,7 +149,12 @@ cdef class Policy:
             p.marks = self.put_bytes(b"".join(bytes([len(mark)]) + mark.encode() for mark in peer.marks))
             p.first_target = target
             p.target_count = len(peer.targets)
-            for host, port in peer.targets:
+            for k, (host, port) in enumerate(peer.targets):
+                if k < len(peer.ways) and peer.ways[k]:
+                    if not all(0 <= n < len(t.listeners) for n in peer.ways[k]):
+                        raise IndexError(f"no such listeners: {peer.ways[k]}")
+                    self.image.targets[target].listener = peer.ways[k][0]
+                    self.image.targets[target].able = sum(1 << n for n in set(peer.ways[k]))
                 addr_from_text(&self.image.targets[target].address, host, port)
                 self.image.targets[target].up = 1
                 target += 1

@@ -5,8 +5,12 @@
 # the way their INVITE went; only a target's health may differ, and then the
 # transaction cache remembers.
 
-cdef uint16_t route_listener(Screen *s, EaAddr *to) noexcept nogil:
+# The one that the message came in at, unless it can't send there (policy/ways.py). Other addresses of a peer are taken
+# to lie where its target does.
+cdef uint16_t route_listener(Screen *s, EaAddr *to, Target *at) noexcept nogil:
     cdef uint16_t i = s.packet.listener
+    if at != NULL and at.able and (at.address.v4 != 0) == (to.v4 != 0):
+        return i if at.able >> i & 1 else <uint16_t>at.listener
     if (s.policy.listeners[i].v6 == 0) == (to.v4 != 0):
         return i
     for i in range(<uint16_t>s.policy.listener_count):
@@ -16,10 +20,12 @@ cdef uint16_t route_listener(Screen *s, EaAddr *to) noexcept nogil:
 
 
 cdef void route_to(Screen *s, uint16_t peer, uint16_t target, EaAddr *address) noexcept nogil:
+    cdef Peer *p = &s.policy.peers[peer]
     s.v.route.peer = peer
     s.v.route.target = target
     s.v.route.address = address[0]
-    s.v.route.listener = route_listener(s, address)
+    s.v.route.listener = route_listener(
+        s, address, &s.policy.targets[p.first_target + target] if target < p.target_count else NULL)
 
 
 # The first live target of a peer. False when probes say that none is.

@@ -1,4 +1,5 @@
-# send.pxi: OutBatch to sockets, with one sendmmsg per listener in use. A datagram that the kernel refuses is counted.
+# send.pxi: OutBatch to sockets, with one sendmmsg per listener in use. A datagram that the kernel refuses is counted,
+# and the last one remembered for the log.
 #
 # Consecutive datagrams to one destination go through the kernel's stack as one
 # train (UDP_SEGMENT), which costs a fraction of sending each; the wire sees the
@@ -87,6 +88,18 @@ cdef uint32_t send_prepare(OutBatch out, uint32_t first, uint32_t end, uint32_t 
     return n
 
 
+cdef void send_failed(Worker *w, Datagram *d) noexcept nogil:
+    w.unsent = d.destination
+    w.unsent_errno = <uint32_t>errno
+    w.unsent_listener = d.listener
+    ea_count(&w.send_errors, 1)
+
+
+# What came to a wildcard listener over loopback can't leave the host from there: the kernel chooses then.
+cdef bint send_unpinned(Datagram *d) noexcept nogil:
+    return d.pinned and errno == EINVAL and ea_addr_loopback(&d.local)
+
+
 # Datagrams [first, end), one by one.
 cdef void send_singly(OutBatch out, uint32_t first, uint32_t end, int fd, Worker *w) noexcept nogil:
     cdef mmsghdr header
@@ -96,8 +109,14 @@ cdef void send_singly(OutBatch out, uint32_t first, uint32_t end, int fd, Worker
     for i in range(first, end):
         header = out.header[i]
         send_prepare(out, i, i + 1, datagram_len(&out.datagram[i]), &header, vector, control)
-        if sendmmsg(fd, &header, 1, 0) != 1:
-            ea_count(&w.send_errors, 1)
+        if sendmmsg(fd, &header, 1, 0) == 1:
+            continue
+        if send_unpinned(&out.datagram[i]):
+            header.msg_hdr.msg_control = NULL
+            header.msg_hdr.msg_controllen = 0
+            if sendmmsg(fd, &header, 1, 0) == 1:
+                continue
+        send_failed(w, &out.datagram[i])
 
 
 cdef void send_batch(OutBatch out, int *fds, Listener *listeners, Worker *w) noexcept nogil:
@@ -132,10 +151,12 @@ cdef void send_batch(OutBatch out, int *fds, Listener *listeners, Worker *w) noe
                 continue
             if firsts[i + 1] - firsts[i] > 1:
                 length = datagram_len(&out.datagram[firsts[i]])
-                if errno == EIO or errno == EINVAL or errno == EMSGSIZE:
+                if (errno == EIO or errno == EINVAL or errno == EMSGSIZE) and not send_unpinned(&out.datagram[firsts[i]]):
                     w.train_limit = 0 if errno == EIO or length <= TRAIN_SHORTEST else length - 1
                 send_singly(out, firsts[i], firsts[i + 1], fds[listener], w)
+            elif send_unpinned(&out.datagram[firsts[i]]):
+                send_singly(out, firsts[i], firsts[i + 1], fds[listener], w)
             else:
-                ea_count(&w.send_errors, 1)
+                send_failed(w, &out.datagram[firsts[i]])
             i += 1
         start = end

@@ -352,6 +352,9 @@ cdef struct Worker:
     uint64_t heartbeat
     uint64_t batches
     uint64_t send_errors
+    EaAddr unsent           # where the last of them should have gone
+    uint32_t unsent_errno
+    uint32_t unsent_listener
     uint64_t train_limit    # longest datagram that trains may have, see send.pxi
     uint64_t events_dropped
     uint64_t using          # generation of the policy in use, 0: none

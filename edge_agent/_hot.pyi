@@ -507,7 +507,8 @@ class Engine:
         {(action, rule, reason, peer): n}; ``monitored``: {(rule, peer): n};
         ``methods``: {method: n}; ``overload``: the level (0 to 2) of
         each worker; ``heartbeats``: one number per worker, which moves at
-        least once a second while its pump turns.
+        least once a second while its pump turns; ``unsent``: None, or errno, destination
+        and listener of one of the last datagrams that the kernel refused.
         """
 
     def findings(self) -> dict[tuple[str, str, str], tuple[int, int]]:

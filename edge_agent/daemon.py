@@ -33,7 +33,7 @@ from edge_agent.bans.guard import Guard
 from edge_agent.dnc.keeper import Requests
 from edge_agent.errors import ConfigError
 from edge_agent.events.log import open_log
-from edge_agent.events.record import timestamp
+from edge_agent.events.record import address, timestamp
 from edge_agent.events.verdicts import VerdictLog
 from edge_agent.hours import keep_hours
 from edge_agent.keys import KeyFileError, dialog_secret, end_old_secret
@@ -45,6 +45,7 @@ from edge_agent.policy.lists import NumberCache
 from edge_agent.policy.load import Loaded, load
 from edge_agent.policy.settings import Settings
 from edge_agent.policy.swap import grace_end, swap
+from edge_agent.policy.ways import all_ways
 from edge_agent.stir.part import Stir
 from edge_agent.systemd import Notifier, credentials_directory, stream_is_journal, watchdog_seconds
 from edge_agent.tollbook import TollBook
@@ -119,6 +120,7 @@ class Daemon:
         self._started = time.monotonic()
         self._started_at = self._loaded_at = timestamp(time.time_ns())
         self._failed_reload: list[str] = []
+        self._unsent = 0
         journal = settings.events.log == "journal" and stream_is_journal(STDERR)
         self._log, self._lines = open_log(STDERR, priorities=journal)
         self._webhook: Webhook | None = None
@@ -227,6 +229,7 @@ class Daemon:
         counters = self._engine.counters()
         self._write_events()
         self._verdicts.sum_up(counters)
+        self._tell_unsent(counters)
 
     def _write_events(self) -> None:
         events = self._engine.events()
@@ -330,7 +333,7 @@ class Daemon:
         """Off the loop's thread: read, check, compile, publish."""
         loaded = load(self._config, self._numbers)
         settings, keys = keep_running(self._loaded.settings, loaded.settings)
-        loaded = replace(loaded, settings=settings)
+        loaded = replace(loaded, settings=settings, ways=all_ways(settings))
         told = self._publish(loaded, self._generation + 1)
         return loaded, [*(f"{self._config}: {key}: takes effect at the next start" for key in keys), *told]
 
@@ -378,6 +381,17 @@ class Daemon:
         if not _hot.AES_FAST:
             hint = "each message takes longer. A virtual machine may hide them: let it have its host's processor"
             self._log.warning("notice", message=f"no AES instructions that the engine knows: {hint}")
+
+    def _tell_unsent(self, counters: dict[str, Any]) -> None:
+        """What the kernel refused to send in this second, in one line."""
+        count, self._unsent = counters["send_errors"] - self._unsent, counters["send_errors"]
+        if count > 0 and counters["unsent"] is not None:
+            number, to, place = counters["unsent"]
+            listener = str(self._loaded.settings.listen[place].address)
+            why = os.strerror(number)
+            self._log.warning(
+                "send-errors", count=count, why=why, to=address((to[0].strip("[]"), to[1])), listener=listener
+            )
 
     def _tell_steering(self) -> None:
         for notice in self._steering:

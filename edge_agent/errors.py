@@ -54,6 +54,10 @@ CATALOGUE: dict[str, Entry] = {
         "listens on every address and doesn't say which one peers shall answer to", 'set advertise = "host:port"'
     ),
     "target-is-listener": Entry("{address} is this agent's own listener: calls would go in circles"),
+    "no-listener-of-family": Entry(
+        "there is no {family} listener, so nothing can be sent to {address}",
+        'add a [[listen]] with an {family} address, or "{any}:5060" and advertise',
+    ),
     "unresolvable": Entry("the name {host!r} has no address: {why}", "check the name and the resolver"),
     "sources-missing": Entry("has no sources, so no message can be its own", 'set sources = ["192.0.2.10/32"]'),
     "sources-shared": Entry(

@@ -163,7 +163,7 @@ def _hours(settings: Settings, trunk: Trunk, hours: list[tuple[int, int]]) -> in
 def _peers(loaded: Loaded, regions: Regions, hours: list[tuple[int, int]]) -> tuple[PeerRow, ...]:
     settings = loaded.settings
     index = {upstream.name: number for number, upstream in enumerate(settings.upstream)}
-    rows = [_upstream(settings, upstream, regions) for upstream in settings.upstream]
+    rows = [_upstream(loaded, upstream, regions) for upstream in settings.upstream]
     rows += [_trunk(loaded, trunk, index, regions, hours) for trunk in settings.trunk]
     return tuple(rows)
 
@@ -172,7 +172,8 @@ def _modes(settings: Settings, direction: str, trunk: Trunk | None = None) -> tu
     return tuple(MODES[settings.rule_mode(rule, direction, trunk)] for rule in RULES)
 
 
-def _upstream(settings: Settings, upstream: Upstream, regions: Regions) -> PeerRow:
+def _upstream(loaded: Loaded, upstream: Upstream, regions: Regions) -> PeerRow:
+    settings = loaded.settings
     interface = _of(settings, "interface", InterfaceSettings)
     callee = _of(settings, "callee-rate", CalleeRateSettings)
     return PeerRow(
@@ -198,6 +199,7 @@ def _upstream(settings: Settings, upstream: Upstream, regions: Regions) -> PeerR
         concurrent=0,
         domain=upstream.domains[0] if upstream.domains else str(upstream.targets[0]),
         targets=_pairs(upstream.targets),
+        ways=_ways(loaded, upstream.targets),
         numbers=(),
         modes=_modes(settings, "U"),
         stir=0,
@@ -248,6 +250,7 @@ def _trunk(
         concurrent=trunk.concurrent_calls,
         domain=str(trunk.contact[0]) if trunk.contact else "",
         targets=_pairs(trunk.contact),
+        ways=_ways(loaded, trunk.contact),
         numbers=loaded.numbers.get(trunk.name, ()),
         modes=_modes(loaded.settings, "O" if trunk.open else "T", trunk),
         stir=STIR.index(trunk.stir),
@@ -284,6 +287,10 @@ def _method_rates(settings: Settings, trunk: Trunk | None = None) -> tuple[Rate,
 
 def _pairs(addresses: Iterable[Address]) -> tuple[tuple[str, int], ...]:
     return tuple((address.host, address.port) for address in addresses)
+
+
+def _ways(loaded: Loaded, addresses: Iterable[Address]) -> tuple[tuple[int, ...], ...]:
+    return tuple(loaded.ways.get(address.host, ()) for address in addresses)
 
 
 def _sources(settings: Settings) -> tuple[SourceRow, ...]:

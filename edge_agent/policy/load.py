@@ -22,6 +22,7 @@ from edge_agent.policy.resolve import Resolver
 from edge_agent.policy.settings import Settings
 from edge_agent.policy.toll import TollReader, TollTable
 from edge_agent.policy.values import Address
+from edge_agent.policy.ways import all_ways
 from edge_agent.systemd import credentials_directory
 
 if TYPE_CHECKING:
@@ -57,6 +58,8 @@ class Loaded:
     """Dear prefixes; None where toll-fraud looks at no trunk."""
     ages: tuple[Age, ...] = ()
     """Of the lists whose age is looked at."""
+    ways: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    """Of each target's and contact's host, the listeners that can send to it, by their places."""
 
 
 def load(path: Path, cache: NumberCache | None = None) -> Loaded:
@@ -67,7 +70,7 @@ def load(path: Path, cache: NumberCache | None = None) -> Loaded:
         raise ConfigError(tuple(problems))
 
     draft = read_draft(document)
-    resolver = Resolver()
+    resolver = Resolver(frozenset("6" if ":" in listen.address.host else "4" for listen in draft.listen.values()))
     _complete(draft, resolver)
     findings = [*check(draft, resolver), *check_reach(draft)]
 
@@ -106,8 +109,9 @@ def load(path: Path, cache: NumberCache | None = None) -> Loaded:
     if problems:
         raise ConfigError(tuple(problems))
     cache.keep(reader.used, network_reader.used)
+    settings = draft.settings()
     return Loaded(
-        draft.settings(),
+        settings,
         tuple(notices),
         tuple(document.files),
         numbers,
@@ -121,6 +125,7 @@ def load(path: Path, cache: NumberCache | None = None) -> Loaded:
         do_not_call,
         toll,
         tuple(reader.ages),
+        all_ways(settings),
     )
 
 

@@ -1,4 +1,4 @@
-"""Which listeners, trunks and upstreams one agent can have together.
+"""Which listeners, trunks and upstreams one agent can have together, and reach.
 
 Checks like those of ``checks.py``, about what the engine and the host's network
 can hold and reach.
@@ -10,6 +10,8 @@ from collections.abc import Iterator
 
 from edge_agent.policy.checks import Finding
 from edge_agent.policy.draft import Draft
+from edge_agent.policy.merge import Loc
+from edge_agent.policy.values import Address
 
 # Of the engine's tables (cext/policy.pxd).
 MOST_LISTENERS = 64
@@ -19,6 +21,7 @@ MOST_PEERS = 1024
 def check_reach(draft: Draft) -> Iterator[Finding]:
     """Every finding. Targets and contacts of the draft are addresses already."""
     yield from _sizes(draft)
+    yield from _families(draft)
 
 
 def _sizes(draft: Draft) -> Iterator[Finding]:
@@ -27,3 +30,20 @@ def _sizes(draft: Draft) -> Iterator[Finding]:
     count = len(draft.trunk) + len(draft.upstream)
     if count > MOST_PEERS:
         yield Finding("too-many-peers", ("trunk",), {"count": count, "most": MOST_PEERS})
+
+
+def _families(draft: Draft) -> Iterator[Finding]:
+    """What goes to an IPv6 address leaves by a listener with one, and so for IPv4."""
+    own = {":" in listen.address.host for listen in draft.listen.values()}
+    if not own:
+        return
+    peers: list[tuple[Loc, list[Address]]] = [
+        (("upstream", index, "targets"), upstream.targets) for index, upstream in draft.upstream.items()
+    ]
+    peers += [(("trunk", index, "contact"), trunk.contact) for index, trunk in draft.trunk.items()]
+    for loc, addresses in peers:
+        for address in addresses:
+            v6 = ":" in address.host
+            if v6 not in own:
+                values = {"address": address, "family": "IPv6" if v6 else "IPv4", "any": "[::]" if v6 else "0.0.0.0"}
+                yield Finding("no-listener-of-family", loc, values)

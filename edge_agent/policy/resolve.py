@@ -17,8 +17,13 @@ SIP_PORT = 5060
 
 @dataclass
 class Resolver:
-    """Looks each name up once; remembers those that have no address."""
+    """Looks each name up once; remembers those that have no address.
 
+    Of a name with addresses of both families it takes those of ``families``
+    ("4", "6"), in which there is a listener: nothing could be sent to the others.
+    """
+
+    families: frozenset[str] = frozenset({"4", "6"})
     found: dict[str, tuple[str, ...]] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
 
@@ -54,4 +59,5 @@ class Resolver:
             else:
                 # A link-local answer has a zone, which no packet carries.
                 self.found[name] = tuple(dict.fromkeys(str(answer[4][0]).partition("%")[0] for answer in answers))
-        return self.found.get(name, ())
+        found = self.found.get(name, ())
+        return tuple(host for host in found if ("6" if ":" in host else "4") in self.families) or found

@@ -74,6 +74,8 @@ class PeerRow(NamedTuple):
     concurrent: int
     domain: str
     targets: tuple[tuple[str, int], ...]
+    ways: tuple[tuple[int, ...], ...]
+    """Of each target, the listeners that can send to it, the best first; none: nobody looked."""
     numbers: tuple[_hot.NumberSet, ...]
     modes: tuple[int, ...]
     stir: int

@@ -21,13 +21,13 @@ import socket
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, cast
 
 import asyncio_dgram
 
 from edge_agent import __version__, _hot
 from edge_agent.events.record import address
+from edge_agent.policy.ways import WILDCARDS, ways
 
 if TYPE_CHECKING:
     from asyncio_dgram.aio import DatagramServer
@@ -164,36 +164,9 @@ def final_status(data: bytes, branch: bytes) -> int:
 
 
 def local_address(listeners: Sequence[str], target: str) -> str | None:
-    """The address that probes come from; None leaves the choice to the kernel.
-
-    The listener's that the kernel would take. Where it would take none, one that
-    can reach the target at all and lies nearest to the kernel's choice: an
-    address that moves from host to host is seldom the kernel's own choice.
-    """
-    wildcard = "::" if ":" in target else "0.0.0.0"
-    own = [host for host in listeners if (":" in host) == (":" in target)]
-    chosen = route_source(target)
-    if not chosen or chosen in own or wildcard in own:
-        return chosen if chosen in own else None
-    able = [host for host in own if route_source(target, host)]
-    return max(able, key=lambda host: _common_bits(host, chosen), default=None)
-
-
-def route_source(target: str, source: str = "") -> str:
-    """The address that the kernel sends from to the target, bound to ``source`` where one is given; "": it can't."""
-    family = socket.AF_INET6 if ":" in target else socket.AF_INET
-    with socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
-        try:
-            sock.bind((source, 0))
-            sock.connect((target, 9))  # sends nothing; any port does
-        except OSError:
-            return ""
-        return str(sock.getsockname()[0])
-
-
-def _common_bits(one: str, other: str) -> int:
-    first, second = ip_address(one), ip_address(other)
-    return first.max_prefixlen - (int(first) ^ int(second)).bit_length()
+    """The address that probes come from, as calls do; None leaves the choice to the kernel."""
+    best = next((listeners[place] for place in ways(listeners, target)), None)
+    return None if best in WILDCARDS else best
 
 
 def _why(error: Exception) -> str:

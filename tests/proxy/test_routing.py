@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from edge_agent import _hot
+from edge_agent.policy.tables import Tables
 from tests.proxy.message import response, uri_in
 from tests.proxy.world import (
     ACME,
@@ -19,6 +23,7 @@ from tests.proxy.world import (
     Call,
     World,
     establish,
+    tables,
 )
 
 OWN = ["<sip:192.0.2.1:5060;lr>", "<sip:192.0.2.1;lr>", "<sip:sbc.example.net;lr>", '"us" <sip:sbc.example.net:5099>']
@@ -212,3 +217,32 @@ def test_requests_inside_take_both_listeners() -> None:
     assert result.listener == 0
     ok = world.send(response(result.message, "200 OK"), WEST)
     assert (ok.action, ok.to, ok.listener) == ("forward", CLOUD6, 1)
+
+
+def ways(listeners: dict[str, tuple[int, ...]]) -> Tables:
+    """The tables of two IPv4 listeners (0 and 2), with the ways to each peer's first target."""
+    text = POLICY + '\n[[listen]]\naddress = "192.0.2.2:5060"\n'
+    own = tables(text)
+    peers = tuple(row._replace(ways=(listeners.get(row.name, ()),)) for row in own.peers)
+    return replace(own, generation=2, peers=peers)
+
+
+@pytest.mark.parametrize(
+    ("able", "came_in", "leaves"),
+    [((2,), 0, 2), ((2,), 2, 2), ((2, 0), 0, 0), ((0, 2), 2, 2), ((), 0, 0)],
+    ids=["must", "is-there", "may-stay", "may-stay-too", "nobody-looked"],
+)
+def test_a_call_leaves_by_a_listener_that_can_send_there(able: tuple[int, ...], came_in: int, leaves: int) -> None:
+    world, call = World(), Call.outbound()
+    world.engine.publish(_hot.Policy(ways({"cloud": able})))
+    invite = world.send(call.invite(), ACME, came_in)
+    assert (invite.action, invite.listener) == ("forward", leaves)
+    # The answer goes back the way that the call came.
+    assert world.send(response(invite.message, "200 OK", "callee"), CLOUD, leaves).listener == came_in
+    cancel = world.send(call.request("CANCEL"), ACME, came_in)
+    assert (cancel.action, cancel.listener) == ("forward", leaves)
+
+
+def test_a_way_over_no_listener_is_refused() -> None:
+    with pytest.raises(IndexError):
+        _hot.Policy(ways({"cloud": (3,)}))

@@ -288,7 +288,7 @@ SECOND = ACME.replace('"acme"', '"second"').replace("0100", "0101")
             "advertise-missing",
             "listen[0.0.0.0:5060].advertise",
         ),
-        (CLOUD + ACME + '[[listen]]\naddress = "[::]:5060"\n', "advertise-missing", "listen[[::]:5060].advertise"),
+        (BASE + '[[listen]]\naddress = "[::]:5060"\n', "advertise-missing", "listen[[::]:5060].advertise"),
         (BASE.replace("127.0.0.1:5080", "127.0.0.1:5060"), "target-is-listener", "upstream[cloud].targets"),
         (BASE.replace("127.0.0.10:5070", "127.0.0.1:5060"), "target-is-listener", "trunk[acme].contact"),
         (BASE + CLOUD.replace("5080", "5090"), "duplicate-name", "upstream[cloud].name"),
@@ -440,6 +440,7 @@ def test_names_become_addresses_in_their_order(read: Load, names: dict[str, list
     names["cloud.example.net"] = ["192.0.2.20", "2001:db8::20", "192.0.2.20"]
     names["pbx.acme.example"] = ["127.0.0.10"]
     text = BASE.replace('"127.0.0.1:5080"', '"192.0.2.19:5080", "Cloud.Example.NET:5082"')
+    text += '[[listen]]\naddress = "[::1]:5060"\n'
     loaded = read(text.replace("127.0.0.10:5070", "pbx.acme.example:5070"))
     upstream = loaded.settings.upstream[0]
     assert [str(target) for target in upstream.targets] == ["192.0.2.19:5080", "192.0.2.20:5082", "[2001:db8::20]:5082"]
@@ -447,6 +448,12 @@ def test_names_become_addresses_in_their_order(read: Load, names: dict[str, list
     assert upstream.sources == [ip_network(text) for text in ("192.0.2.19", "192.0.2.20", "2001:db8::20")]
     assert loaded.settings.trunk[0].contact == [Address("127.0.0.10", 5070)]
     assert loaded.notices == ()
+
+
+def test_addresses_of_a_name_that_no_listener_can_reach_are_left_out(read: Load, names: dict[str, list[str]]) -> None:
+    names["cloud.example.net"] = ["2001:db8::20", "192.0.2.20"]
+    targets = read(BASE.replace("127.0.0.1:5080", "cloud.example.net:5080")).settings.upstream[0].targets
+    assert targets == [Address("192.0.2.20", 5080)]
 
 
 def test_a_name_without_a_port_wants_srv_records(read: Load, names: dict[str, list[str]]) -> None:

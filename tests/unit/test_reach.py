@@ -87,3 +87,24 @@ def test_as_many_listeners_as_the_engine_holds(tmp_path: Path) -> None:
 def test_one_listener_more_is_refused(tmp_path: Path) -> None:
     hosts = [f"127.0.1.{number}:5060" for number in range(MOST_LISTENERS + 1)]
     assert refused(tmp_path, listeners(*hosts) + CLOUD + ACME) == {("too-many-listeners", "listen")}
+
+
+# Families
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        (listeners("127.0.0.1:5060") + CLOUD.replace("127.0.0.1", "[::1]") + ACME, "upstream[cloud].targets"),
+        (listeners("127.0.0.1:5060") + CLOUD + ACME.replace("127.0.0.10:5070", "[::1]:5070"), "trunk[acme].contact"),
+        (listeners("[::1]:5060") + CLOUD + ACME.replace("127.0.0.10:5070", "[::1]:5070"), "upstream[cloud].targets"),
+    ],
+    ids=["target", "contact", "ipv4"],
+)
+def test_what_no_listener_of_its_family_can_send_to(tmp_path: Path, text: str, key: str) -> None:
+    assert refused(tmp_path, text) == {("no-listener-of-family", key)}
+
+
+def test_one_listener_of_each_family_is_enough(tmp_path: Path) -> None:
+    text = listeners("127.0.0.1:5060", "[::1]:5060") + CLOUD.replace("5080", '5080", "[::1]:5080') + ACME
+    assert len(read(tmp_path, text).settings.listen) == 2
