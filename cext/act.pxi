@@ -208,6 +208,7 @@ cdef uint8_t *put_start_line(uint8_t *to, Screen *s) noexcept nogil:
     cdef Route *r = &s.v.route
     cdef SipMsg *m = s.m
     cdef Peer *peer = &s.policy.peers[r.peer]
+    cdef Target *at
     cdef Slice cut, text
     cdef const uint8_t *source = s.p
     cdef uint32_t rest, end = m.uri.whole.off + m.uri.whole.len
@@ -225,6 +226,9 @@ cdef uint8_t *put_start_line(uint8_t *to, Screen *s) noexcept nogil:
     elif r.flags & ROUTE_URI_HOST and peer.domain.len:
         cut = uri_authority(s.p, &m.uri)
         text = peer.domain
+        if EA_UNLIKELY(r.target != 0) and r.target < peer.target_count:
+            at = &s.policy.targets[peer.first_target + r.target]
+            text = at.text if at.text.len else text
         source = s.policy.text
     elif EA_LIKELY(not m.uri.flags & URI_HEADERS):
         return ea_copy(to, s.p, m.first_row)

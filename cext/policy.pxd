@@ -254,7 +254,7 @@ cdef struct NameRow:        # a host that a URI may name
 
 cdef struct Target:
     EaAddr address
-    Slice text              # host[:port] for a Request-URI
+    Slice text              # host:port for a Request-URI; empty: its peer's domain
     uint32_t up             # written by the control plane
     uint32_t listener       # it is sent to by this one, unless the one that a message came in at is able to
     uint64_t able           # listeners that can send to it, a bit each; 0: nobody looked

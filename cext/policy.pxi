@@ -53,6 +53,11 @@ cdef Limit cell_limit_of(pair) except *:
     return limit
 
 
+cdef str target_text(address):
+    host, port = address
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 cdef class Policy:
     """One compiled policy. Made by ``policy.compile`` from a ``Tables`` value; read-only afterwards.
 
@@ -155,6 +160,8 @@ cdef class Policy:
                         raise IndexError(f"no such listeners: {peer.ways[k]}")
                     self.image.targets[target].listener = peer.ways[k][0]
                     self.image.targets[target].able = sum(1 << n for n in set(peer.ways[k]))
+                if peer.domain == target_text(peer.targets[0]):
+                    self.image.targets[target].text = self.put_text(target_text((host, port)))
                 addr_from_text(&self.image.targets[target].address, host, port)
                 self.image.targets[target].up = 1
                 target += 1

@@ -28,17 +28,17 @@ cdef void route_to(Screen *s, uint16_t peer, uint16_t target, EaAddr *address) n
         s, address, &s.policy.targets[p.first_target + target] if target < p.target_count else NULL)
 
 
-# The first live target of a peer. False when probes say that none is.
+# The first live target of a peer. False when probes say that none is: a trunk's first contact is tried all the same.
 cdef bint route_live(PolicyImage *policy, Peer *peer, uint16_t *target) noexcept nogil:
     cdef uint32_t i
     target[0] = 0
-    if peer.kind == PEER_TRUNK or not peer.probed:
+    if not peer.probed:
         return peer.target_count != 0
     for i in range(peer.target_count):
         if policy.targets[peer.first_target + i].up:
             target[0] = <uint16_t>i
             return True
-    return False
+    return peer.kind == PEER_TRUNK and peer.target_count != 0
 
 
 # The peer has a target: its caller made sure.

@@ -281,10 +281,12 @@ class Daemon:
 
     def _watch_targets(self) -> None:
         settings = self._loaded.settings
+        watched = [(upstream.name, upstream.targets, upstream.probe_every) for upstream in settings.upstream]
+        watched += [(trunk.name, trunk.contact, trunk.probe_every) for trunk in settings.trunk if trunk.probe_every]
         targets = [
-            Target(upstream.name, index, target.host, target.port, upstream.probe_every)
-            for upstream in settings.upstream
-            for index, target in enumerate(upstream.targets)
+            Target(name, index, target.host, target.port, every)
+            for name, addresses, every in watched
+            for index, target in enumerate(addresses)
         ]
         self._health.watch(targets, [at.address.host for at in settings.listen])
 

@@ -133,6 +133,9 @@ CATALOGUE: dict[str, Entry] = {
     "no-contact": Entry(
         "has no contact: calls to its numbers are answered 404", 'set contact = ["192.0.2.10:5060"]', notice=True
     ),
+    "only-first": Entry(
+        "only the first is used: nothing asks which of them live", 'set probe_every, such as "10s"', notice=True
+    ),
     "webhook-plain": Entry(
         "who calls emergency services is told over a connection that anybody on the way can read",
         "use https",

@@ -235,7 +235,7 @@ def _trunk(
         emergency_route=route,
         forwards_trust=trunk.forwards == "trust" and share > 0,
         open=trunk.open,
-        probed=False,
+        probed=trunk.probe_every > 0,
         overload_control=trunk.overload_control,
         over_limit=trunk.over_limit,
         plan=regions.plan(trunk.country),

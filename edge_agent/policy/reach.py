@@ -22,6 +22,7 @@ def check_reach(draft: Draft) -> Iterator[Finding]:
     """Every finding. Targets and contacts of the draft are addresses already."""
     yield from _sizes(draft)
     yield from _families(draft)
+    yield from _unprobed(draft)
 
 
 def _sizes(draft: Draft) -> Iterator[Finding]:
@@ -47,3 +48,12 @@ def _families(draft: Draft) -> Iterator[Finding]:
             if v6 not in own:
                 values = {"address": address, "family": "IPv6" if v6 else "IPv4", "any": "[::]" if v6 else "0.0.0.0"}
                 yield Finding("no-listener-of-family", loc, values)
+
+
+def _unprobed(draft: Draft) -> Iterator[Finding]:
+    for index, upstream in draft.upstream.items():
+        if len(upstream.targets) > 1 and not upstream.probe_every:
+            yield Finding("only-first", ("upstream", index, "targets"))
+    for index, trunk in draft.trunk.items():
+        if len(trunk.contact) > 1 and not trunk.probe_every:
+            yield Finding("only-first", ("trunk", index, "contact"))

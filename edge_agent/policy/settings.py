@@ -114,7 +114,7 @@ class Upstream(Section):
 
     name: Name = setting(REQUIRED, "Name in trunks, logs and metrics.")
     targets: list[Target] = setting(
-        REQUIRED, "Where its calls go, in order; names are looked up at load.", min_length=1
+        REQUIRED, "Where its calls go: the first that lives; names are looked up at load.", min_length=1
     )
     domains: list[Domain] = setting([], "Hosts that a Request-URI towards it may name, besides its targets.")
     sources: list[Source] = setting([], "Networks that its own requests come from; empty: its targets.")
@@ -130,7 +130,9 @@ class Upstream(Section):
     overload_control: bool = setting(
         False, "RFC 7339: it may ask for fewer new requests, and is told when the agent sheds some (both by loss)."
     )
-    probe_every: Duration = setting(10.0, "Time between OPTIONS that ask whether it is up; 0s: never.", ge=0, le=3600)
+    probe_every: Duration = setting(
+        10.0, "Time between OPTIONS that ask which targets are up; 0s: never, and the first is taken.", ge=0, le=3600
+    )
     sign: Annotated[Sign | None, Kind("table")] = setting(
         None,
         "Makes an Identity header for calls to it that have none; unset: none. key: private key (PEM, curve P-256), a file"
@@ -180,7 +182,10 @@ class Trunk(Section):
         False, "Takes callers from any address, or from any of sources where they are given, told apart by address."
     )
     upstream: Name = setting(REQUIRED, "The upstream that its calls go to.")
-    contact: list[Destination] = setting([], "Where calls from the cloud to its numbers go, in order.")
+    contact: list[Destination] = setting([], "Where calls from the cloud to its numbers go: the first that lives.")
+    probe_every: Duration = setting(
+        0.0, "Time between OPTIONS that ask which contacts live; 0s: never, and the first is taken.", ge=0, le=3600
+    )
     caller_ids: list[NumberEntry] = setting(
         [], 'Numbers it owns: "+12125550100", "+12125550100..+12125550199", "+1212555*", "file:acme.txt".'
     )

@@ -1,7 +1,7 @@
-"""Whether the targets of the upstreams live: an OPTIONS to each every ``probe_every``.
+"""Whether the targets of the upstreams, and contacts of trunks, live: an OPTIONS to each every ``probe_every``.
 
 Two probes missed in a row: down. Any final response but 503 and 408 is a sign of
-life: a target that refuses OPTIONS (405) still takes calls. An upstream with
+life: a target that refuses OPTIONS (405) still takes calls. A peer with
 ``probe_every = "0s"`` is not probed, so it is never down.
 
 Each target has one socket, bound to the address that the agent's own traffic

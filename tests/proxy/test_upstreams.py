@@ -168,3 +168,42 @@ def test_unknown_targets_are_passed_over() -> None:
         world.engine.set_target(upstream, target, False)
     assert world.send(Call.outbound().invite(), ACME).action == "forward"
     assert world.send(Call.inbound().invite(), CLOUD).action == "forward"
+
+
+# Contacts of a trunk
+
+SECOND_CONTACT: Source = ("198.51.100.11", 5072)
+CONTACTS = POLICY.replace(
+    'contact = ["198.51.100.10:5070"]', 'contact = ["198.51.100.10:5070", "198.51.100.11:5072"]\nprobe_every = "10s"', 1
+)
+
+
+def test_the_first_live_contact_is_taken() -> None:
+    world = World(CONTACTS)
+    for first, second, to in (
+        (True, True, CONTACT),
+        (False, True, SECOND_CONTACT),
+        (False, False, CONTACT),
+        (True, False, CONTACT),
+    ):
+        world.engine.set_target("acme", 0, first)
+        world.engine.set_target("acme", 1, second)
+        invite = Call.inbound().invite().to("sip:+12125552001@sbc.example.net")
+        uri = f"sip:+12125552001@{to[0]}:{to[1]}"
+        world.forward(invite, CLOUD, to, record=True, uri=uri)
+
+
+def test_an_inbound_call_stays_with_its_contact() -> None:
+    world, call = World(CONTACTS), Call.inbound()
+    uri = "sip:+12125552001@198.51.100.11:5072"
+    world.engine.set_target("acme", 0, False)
+    world.forward(call.invite(), CLOUD, SECOND_CONTACT, record=True, uri=uri)
+    world.engine.set_target("acme", 0, True)
+    world.forward(call.invite(), CLOUD, SECOND_CONTACT, record=True, uri=uri, reason="retransmission")
+    world.forward(call.request("CANCEL"), CLOUD, SECOND_CONTACT, uri=uri)
+
+
+def test_contacts_that_nothing_probes_are_never_down() -> None:
+    world = World(CONTACTS.replace('probe_every = "10s"', ""))
+    world.engine.set_target("acme", 0, False)
+    assert world.send(Call.inbound().invite(), CLOUD).to == CONTACT

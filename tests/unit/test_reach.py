@@ -108,3 +108,22 @@ def test_what_no_listener_of_its_family_can_send_to(tmp_path: Path, text: str, k
 def test_one_listener_of_each_family_is_enough(tmp_path: Path) -> None:
     text = listeners("127.0.0.1:5060", "[::1]:5060") + CLOUD.replace("5080", '5080", "[::1]:5080') + ACME
     assert len(read(tmp_path, text).settings.listen) == 2
+
+
+# Who lives
+
+
+@pytest.mark.parametrize(
+    ("cloud", "acme", "key"),
+    [
+        (CLOUD.replace("5080", '5080", "127.0.0.1:5081') + 'probe_every = "0s"\n', ACME, "upstream[cloud].targets"),
+        (CLOUD, ACME.replace("5070", '5070", "127.0.0.10:5071'), "trunk[acme].contact"),
+        (CLOUD.replace("5080", '5080", "127.0.0.1:5081'), ACME, ""),
+        (CLOUD, ACME.replace("5070", '5070", "127.0.0.10:5071') + 'probe_every = "10s"\n', ""),
+        (CLOUD + 'probe_every = "0s"\n', ACME, ""),
+    ],
+    ids=["targets", "contacts", "targets-probed", "contacts-probed", "one-each"],
+)
+def test_only_the_first_is_used_where_nothing_asks(tmp_path: Path, cloud: str, acme: str, key: str) -> None:
+    notices = read(tmp_path, listeners("127.0.0.1:5060") + cloud + acme).notices
+    assert [notice.key for notice in notices if notice.code == "only-first"] == ([key] if key else [])
