@@ -6,6 +6,7 @@ force: the caller publishes the result, or keeps what it has.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -82,6 +83,7 @@ def load(path: Path, cache: NumberCache | None = None) -> Loaded:
         for index, trunk in draft.trunk.items()
     }
     findings += _shared(draft, numbers)
+    findings += _empty(draft, numbers)
     lists = draft.sections["lists"]
     old = (lists.old_after, "old_after")
     do_not_originate = reader.sets_at(("lists", "do_not_originate"), lists.do_not_originate, "listed", old)
@@ -170,6 +172,13 @@ def _shared(draft: Draft, numbers: dict[str, tuple[NumberSet, ...]]) -> list[Fin
         for first, second, number in shared
     ]
     return findings if complete else [*findings, Finding("numbers-unchecked", ("trunk",))]
+
+
+def _empty(draft: Draft, numbers: dict[str, tuple[NumberSet, ...]]) -> Iterator[Finding]:
+    """Trunks whose lists hold nothing; one with no list at all is told of already."""
+    for index, trunk in draft.trunk.items():
+        if trunk.caller_ids and not any(len(owned) for owned in numbers[trunk.name]):
+            yield Finding("no-numbers", ("trunk", index, "caller_ids"))
 
 
 def _reported(loc: Loc, bad: set[Loc]) -> bool:

@@ -165,3 +165,11 @@ def test_too_many_trunks_to_compare_are_noticed(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(lists, "_PAIRS_COMPARED", 2)
     many = [trunk(f"t{n}", f"192.0.2.{n}", f"+1212555010{n}") for n in range(1, 4)]
     assert [notice.code for notice in read(tmp_path, *many).notices] == ["numbers-unchecked"]
+
+
+@pytest.mark.parametrize("text", ["", "# none left\n\n"], ids=["empty", "comments"])
+def test_a_list_without_a_number_is_noticed(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.txt").write_text(text)
+    [notice] = read(tmp_path, trunk("acme", "192.0.2.1", "file:a.txt")).notices
+    assert (notice.code, notice.key) == ("no-numbers", "trunk[acme].caller_ids")
+    assert read(tmp_path, trunk("acme", "192.0.2.1", "file:a.txt", "+12125550100")).notices == ()
