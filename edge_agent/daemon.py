@@ -43,6 +43,7 @@ from edge_agent.metrics import balance
 from edge_agent.policy.compile import known_networks
 from edge_agent.policy.lists import NumberCache
 from edge_agent.policy.load import Loaded, load
+from edge_agent.policy.sections import Tables
 from edge_agent.policy.settings import Settings
 from edge_agent.policy.swap import grace_end, swap
 from edge_agent.policy.ways import all_ways
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from edge_agent.events.webhook import Webhook
 
 TICK_SECONDS = 0.25  # how often the event ring is drained; nothing here runs more often
+MOST_WORKERS = 64  # of the engine
 SUM_SECONDS = 1.0  # the second of "lines per reason and second"
 DRAIN_SECONDS = 5.0
 STDERR = 2
@@ -91,7 +93,7 @@ class Daemon:
         self._numbers.compiled.keeping = True
         self._loaded = load(config, self._numbers)
         settings = self._loaded.settings
-        self._workers = settings.agent.workers or os.cpu_count() or 1
+        self._workers = settings.agent.workers or min(MOST_WORKERS, os.cpu_count() or 1)
         secret = dialog_secret(
             settings.keys.dialog, Path(settings.agent.state_dir), credentials_directory(), time.time()
         )
@@ -103,17 +105,20 @@ class Daemon:
         # At once: what comes while the tables are made waits already, and a flood must not wait with the customers.
         self._listeners.steer(known_networks(settings))
         self._admin_socket = _bind_admin(Path(settings.admin.socket))
-        self._engine = _hot.Engine(
-            workers=self._workers,
-            rates_mib=settings.tables.rates_mib,
-            transactions_mib=settings.tables.transactions_mib,
-            leases_mib=settings.tables.leases_mib,
-            callers_mib=settings.tables.callers_mib,
-            deferred_mib=settings.tables.deferred_mib,
-            behaviour_mib=settings.tables.behaviour_mib,
-            secret=secret.current,
-            old_secret=secret.old,
-        )
+        try:
+            self._engine = _hot.Engine(
+                workers=self._workers,
+                rates_mib=settings.tables.rates_mib,
+                transactions_mib=settings.tables.transactions_mib,
+                leases_mib=settings.tables.leases_mib,
+                callers_mib=settings.tables.callers_mib,
+                deferred_mib=settings.tables.deferred_mib,
+                behaviour_mib=settings.tables.behaviour_mib,
+                secret=secret.current,
+                old_secret=secret.old,
+            )
+        except MemoryError:
+            raise StartError(_no_room(config, settings.tables)) from None
         self._generation = 1
         self._steering = self._publish(self._loaded, self._generation)
 
@@ -448,6 +453,12 @@ class Daemon:
             stir=self._stir.status(),
             webhook=self._webhook.status() if self._webhook is not None else {"state": "off"},
         )
+
+
+def _no_room(config: Path, tables: Tables) -> str:
+    sizes = {key: getattr(tables, key) for key in type(tables).model_fields if key != "explain_mib"}
+    largest = max(sizes, key=lambda key: int(sizes[key]))
+    return f"{config}: tables.{largest}: the state tables don't fit into memory ({sizes[largest]} MiB; lower it)"
 
 
 async def _first_end(ended: asyncio.Queue[Exception]) -> None:
