@@ -6,6 +6,7 @@ and touches no running agent.
 
 from __future__ import annotations
 
+import math
 import time
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from edge_agent.errors import ConfigError, Problem
 from edge_agent.keys import KeyFileError, dialog_secret
 from edge_agent.policy.compile import compile_policy
 from edge_agent.policy.load import Loaded, load
+from edge_agent.policy.sections import Tables
 from edge_agent.policy.swap import try_out
 from edge_agent.show import problems_json
 from edge_agent.systemd import credentials_directory
@@ -26,8 +28,9 @@ from edge_agent.systemd import credentials_directory
 MIB = 2**20
 BANS_MIB = 4.5  # of the ban list, whatever the configuration says
 REQUESTS_MIB = 4.0  # of do-not-call requests
-TOLL_MIB = 1.25  # of budgets of dear calls
+TOLL_MIB = 1.19  # of budgets of dear calls
 EVADERS_MIB = 0.35  # of the last refusals of each source
+PREFIX_BYTES = 32  # of each prefix, at most: its table is between a quarter and half full
 
 
 def check(config: Path) -> dict[str, Any]:
@@ -57,21 +60,10 @@ def _key_errors(loaded: Loaded, config: Path) -> list[Problem]:
 
 def _facts(loaded: Loaded) -> dict[str, Any]:
     settings = loaded.settings
-    tables: dict[str, float] = {
-        "rates": settings.tables.rates_mib,
-        "strikes": settings.tables.rates_mib / 4,
-        "bans": BANS_MIB,
-        "requests": REQUESTS_MIB,
-        "toll": TOLL_MIB,
-        "transactions": settings.tables.transactions_mib,
-        "callers": settings.tables.callers_mib,
-        "behaviour": settings.tables.behaviour_mib,
-        "evaders": EVADERS_MIB,
-        "marks": settings.tables.leases_mib / 2,
-        "leases": settings.tables.leases_mib / 2 * (1 + _hot.STORY_SHARE),
-    }
+    tables = _tables(settings.tables)
     # A file that several trunks name is in memory once.
-    sets = {id(numbers): numbers for owned in loaded.numbers.values() for numbers in owned}
+    owned = (*loaded.numbers.values(), *loaded.pilots.values())
+    sets = {id(numbers): numbers for some in owned for numbers in some}
     sets |= {
         id(numbers): numbers
         for key in (loaded.do_not_originate, loaded.may_originate, loaded.nanp_unallocated, loaded.do_not_call)
@@ -80,6 +72,10 @@ def _facts(loaded: Loaded) -> dict[str, Any]:
     lists = sum(numbers.nbytes for numbers in sets.values())
     # As read, and again in the policy with an index of 8 bytes or more an entry.
     lists += sum(3 * networks.nbytes for _, networks in loaded.networks.tables())
+    prefixes = {id(table): table for table in loaded.destinations.values()}
+    if loaded.toll is not None:
+        prefixes[id(loaded.toll.prefixes)] = loaded.toll.prefixes
+    lists += sum(PREFIX_BYTES * len(table) for table in prefixes.values())
     return {
         "files": [str(file) for file in loaded.files],
         "mode": settings.agent.mode,
@@ -105,6 +101,30 @@ def _facts(loaded: Loaded) -> dict[str, Any]:
         "lists_mib": round(lists / MIB, 2),
         "budget_mib": round(sum(tables.values()) + lists / MIB, 2),
     }
+
+
+def _tables(sizes: Tables) -> dict[str, float]:
+    """What the engine takes for each table (``Engine.tables``), in MiB: most have a power of two of buckets."""
+    leases = _whole(sizes.leases_mib / 2)
+    return {
+        "rates": _whole(sizes.rates_mib),
+        "strikes": _whole(sizes.rates_mib) / 4,
+        "bans": BANS_MIB,
+        "requests": REQUESTS_MIB,
+        "toll": TOLL_MIB,
+        "transactions": _whole(sizes.transactions_mib),
+        "callers": _whole(sizes.callers_mib),
+        "behaviour": sizes.behaviour_mib,
+        "deferred": sizes.deferred_mib,
+        "evaders": EVADERS_MIB,
+        "marks": leases,
+        "leases": leases * (1 + _hot.STORY_SHARE),
+    }
+
+
+def _whole(mib: float) -> float:
+    """The largest power of two in it."""
+    return float(2 ** math.floor(math.log2(mib)))
 
 
 def render(result: dict[str, Any]) -> RenderableType:
