@@ -50,6 +50,9 @@ CATALOGUE: dict[str, Entry] = {
     ),
     # addresses
     "duplicate-listener": Entry("{address} is already the address of {other}", "give each listener its own"),
+    "listener-overlap": Entry(
+        "{other} has this port on every address, {address} too", "remove one of the two, or give it another port"
+    ),
     "advertise-missing": Entry(
         "listens on every address and doesn't say which one peers shall answer to", 'set advertise = "host:port"'
     ),

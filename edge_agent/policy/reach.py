@@ -12,6 +12,7 @@ from edge_agent.policy.checks import Finding
 from edge_agent.policy.draft import Draft
 from edge_agent.policy.merge import Loc
 from edge_agent.policy.values import Address
+from edge_agent.policy.ways import WILDCARDS
 
 # Of the engine's tables (cext/policy.pxd).
 MOST_LISTENERS = 64
@@ -20,6 +21,7 @@ MOST_PEERS = 1024
 
 def check_reach(draft: Draft) -> Iterator[Finding]:
     """Every finding. Targets and contacts of the draft are addresses already."""
+    yield from _overlaps(draft)
     yield from _sizes(draft)
     yield from _families(draft)
     yield from _unprobed(draft)
@@ -31,6 +33,20 @@ def _sizes(draft: Draft) -> Iterator[Finding]:
     count = len(draft.trunk) + len(draft.upstream)
     if count > MOST_PEERS:
         yield Finding("too-many-peers", ("trunk",), {"count": count, "most": MOST_PEERS})
+
+
+def _overlaps(draft: Draft) -> Iterator[Finding]:
+    """A port on every address leaves none for a listener on one of them. IPv4 and IPv6 don't share ports here."""
+    wildcards = {
+        (listen.transport, ":" in listen.address.host, listen.address.port): index
+        for index, listen in draft.listen.items()
+        if listen.address.host in WILDCARDS
+    }
+    for index, listen in draft.listen.items():
+        key = listen.transport, ":" in listen.address.host, listen.address.port
+        if listen.address.host not in WILDCARDS and key in wildcards:
+            values = {"address": listen.address, "other": f"listener {wildcards[key] + 1}"}
+            yield Finding("listener-overlap", ("listen", index, "address"), values)
 
 
 def _families(draft: Draft) -> Iterator[Finding]:

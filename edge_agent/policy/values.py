@@ -108,12 +108,19 @@ def read_address(value: object) -> Address:
     """ "host:port", "[v6]:port", or a host alone."""
     match = _HOST_PORT.fullmatch(value) if isinstance(value, str) else None
     if match is None:
-        hint = f'write "[{value}]:5060"' if isinstance(value, str) and _is_ip(value) else 'write "192.0.2.10:5060"'
-        raise bad("is no address", hint)
+        raise bad("is no address", f'write "{_bracketed(value)}"')
     port = int(match["port"] or 0)
     if match["port"] is not None and not 1 <= port <= 65535:
         raise bad(f"{port} is no port", "ports go from 1 to 65535")
     return Address(_read_host(match["host"], match["v6"]), port)
+
+
+def _bracketed(value: object) -> str:
+    """What was meant, where an IPv6 address lacks its brackets: "::1:5060" is one too, but so ends the usual port."""
+    if not isinstance(value, str) or not _is_ip(value) or "%" in value:
+        return "192.0.2.10:5060"
+    host, _, port = value.rpartition(":")
+    return f"[{host}]:{port}" if port in ("5060", "5061") and _is_ip(host) else f"[{value}]:5060"
 
 
 def _read_host(host: str | None, v6: str | None) -> str:
@@ -135,22 +142,28 @@ def read_local_address(value: object) -> Address:
     address = read_address(value)
     if address.is_name:
         raise bad("a listener needs an IP address", f'bind the IP address and set advertise = "{address.host}:…"')
+    if not ip_address(address.host).is_unspecified:
+        _check_one_host(address)
     return _with_port(address)
 
 
 def read_public_address(value: object) -> Address | None:
     """An address with its port that peers may be told; "" is none."""
-    return None if value == "" else _with_port(read_address(value))
+    return None if value == "" else _with_port(read_destination(value))
 
 
 def read_destination(value: object) -> Address:
-    """An address that the agent may send to."""
+    """An address that a message may be sent to, by the agent or a peer."""
     address = read_address(value)
     if not address.is_name:
-        ip = ip_address(address.host)
-        if ip.is_unspecified or ip.is_multicast or address.host == "255.255.255.255":
-            raise bad(f"{address.host} is no address of one host")
+        _check_one_host(address)
     return address
+
+
+def _check_one_host(address: Address) -> None:
+    ip = ip_address(address.host)
+    if ip.is_unspecified or ip.is_multicast or address.host == "255.255.255.255":
+        raise bad(f"{address.host} is no address of one host")
 
 
 def read_target(value: object) -> Address:

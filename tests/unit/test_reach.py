@@ -127,3 +127,27 @@ def test_one_listener_of_each_family_is_enough(tmp_path: Path) -> None:
 def test_only_the_first_is_used_where_nothing_asks(tmp_path: Path, cloud: str, acme: str, key: str) -> None:
     notices = read(tmp_path, listeners("127.0.0.1:5060") + cloud + acme).notices
     assert [notice.key for notice in notices if notice.code == "only-first"] == ([key] if key else [])
+
+
+# Overlaps
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "key"),
+    [
+        ("127.0.0.1:5060", "0.0.0.0:5060", "listen[127.0.0.1:5060].address"),
+        ("0.0.0.0:5060", "127.0.0.1:5060", "listen[127.0.0.1:5060].address"),
+        ("[::1]:5060", "[::]:5060", "listen[[::1]:5060].address"),
+        ("127.0.0.1:5061", "0.0.0.0:5060", ""),
+        ("127.0.0.1:5060", "[::]:5060", ""),
+    ],
+    ids=["after", "before", "ipv6", "other-port", "other-family"],
+)
+def test_a_wildcard_and_one_of_its_addresses(tmp_path: Path, one: str, other: str, key: str) -> None:
+    text = listeners("127.0.0.7:5070", one, other) + CLOUD + ACME
+    for wildcard in ("0.0.0.0:5060", "[::]:5060"):
+        text = text.replace(f'"{wildcard}"', f'"{wildcard}"\nadvertise = "sbc.example.net:5060"')
+    if key:
+        assert refused(tmp_path, text) == {("listener-overlap", key)}
+    else:
+        assert len(read(tmp_path, text).settings.listen) == 3

@@ -105,9 +105,10 @@ def test_no_address(value: object) -> None:
 
 
 def test_a_bare_ipv6_address_is_told_its_brackets() -> None:
-    with pytest.raises(PydanticCustomError) as error:
-        read_address("2001:db8::1")
-    assert (error.value.context or {})["hint"] == 'write "[2001:db8::1]:5060"'
+    for written, meant in (("2001:db8::1", "[2001:db8::1]:5060"), ("::1:5060", "[::1]:5060"), ("::1", "[::1]:5060")):
+        with pytest.raises(PydanticCustomError) as error:
+            read_address(written)
+        assert (error.value.context or {})["hint"] == f'write "{meant}"'
 
 
 def test_listeners_bind_addresses_only() -> None:
@@ -128,6 +129,14 @@ def test_what_peers_are_told_has_a_port() -> None:
 def test_nothing_is_sent_to_many_or_to_nobody(host: str) -> None:
     with pytest.raises(PydanticCustomError):
         read_destination(f"{host}:5060")
+    with pytest.raises(PydanticCustomError):
+        read_public_address(f"{host}:5060")
+
+
+@pytest.mark.parametrize("host", ["255.255.255.255", "239.1.1.1", "[ff02::1]"])
+def test_a_listener_is_no_group(host: str) -> None:
+    with pytest.raises(PydanticCustomError):
+        read_local_address(f"{host}:5060")
 
 
 def test_targets_over_udp() -> None:
