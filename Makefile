@@ -40,8 +40,8 @@ endef
 .PHONY: build demo test test-engine test-daemon lint sanitize proof bench dist peers clean
 
 # The engine is compiled twice, the second time with what a run of the first counted. `make build TRAINED=` leaves
-# that out, for who changes the engine every minute.
-TRAINED := build/profile/.trained
+# that out, for who changes the engine every minute; so does an sdist, which has no tests to train with.
+TRAINED := $(if $(wildcard tests/bench/train.py),build/profile/.trained)
 
 build: $(VENV)/.installed $(TRAINED)
 	@$(if $(TRAINED),EDGE_PROFILE=use) $(PY) setup.py --quiet build_ext --inplace
@@ -128,7 +128,7 @@ bench: peers $(VENV)/.tested build
 
 dist: $(VENV)/.tested build
 	@$(PY) -m build --no-isolation --sdist
-	@EDGE_PROFILE=use $(PY) -m build --no-isolation --wheel
+	@$(if $(TRAINED),EDGE_PROFILE=use) $(PY) -m build --no-isolation --wheel
 
 clean:
 	@rm -rf build dist edge_agent/*.so *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -79,6 +79,19 @@ def test_the_sdist_holds_what_a_build_needs(built: Path) -> None:
     assert not [name for name in names if name.endswith((".so", ".pyc")) or name.startswith(("tests/", "build/"))]
 
 
+@pytest.mark.parametrize("target", ["build", "demo"])
+def test_make_has_a_rule_for_all_that_it_needs(built: Path, tmp_path: Path, target: str) -> None:
+    (sdist,) = built.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        archive.extractall(tmp_path, filter="data")
+    done = subprocess.run(
+        ["make", "--dry-run", "-C", str(tmp_path / sdist.name.removesuffix(".tar.gz")), target],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "setup.py --quiet build_ext --inplace" in done.stdout and "EDGE_PROFILE" not in done.stdout
+
+
 def test_the_wheel_holds_the_package_alone(built: Path) -> None:
     (wheel,) = built.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
