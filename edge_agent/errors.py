@@ -159,7 +159,7 @@ CATALOGUE: dict[str, Entry] = {
     ),
     "receive-buffer": Entry(
         "the kernel grants receive buffers of {granted} bytes; bursts need {wanted}",
-        "sysctl -w net.core.rmem_max={wanted}, or ReceiveBuffer= in the socket unit",
+        "sysctl -w net.core.rmem_max={wanted}",
         notice=True,
     ),
 }

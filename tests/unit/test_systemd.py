@@ -116,6 +116,13 @@ def test_the_units_verify(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_no_number_of_failed_starts_leaves_the_host_down() -> None:
+    """A name server that is late at boot makes many of them."""
+    lines = (UNITS / "edge-agent.service").read_text().splitlines()
+    assert {"StartLimitIntervalSec=0", "Restart=always"} <= set(lines)
+    assert not [line for line in lines if line.startswith("StartLimitBurst=")]
+
+
 def test_only_the_helper_has_a_capability() -> None:
     def settings(unit: str, key: str) -> list[str]:
         return [line for line in (UNITS / unit).read_text().splitlines() if line.startswith(f"{key}=")]
