@@ -9,7 +9,8 @@ from typing import Any
 import click
 
 DEFAULT_SOCKET = "/run/edge-agent/control.sock"
-PathParameter = click.Path(path_type=Path)
+# Not readable: that is one line of the command's own, as for a file that isn't there.
+PathParameter = click.Path(path_type=Path, readable=False)
 
 config_option = click.option("-c", "--config", type=PathParameter, required=True, help="Configuration file (TOML).")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
@@ -48,7 +49,7 @@ def socket_of(config: Path | None) -> Path:
 
     document, problems = read_files(config)
     if problems:
-        complain(problems)
+        complain([*problems, "so the agent's socket isn't known, and it wasn't asked; its policy stays in force"])
         sys.exit(1)
     admin = document.data.get("admin")
     written = admin.get("socket") if isinstance(admin, dict) else None

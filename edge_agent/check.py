@@ -7,16 +7,18 @@ and touches no running agent.
 from __future__ import annotations
 
 import math
+import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from edge_agent import _hot
-from edge_agent.errors import ConfigError, Problem
+from edge_agent.errors import ConfigError, Problem, problem
 from edge_agent.keys import KeyFileError, dialog_secret
 from edge_agent.policy.compile import compile_policy
 from edge_agent.policy.load import Loaded, load
@@ -43,7 +45,8 @@ def check(config: Path) -> dict[str, Any]:
         return {"ok": False, "errors": problems_json(error.problems), "notices": []}
     if errors:
         return {"ok": False, "errors": problems_json(errors), "notices": problems_json(loaded.notices)}
-    return {"ok": True, "errors": [], "notices": problems_json(loaded.notices), **_facts(loaded)}
+    notices = [*loaded.notices, *_state_dir(loaded, config)]
+    return {"ok": True, "errors": [], "notices": problems_json(notices), **_facts(loaded)}
 
 
 def _key_errors(loaded: Loaded, config: Path) -> list[Problem]:
@@ -56,6 +59,19 @@ def _key_errors(loaded: Loaded, config: Path) -> list[Problem]:
         if not error.excusable:
             return [Problem(str(config), "keys.dialog", str(error))]
     return []
+
+
+def _state_dir(loaded: Loaded, config: Path) -> list[Problem]:
+    """Whoever checks need not be who runs, so this is no error."""
+    path = Path(loaded.settings.agent.state_dir).absolute()
+    if path.exists():
+        return []
+    above = next(folder for folder in path.parents if folder.exists())
+    if above.is_dir() and os.access(above, os.W_OK | os.X_OK):
+        return []
+    why = f"{above} can't be written" if above.is_dir() else f"{above} is no folder"
+    hint = "make it for the agent's user, or name another"
+    return [problem("state-dir", str(config), "agent.state_dir", path=path, why=why, hint=hint)]
 
 
 def _facts(loaded: Loaded) -> dict[str, Any]:
@@ -130,7 +146,7 @@ def _whole(mib: float) -> float:
 def render(result: dict[str, Any]) -> RenderableType:
     """A good result for people."""
     files = ", ".join(result["files"])
-    budgets = Table("memory", title="Budgets", title_justify="left")
+    budgets = Table(*_folded("memory"), title="Budgets", title_justify="left")
     budgets.add_column("MiB", justify="right")
     for name, size in result["tables_mib"].items():
         budgets.add_row(f"table {name}", f"{size:g}")
@@ -140,9 +156,11 @@ def render(result: dict[str, Any]) -> RenderableType:
 
 
 def _trunks(result: dict[str, Any]) -> Table:
-    table = Table("trunk", "sources", "upstream", "emergency", title=f"Trunks ({result['mode']})", title_justify="left")
+    table = Table(
+        *_folded("trunk", "sources", "upstream", "emergency"), title=f"Trunks ({result['mode']})", title_justify="left"
+    )
     for column in ("calls/s", "calls", "lists", "numbers"):
-        table.add_column(column, justify="right")
+        table.add_column(column, justify="right", overflow="fold")
     for trunk in result["trunks"]:
         table.add_row(
             trunk["name"],
@@ -157,8 +175,13 @@ def _trunks(result: dict[str, Any]) -> Table:
     return table
 
 
+def _folded(*names: str) -> Iterator[Column]:
+    """Columns that a narrow terminal breaks, and never cuts: names are what people copy."""
+    return (Column(name, overflow="fold") for name in names)
+
+
 def _paths(result: dict[str, Any]) -> Table:
-    table = Table("kind", "name", "address", title="Listeners and upstreams", title_justify="left")
+    table = Table(*_folded("kind", "name", "address"), title="Listeners and upstreams", title_justify="left")
     for listener in result["listeners"]:
         table.add_row("listen", listener["advertise"], listener["address"])
     for upstream in result["upstreams"]:

@@ -32,9 +32,17 @@ commands.add_command(dnc)
 @config_option
 def run(config: Path) -> None:
     """Run the agent in the foreground."""
-    from edge_agent.daemon import run as run_daemon
+    try:
+        from edge_agent.daemon import run as run_daemon
 
-    sys.exit(run_daemon(config))
+        code = run_daemon(config)
+    except KeyboardInterrupt:
+        # Later ones are the daemon's own: it drains and ends as it should.
+        from edge_agent.show import complain
+
+        complain(["stopped before it had started"])
+        code = 1
+    sys.exit(code)
 
 
 @commands.command()

@@ -13,6 +13,7 @@ Never looks at a message, and never changes what a "start" setting once was.
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 import socket
@@ -469,7 +470,9 @@ def _bind_admin(path: Path) -> socket.socket:
     try:
         return server.bind_socket(path)
     except OSError as error:
-        raise StartError(f"admin.socket {path}: can't be bound: {error.strerror}") from None
+        taken = error.errno == errno.EADDRINUSE
+        why = "what is there is no socket; name another path" if taken else f"can't be bound: {error.strerror}"
+        raise StartError(f"admin.socket {path}: {why}") from None
 
 
 def _notices(loaded: Loaded) -> list[str]:

@@ -81,7 +81,7 @@ CATALOGUE: dict[str, Entry] = {
     ),
     "bans-order": Entry("the first ban is longer than the longest", "set first to {longest} or less"),
     # number lists
-    "list-unreadable": Entry("can't be read: {why}", "the path is relative to the folder of the configuration"),
+    "list-unreadable": Entry("can't be read: {why}", "{hint}"),
     "list-line": Entry("{what}", 'a line is "+12125550100", "+12125550100..+12125550199" or "+1212555*"'),
     "list-failed": Entry("can't be compiled: {why}", "the list itself may be fine; look at room on disk and in memory"),
     "list-file": Entry("{what}", notice=True),
@@ -157,6 +157,7 @@ CATALOGUE: dict[str, Entry] = {
     "revocations-old": Entry(
         "{path}: a newer list was due on {when}", "get the administrator's current one; this one holds", notice=True
     ),
+    "state-dir": Entry("{path} isn't there and can't be made by this user: {why}", "{hint}", notice=True),
     "receive-buffer": Entry(
         "the kernel grants receive buffers of {granted} bytes; bursts need {wanted}",
         "sysctl -w net.core.rmem_max={wanted}",

@@ -7,6 +7,7 @@ nothing here reads a number. Long files are compiled by a child and shared
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
@@ -153,7 +154,7 @@ class ListReader:
                     self._tell_age(path, file, file_key, old)
             return self._cache.sets[key]
         except OSError as error:
-            self.problems.append(problem("list-unreadable", *where, why=f"{path}: {error.strerror or error}"))
+            self.problems.append(unreadable(*where, path, error))
         except ListFailed as error:
             self.problems.append(problem("list-failed", *where, why=f"{path}: {error}"))
         except (NumberListError, CodeListError) as error:
@@ -207,6 +208,16 @@ def _dates(head: str) -> Iterator[float]:
             yield time.mktime(date(*map(int, parts)).timetuple())
         except (ValueError, OverflowError):
             continue
+
+
+def unreadable(file: str, key: str, path: object, error: OSError) -> Problem:
+    """The problem of a list that can't be read."""
+    hints = {
+        errno.ENOENT: "the path is relative to the folder of the configuration",
+        errno.EACCES: "the agent's user needs to read it, and to enter its folders",
+    }
+    why = f"{path}: {error.strerror or error}"
+    return problem("list-unreadable", file, key, why=why, hint=hints.get(error.errno or 0, ""))
 
 
 def shared_numbers(owned: dict[str, tuple[NumberSet, ...]]) -> tuple[list[tuple[str, str, str]], bool]:

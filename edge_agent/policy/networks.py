@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from edge_agent.errors import Problem, problem
 from edge_agent.policy.checks import Finding
 from edge_agent.policy.draft import Draft
-from edge_agent.policy.lists import LINES_SHOWN, FileKey, NumberCache, read_regular
+from edge_agent.policy.lists import LINES_SHOWN, FileKey, NumberCache, read_regular, unreadable
 from edge_agent.policy.merge import Document, Loc
 from edge_agent.policy.sections import Lists
 
@@ -97,9 +97,8 @@ class NetworkReader:
                 self.cache.networks[key] = NetworkSet(text)
             return NetworkList(self.cache.networks[key], loc, str(path))
         except OSError as error:
-            why = f"{path}: {error.strerror or error}"
             file, written = self.document.file_of(loc), self.document.key_of(loc)
-            self.problems.append(problem("list-unreadable", file, written, why=why))
+            self.problems.append(unreadable(file, written, path, error))
         except NetworkListError as error:
             for line, what, hint in error.errors:
                 self.problems.append(problem("network-line", str(path), f"line {line}", what=what, hint=hint))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from edge_agent.errors import Problem, problem
 from edge_agent.numbering.prefixes import MOST, SHOWN, PrefixListError, read_prefixes, write_prefix
 from edge_agent.policy.draft import Draft
-from edge_agent.policy.lists import read_regular
+from edge_agent.policy.lists import read_regular, unreadable
 from edge_agent.policy.merge import Document, Loc
 from edge_agent.rules import RuleSettings
 from edge_agent.rules.destination import DestinationSettings
@@ -94,7 +94,7 @@ class PrefixReader:
             text = read_regular(path, ())[1] or b""
             return read_prefixes(text.decode("utf-8", "replace"))
         except OSError as error:
-            self.problems.append(problem("list-unreadable", file, key, why=f"{path}: {error.strerror or error}"))
+            self.problems.append(unreadable(file, key, path, error))
         except PrefixListError as error:
             self.problems += [
                 problem("prefix-line", str(path), f"line {line}", what=what) for line, what in error.errors

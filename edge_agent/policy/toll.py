@@ -18,7 +18,7 @@ from edge_agent.errors import Problem, problem
 from edge_agent.numbering.dear import dear_prefixes, home
 from edge_agent.numbering.prefixes import MOST, SHOWN, BadPrefix, read_prefix, write_prefix
 from edge_agent.policy.draft import Draft
-from edge_agent.policy.lists import read_regular
+from edge_agent.policy.lists import read_regular, unreadable
 from edge_agent.policy.merge import Document, Loc
 from edge_agent.policy.settings import Settings, Trunk
 from edge_agent.policy.tables import Budgets, Business, Measures
@@ -159,7 +159,7 @@ class TollReader:
         try:
             text = (read_regular(path, ())[1] or b"").decode("utf-8", "replace")
         except OSError as error:
-            self.problems.append(problem("list-unreadable", file, key, why=f"{path}: {error.strerror or error}"))
+            self.problems.append(unreadable(file, key, path, error))
             return
         before = len(self.problems)
         for number, line in enumerate(text.split("\n"), 1):

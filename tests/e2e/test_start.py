@@ -31,3 +31,14 @@ def test_a_host_with_more_cores_than_the_engine_takes(tmp_path: Path, monkeypatc
     monkeypatch.setattr(module, "Listeners", listeners)
     with Daemon(tmp_path, workers=0) as daemon, pytest.raises(Made, match="^64$"):
         module.Daemon(daemon.config)
+
+
+@pytest.mark.parametrize("folder", [True, False], ids=["folder", "file"])
+def test_a_control_socket_that_is_none(tmp_path: Path, folder: bool) -> None:
+    with Daemon(tmp_path) as daemon:
+        path = tmp_path / "control.sock"
+        path.mkdir() if folder else path.write_text("notes")
+        daemon.launch()
+        assert daemon.process is not None and daemon.process.wait(60) == 1
+        assert daemon.text() == f"edge-agent: admin.socket {path}: what is there is no socket; name another path\n"
+        assert path.exists()

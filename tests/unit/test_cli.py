@@ -1,5 +1,7 @@
 """The commands as an operator meets them: exit codes, one line per error on stderr, JSON where a table is printed."""
 
+import errno
+import io
 import json
 import os
 import subprocess
@@ -9,8 +11,9 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from rich.console import Console
 
-from edge_agent import __version__
+from edge_agent import __version__, check
 from edge_agent.asking import DEFAULT_SOCKET
 from edge_agent.cli import commands
 from edge_agent.reasons import REASONS
@@ -158,6 +161,55 @@ def test_check_of_no_file(tmp_path: Path) -> None:
     assert "gone.toml" in result.stderr and "No such file" in result.stderr and result.stderr.count("\n") == 1
 
 
+def test_a_file_that_may_not_be_read_is_no_question_of_usage(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: Path) -> bytes:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(os, "access", lambda *_, **__: False)
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    result = invoke("check", "-c", config)
+    assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
+    assert "can't be read: Permission denied" in result.stderr
+
+
+@pytest.mark.parametrize("where", ["file/state", "forbidden/state"])
+def test_check_notices_a_state_dir_that_cant_be_made(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    may = os.access
+    forbidden = tmp_path / "forbidden"
+    forbidden.mkdir()
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != forbidden and may(path, mode))
+    (tmp_path / "file").write_text("")
+    (tmp_path / "dialog.key").write_text("ab" * 32)
+    (tmp_path / "dialog.key").chmod(0o600)
+    text = config.read_text().replace(f'state_dir = "{tmp_path}"', f'state_dir = "{tmp_path / where}"')
+    config.write_text(f'{text}\n[keys]\ndialog = "file:{tmp_path}/dialog.key"\n')
+    result = invoke("check", "-c", config)
+    assert result.exit_code == 0
+    assert "agent.state_dir" in result.stderr and "can't be made by this user" in result.stderr
+
+
+def test_check_on_a_narrow_terminal_cuts_nothing(config: Path) -> None:
+    name = "a-customer-with-a-name-that-is-longer-than-most"
+    config.write_text(config.read_text().replace('name = "acme"', f'name = "{name}"'))
+    out = io.StringIO()
+    Console(width=60, file=out).print(check.render(check.check(config)))
+    text = out.getvalue()
+    assert "…" not in text
+    column = [line.split("│")[1].strip() for line in text.splitlines() if line.startswith("│")]
+    assert name in "".join(column)
+
+
+def test_a_start_that_is_interrupted_says_so(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_: Path) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("edge_agent.daemon.run", interrupted)
+    result = invoke("run", "-c", config)
+    assert (result.exit_code, result.stderr) == (1, "edge-agent: stopped before it had started\n")
+
+
 def test_check_looks_at_the_dialog_key(config: Path, tmp_path: Path) -> None:
     (tmp_path / "dialog.key").write_text("short")
     (tmp_path / "dialog.key").chmod(0o600)
@@ -243,3 +295,4 @@ def test_what_is_no_toml_is_told(config: Path) -> None:
     result = invoke("reload", "-c", config)
     assert result.exit_code == 1
     assert "is not valid TOML" in result.stderr
+    assert "its policy stays in force" in result.stderr.splitlines()[-1]

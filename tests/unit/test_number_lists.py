@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -114,6 +115,19 @@ def test_a_file_that_is_none(tmp_path: Path) -> None:
         ("list-unreadable", f"trunk[acme].caller_ids[{place}]") for place in range(4)
     ]
     assert "no regular file" in problems[0].message and "No such file" in problems[2].message
+
+
+def test_the_hint_is_about_what_went_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    [absent] = refused(tmp_path, trunk("acme", "192.0.2.1", "file:gone.txt"))
+    assert "relative to the folder" in absent.hint
+    (tmp_path / "a.txt").write_text("+12125550100\n")
+
+    def refuse(path: object, *_: object) -> int:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(os, "open", refuse)
+    [forbidden] = refused(tmp_path, trunk("acme", "192.0.2.1", "file:a.txt"))
+    assert "the agent's user needs to read it" in forbidden.hint
 
 
 def test_unchanged_files_are_read_once(tmp_path: Path) -> None:
