@@ -30,7 +30,7 @@ cdef bint far(numbers) except -1:
 
 
 # No sum of a time and a limit may wrap 64 bits; settings stay far below.
-LONGEST_NS = 1 << 62
+cdef uint64_t LONGEST_NS = <uint64_t>1 << 62
 
 
 cdef Limit limit_of(pair) except *:

@@ -179,6 +179,20 @@ def test_a_key_that_systemd_passes(daemon: Daemon) -> None:
     assert kept == {"credential.seen"}, "no key is made"
 
 
+def test_an_old_key_is_forgotten_without_a_restart(daemon: Daemon) -> None:
+    state = daemon.folder / "state"
+    state.mkdir()
+    for name, secret in (("dialog.key", "ab" * 32), ("dialog.key.old", "cd" * 32)):
+        (state / name).write_text(secret)
+        (state / name).chmod(0o600)
+    almost = time.time() - 86400 + 8
+    os.utime(state / "dialog.key", (almost, almost))
+    daemon.start()
+    assert not daemon.lines("old-key-forgotten")
+    daemon.until(lambda: daemon.lines("old-key-forgotten"), 30)
+    assert daemon.status()["pid"] == daemon.pid
+
+
 def test_every_error_of_a_bad_configuration(daemon: Daemon) -> None:
     daemon.configure(more="[nonsense]", rate='"fast"')
     daemon.launch()
