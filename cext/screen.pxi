@@ -275,6 +275,8 @@ cdef void screen_in_dialog(Screen *s) noexcept nogil:
             s.ops |= 1 << OP_FORGED_MARKING
         if s.m.present >> H_REFER_TO & 1:
             s.ops |= OPS_CALLEE     # a transfer is a new call
+        elif s.m.method == M_INVITE and s.dir == DIR_TRUNK and not s.cookie.from_upstream:
+            s.ops |= 1 << OP_DESTINATION
     if screen_rows(s, OPS_ALL):
         return
     reason = dialog_limit(s)

@@ -243,14 +243,36 @@ cdef int destination_finding(Screen *s, Uri *u) noexcept nogil:
     return 0
 
 
+# Inside a proven dialog that the trunk began: its Request-URI is the Contact of who took the call, and may have any
+# number, as a call can be passed on. So a list that allows little says nothing of it; but what is denied by name isn't reached with a To tag of
+# the sender's own making either, nor by a Route that becomes the Request-URI.
+cdef bint destination_denied(Screen *s, Uri *u) noexcept nogil:
+    cdef uint64_t number = uri_canonical(s.p, u, &s.policy.plans[s.peer.plan])
+    if number == 0 or prefix_find(s.peer.destination, number) != PREFIX_DENY:
+        return False
+    s.found = number_value(number)
+    return prefix_find(s.peer.destination, 0) != PREFIX_DENY
+
+
+cdef int destination_in_dialog(Screen *s) noexcept nogil:
+    cdef uint32_t i
+    if s.m.method != M_INVITE or s.cookie.from_upstream or s.cookie.emergency:
+        return 0
+    if destination_denied(s, &s.m.uri):
+        return RSN_DESTINATION
+    for i in range(s.own_routes, s.m.routes):
+        if destination_denied(s, &s.m.route[i]):
+            return RSN_DESTINATION
+    return 0
+
+
 # destination: a new call, or a transfer, to a number whose longest listed prefix is denied.
 cdef int op_destination(Screen *s) noexcept nogil:
     cdef int finding
     s.found = s.limit = 0
-    if s.cookie_state != COOKIE_GOOD:
-        finding = destination_finding(s, &s.m.uri)
-        if finding:
-            return finding
+    finding = destination_in_dialog(s) if s.cookie_state == COOKIE_GOOD else destination_finding(s, &s.m.uri)
+    if finding:
+        return finding
     if s.m.present >> H_REFER_TO & 1:
         return destination_finding(s, &s.m.refer_to)
     return 0

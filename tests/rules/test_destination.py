@@ -231,6 +231,36 @@ def test_a_proven_re_invite_is_no_new_call(agent: MakeAgent) -> None:
     assert call.inside("INVITE").passed.start == f"INVITE sip:u@{CLOUD[0]} SIP/2.0"
 
 
+def test_nor_is_one_a_pass_to_what_is_denied_by_name(agent: MakeAgent) -> None:
+    """Its Call-ID and From tag are the trunk's, its To tag may be invented: the cloud might take it for a new call."""
+    party = agent(lists('"+1900*"'))
+    opened = party.send(dial(CALLED)).message
+    [cookie] = opened.all("Record-Route")
+
+    def inside(method: str, uri: str, *routes: str) -> str:
+        sent = request(method, uri, OWN, *(("Route", route) for route in (cookie, *routes)), to_tag="invented")
+        return party.send(sent.set("Call-ID", opened.one("Call-ID")).set("From", opened.one("From"))).short
+
+    host = CLOUD[0]
+    assert inside("INVITE", f"sip:{PREMIUM}@{host}") == HIT
+    assert inside("INVITE", f"sip:1{PREMIUM[2:]}@{host};user=phone") == HIT
+    assert inside("INVITE", f"sip:b@{host}", f"<sip:{PREMIUM}@{CLOUD_HOST}>") == HIT
+    assert inside("INVITE", f"sip:{CALLED}@{host}") == PASS
+    assert inside("INVITE", f"sip:b@{host}") == PASS
+    assert inside("BYE", f"sip:{PREMIUM}@{host}") == PASS
+
+
+def test_who_called_in_from_a_denied_number_is_still_reached(agent: MakeAgent) -> None:
+    """The trunk holds that call; its Contact has the caller's number."""
+    party = agent(lists('"+44*"'))
+    opened = party.send(inbound("+442071838750", OWN), CLOUD)
+    [cookie] = opened.message.all("Record-Route")
+    near = opened.message.one("From")
+    hold = request("INVITE", f"sip:+442071838750@{CLOUD[0]}", OWN, ("Route", cookie), to_tag="x")
+    hold = hold.set("Call-ID", opened.message.one("Call-ID")).set("From", f"<sip:{OWN}@x>;tag=pbx").set("To", near)
+    assert party.send(hold).short == PASS
+
+
 def test_calls_from_the_cloud_are_no_matter(agent: MakeAgent) -> None:
     assert agent(lists('"*"')).send(inbound(), CLOUD).short == PASS
 
