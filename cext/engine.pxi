@@ -377,7 +377,7 @@ cdef class Engine:
         cdef Worker *w
         cdef uint64_t n
         total = {"received": 0, "forwarded": 0, "answered": 0, "dropped": 0, "responses": 0, "events_dropped": 0,
-                 "send_errors": 0, "batches": 0, "strikes_dropped": 0, "alerts_dropped": 0, "waiting": 0, "unsent": None}
+                 "send_errors": 0, "batches": 0, "strikes_dropped": 0, "alerts_dropped": 0, "waiting": 0}
         verdicts = {}
         monitored = {}
         methods = dict.fromkeys(METHODS[1:], 0)
@@ -408,11 +408,8 @@ cdef class Engine:
                     if n:
                         key = (rules[r], peer)
                         monitored[key] = monitored.get(key, 0) + n
-            if w.send_errors:
-                # Its worker may be writing it: what is read is for people.
-                total["unsent"] = (w.unsent_errno, addr_to_text(&w.unsent), w.unsent_listener)
         total["by_verdict"] = verdicts
-        total["monitored"] = monitored
+        total["monitored"], total["unsent"] = monitored, engine_unsent(self)
         total["methods"] = methods
         total["overload"] = [self.workers[k].load.level for k in range(self.worker_count)]
         total["heartbeats"] = [self.workers[k].heartbeat for k in range(self.worker_count)]

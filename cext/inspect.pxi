@@ -279,6 +279,17 @@ cdef dict engine_tables(Engine engine):
     }
 
 
+# The last datagram that some worker couldn't send. It may be writing it just now: what is read is for people.
+cdef engine_unsent(Engine engine):
+    cdef Worker *w
+    cdef int k
+    for k in range(engine.worker_count):
+        w = &engine.workers[k]
+        if w.send_errors:
+            return w.unsent_errno, addr_to_text(&w.unsent), w.unsent_listener
+    return None
+
+
 cdef dict engine_calls(Engine engine, uint64_t now):
     cdef Policy policy = engine.policy
     cdef Peer *p

@@ -392,8 +392,8 @@ class Daemon:
 
     def _tell_unsent(self, counters: dict[str, Any]) -> None:
         """What the kernel refused to send in this second, in one line."""
-        count, self._unsent = counters["send_errors"] - self._unsent, counters["send_errors"]
-        if count > 0 and counters["unsent"] is not None:
+        if counters["unsent"] is not None and counters["send_errors"] > self._unsent:
+            count, self._unsent = counters["send_errors"] - self._unsent, counters["send_errors"]
             number, to, place = counters["unsent"]
             listener = str(self._loaded.settings.listen[place].address)
             why = os.strerror(number)

@@ -54,8 +54,14 @@ def _families(draft: Draft) -> Iterator[Finding]:
     own = {":" in listen.address.host for listen in draft.listen.values()}
     if not own:
         return
+    # Whom callers are only redirected to is sent nothing.
+    told_only = {trunk.emergency_upstream for trunk in draft.trunk.values() if trunk.emergency == "redirect"}
+    told_only -= {trunk.upstream for trunk in draft.trunk.values()}
+    told_only -= {trunk.emergency_upstream for trunk in draft.trunk.values() if trunk.emergency == "route"}
     peers: list[tuple[Loc, list[Address]]] = [
-        (("upstream", index, "targets"), upstream.targets) for index, upstream in draft.upstream.items()
+        (("upstream", index, "targets"), upstream.targets)
+        for index, upstream in draft.upstream.items()
+        if upstream.name not in told_only
     ]
     peers += [(("trunk", index, "contact"), trunk.contact) for index, trunk in draft.trunk.items()]
     for loc, addresses in peers:

@@ -153,7 +153,7 @@ def test_nothing_with_a_peer_in_it_is_reported(host: str, asked: list[str]) -> N
     text = text.replace(
         'domains = ["cloud.example.net"]', 'domains = ["cloud.example.net"]\nsources = ["192.0.2.62/32"]'
     )
-    party = Agent(text)
+    party = Agent(text + '\n[[listen]]\naddress = "[2001:db8:f::1]:5060"\n')
     party.burst(invite, 3, (host, 4999))
     assert party.strikes() == asked
 

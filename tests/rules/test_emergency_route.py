@@ -85,6 +85,7 @@ def test_the_contact_is_the_same_call_at_the_psap(agent: MakeAgent, dialled: str
 
 def test_a_v6_psap(agent: MakeAgent) -> None:
     text = policy(REDIRECT).replace('targets = ["192.0.2.61:5060"]', 'targets = ["[2001:db8::61]:5070"]')
+    text += '\n[[listen]]\naddress = "[2001:db8::1]:5060"\n'
     assert agent(text).send(dial("911")).message.one("Contact") == "<sip:911@[2001:db8::61]:5070>"
 
 

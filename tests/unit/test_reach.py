@@ -105,6 +105,17 @@ def test_what_no_listener_of_its_family_can_send_to(tmp_path: Path, text: str, k
     assert refused(tmp_path, text) == {("no-listener-of-family", key)}
 
 
+@pytest.mark.parametrize(("emergency", "good"), [("redirect", True), ("route", False)])
+def test_whom_callers_are_redirected_to_is_sent_nothing(tmp_path: Path, emergency: str, good: bool) -> None:
+    psap = CLOUD.replace("cloud", "psap").replace("127.0.0.1", "[2001:db8::61]")
+    text = listeners("127.0.0.1:5060") + CLOUD + psap + ACME
+    text += f'emergency = "{emergency}"\nemergency_upstream = "psap"\n'
+    if good:
+        assert read(tmp_path, text).settings.trunk[0].emergency == emergency
+    else:
+        assert refused(tmp_path, text) == {("no-listener-of-family", "upstream[psap].targets")}
+
+
 def test_one_listener_of_each_family_is_enough(tmp_path: Path) -> None:
     text = listeners("127.0.0.1:5060", "[::1]:5060") + CLOUD.replace("5080", '5080", "[::1]:5080') + ACME
     assert len(read(tmp_path, text).settings.listen) == 2
