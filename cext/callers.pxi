@@ -29,12 +29,13 @@ cdef extern from *:
     #define KEY_GIVEN 0xff51afd7ed558ccdull
     #define KEY_PROVEN 0xc4ceb9fe1a85ec53ull
     #define KEY_REFUSED 0x2127599bf4325c37ull
+    #define KEY_SHARED 0x880355f21e6d1965ull
     #define PROOF_LIFE 600000000000ull
     #define NONCE_LIFE 600000000000ull
     #define TAG_LIFE 140000000000ull        /* two epochs of a To tag */
     #define EXCHANGE_LIFE 200000000000ull   /* the longest that an INVITE rings */
     """
-    uint64_t KEY_PROOF, KEY_CALLS, KEY_SWEEP, KEY_AUTH, KEY_NONCE_GOOD, KEY_GIVEN, KEY_PROVEN, KEY_REFUSED
+    uint64_t KEY_PROOF, KEY_CALLS, KEY_SWEEP, KEY_AUTH, KEY_NONCE_GOOD, KEY_GIVEN, KEY_PROVEN, KEY_REFUSED, KEY_SHARED
     uint64_t PROOF_LIFE, NONCE_LIFE, TAG_LIFE, EXCHANGE_LIFE
 
 cdef enum:
@@ -250,13 +251,28 @@ cdef void caller_credentials(Screen *s) noexcept nogil:
         nonce = nonce_hash(s.state, &s.reply_to, s.p, value)
         if mark_live(&s.state.marks, nonce, s.now, False):
             mark_set(&s.state.marks, nonce, s.now, NONCE_LIFE)
-            mark_set(&s.state.marks, exchange ^ KEY_NONCE_GOOD, s.now, EXCHANGE_LIFE)
+            if not nonce_shared(s, value, True):
+                mark_set(&s.state.marks, exchange ^ KEY_NONCE_GOOD, s.now, EXCHANGE_LIFE)
+
+
+# A nonce that went to two addresses proves neither: some providers make all those of a second alike, and who was given
+# one knows the others'. It goes to reply_to, or, `known`, comes from there; either keeps what is known of it.
+cdef bint nonce_shared(Screen *s, Slice nonce, bint known) noexcept nogil:
+    cdef CellTable *marks = &s.state.marks
+    cdef uint64_t text = text_mac(&s.state.keys.table, first_word(FOR_NONCE_TEXT, 0), s.p, nonce)
+    cdef bint shared = mark_live(marks, text ^ KEY_SHARED, s.now, False) or (not known and mark_live(
+        marks, text, s.now, False))
+    mark_set(marks, text, s.now, NONCE_LIFE)
+    if shared:
+        mark_set(marks, text ^ KEY_SHARED, s.now, NONCE_LIFE)
+    return shared
 
 
 # The nonces of a challenge that goes to an open trunk's caller. True when it says that the credentials were only old.
 cdef bint caller_challenged(Screen *s, bint open_) noexcept nogil:
     cdef Slice value
     cdef Row *row
+    cdef uint64_t nonce
     cdef int i, read = 0
     cdef bint stale = False
     for i in range(s.m.rows):
@@ -270,7 +286,9 @@ cdef bint caller_challenged(Screen *s, bint open_) noexcept nogil:
         if open_:
             value = auth_param(s.p, row, b"nonce", 5)
             if value.len:
-                mark_set(&s.state.marks, nonce_hash(s.state, &s.reply_to, s.p, value), s.now, NONCE_LIFE)
+                nonce = nonce_hash(s.state, &s.reply_to, s.p, value)
+                nonce_shared(s, value, mark_live(&s.state.marks, nonce, s.now, False))
+                mark_set(&s.state.marks, nonce, s.now, NONCE_LIFE)
     return stale
 
 
@@ -340,6 +358,8 @@ cdef void caller_sweep(Screen *s, Peer *trunk, uint64_t loop, bint credentials, 
         count = sweep_count(s, trunk, s.source, loop)
         if count:
             caller_finding(s, trunk, RSN_SWEEP, count, &s.policy.sweep)
+        if status in (401, 407, 480):
+            return                  # an office behind one address gets many of these in order: none strikes
         if proven:
             caller_swept(s, trunk, loop)
         elif trunk.open and s.m.method == M_INVITE and s.m.to_tag.len:

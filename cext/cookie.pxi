@@ -36,6 +36,7 @@ cdef enum Purpose:
     FOR_DIALOG_END          # that of what ends it
     FOR_ACKED               # a To tag that was acknowledged
     FOR_NONCE               # a challenge, and where it went
+    FOR_NONCE_TEXT          # a challenge, wherever it went
     FOR_EXCHANGE            # a request with credentials
     FOR_TRUNK               # what a trunk's responses say of it: sweep, auth-abuse
     FOR_CALLBACK            # a number that called for help

@@ -279,15 +279,16 @@ cdef dict engine_tables(Engine engine):
     }
 
 
-# The last datagram that some worker couldn't send. It may be writing it just now: what is read is for people.
+# The last datagram that couldn't be sent. Its worker may be writing it just now: what is read is for people.
 cdef engine_unsent(Engine engine):
+    cdef Worker *last = NULL
     cdef Worker *w
     cdef int k
     for k in range(engine.worker_count):
         w = &engine.workers[k]
-        if w.send_errors:
-            return w.unsent_errno, addr_to_text(&w.unsent), w.unsent_listener
-    return None
+        if w.send_errors and (last == NULL or w.unsent_at > last.unsent_at):
+            last = w
+    return None if last == NULL else (last.unsent_errno, addr_to_text(&last.unsent), last.unsent_listener)
 
 
 cdef dict engine_calls(Engine engine, uint64_t now):

@@ -88,45 +88,9 @@ cdef void lane_of_broken(Screen *s) noexcept nogil:
         s.lane = <uint8_t>emergency_match(&s.policy.emergencies[s.peer.emergency_table], s.p, &s.m.uri)
 
 
-# Route values that parse didn't keep, by their text: read once, they have the shape that is looked for. A '<' may
-# stand in a display name, so each is tried, with as much behind it as the matcher reads.
-cdef int lane_of_further_routes(Screen *s) noexcept nogil:
-    cdef EmergencyTable *t = &s.policy.emergencies[s.peer.emergency_table]
-    cdef Uri u
-    cdef uint32_t i, at, end, stop, colon
-    cdef int lane
-    memset(&u, 0, sizeof(u))
-    for i in range(s.m.rows):
-        if s.m.row[i].id != H_ROUTE:
-            continue
-        at = s.m.row[i].value
-        end = at + s.m.row[i].value_len
-        while True:
-            at = ea_find(s.p, at, end, b'<') + 1
-            if at >= end:
-                break
-            stop = ea_find(s.p, at, at + 200 if at + 200 < end else end, b'>')
-            colon = ea_find(s.p, at, stop, b':')
-            if colon == stop:
-                continue
-            stop = ea_find(s.p, colon, stop, b'@')
-            u.user = slice_of(colon + 1, ea_find(s.p, colon + 1, stop, b':'))
-            u.scheme = SCHEME_SIP
-            u.host.off = stop
-            u.host.len = 0
-            if stop == end or s.p[stop] != b'@':
-                if colon - at != 3 or not ea_same_fold(s.p + at, b"urn", 3):
-                    continue
-                u.scheme = SCHEME_URN
-                u.host = slice_of(colon + 1, stop)
-            lane = emergency_text_match(t, s.p, &u)
-            if lane != LANE_NONE:
-                return lane
-    return LANE_NONE
-
-
 # A Route behind ours may be a Request-URI to come: a strict router's becomes it here, another's where the Routes before
-# it are used up (RFC 3261 §16.4, §16.6 step 6). The emergency service that a trunk's Routes name.
+# it are used up (RFC 3261 §16.4, §16.6 step 6). The emergency service that a trunk's Routes name; `target` lets none go
+# on that weren't read.
 cdef int lane_of_routes(Screen *s) noexcept nogil:
     cdef uint32_t i
     cdef int lane
@@ -136,7 +100,7 @@ cdef int lane_of_routes(Screen *s) noexcept nogil:
         lane = emergency_match(&s.policy.emergencies[s.peer.emergency_table], s.p, &s.m.route[i])
         if lane != LANE_NONE:
             return lane
-    return lane_of_further_routes(s) if s.m.routes_total > s.m.routes else LANE_NONE
+    return LANE_NONE
 
 
 # Inside an ordinary dialog the Request-URI or a Route became an emergency number: the far side of that call is no PSAP,

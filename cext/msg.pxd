@@ -71,7 +71,7 @@ cdef enum:
     MAX_VIAS = 70           # RFC 3261 sets none; Max-Forwards starts at 70
     MAX_HEADER_BYTES = 32768
     MAX_IDENTITIES = 12     # identity values read; more are refused as malformed
-    MAX_ROUTES = 4          # Route values read; more may follow
+    MAX_ROUTES = 8          # Route values read; more may follow
     MAX_CONTACTS = 4        # Contact values kept; more may follow
     MAX_OWN_VIAS = 4        # Vias of our own shape kept for the loop test
     MAX_CALL_ID = 512

@@ -135,5 +135,5 @@ cdef struct Screen:
     uint32_t caller_tag     # who calls, in behaviour.pxi; 0: this message isn't counted there
     Marking marking
     uint8_t pending         # VOUCH_: markings that stay if a PASSporT vouches for them; asked when the call is verified
-    uint16_t unproven       # RSN_ that holds unless a PASSporT vouches for the caller, 0: none; asked when the call is verified
+    uint16_t unproven       # LEFT_: what holds unless a PASSporT vouches for the caller; asked when the call is verified
     Verdict v

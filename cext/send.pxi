@@ -90,6 +90,7 @@ cdef uint32_t send_prepare(OutBatch out, uint32_t first, uint32_t end, uint32_t 
 
 cdef void send_failed(Worker *w, Datagram *d) noexcept nogil:
     w.unsent = d.destination
+    w.unsent_at = ea_now()
     w.unsent_errno = <uint32_t>errno
     w.unsent_listener = d.listener
     ea_count(&w.send_errors, 1)

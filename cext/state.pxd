@@ -199,7 +199,7 @@ cdef struct DeferSlot:      # an INVITE that waits, see deferred.pxi; its bytes 
     uint8_t asks            # ASK_
     uint8_t owned           # the trunk owns the number that is signed for
     uint8_t dated           # it has a Date
-    uint16_t unproven       # RSN_ that holds unless the verification passes
+    uint16_t unproven       # LEFT_: what holds unless the verification passes
     uint8_t pending         # VOUCH_ that are asked about
     uint8_t repeated        # a copy of a call that went on: only to be signed
     uint8_t again           # a resubmission after a challenge: counted when it came first
@@ -353,6 +353,7 @@ cdef struct Worker:
     uint64_t batches
     uint64_t send_errors
     EaAddr unsent           # where the last of them should have gone
+    uint64_t unsent_at
     uint32_t unsent_errno
     uint32_t unsent_listener
     uint64_t train_limit    # longest datagram that trains may have, see send.pxi

@@ -7,9 +7,16 @@
 
 cdef enum:
     STIR_TOLD_FOR = 200     # s: the longest that a call rings
+    LEFT_CALLEE_RATE = 1    # findings that a verification settles
+    LEFT_CALLER_FORWARD = 2
+    LEFT_OWN_NUMBER = 4
 
 cdef const char *VERSTAT_TEXT[4]
 VERSTAT_TEXT[:] = [b"", b";verstat=TN-Validation-Passed", b";verstat=TN-Validation-Failed", b";verstat=No-TN-Validation"]
+
+# What bits of `unproven` stand for.
+cdef int LEFT_REASONS[3]
+LEFT_REASONS[:] = [RSN_CALLEE_RATE, RSN_CALLER_FORWARD, RSN_OWN_NUMBER_INBOUND]
 
 # One reason of each cause that a Reason header may name; the sentence is the same.
 cdef int STIR_CAUSES[5]
@@ -114,24 +121,30 @@ cdef bint stir_said(Screen *s) noexcept nogil:
     return one.len == 29 and ea_same_fold(s.p + one.off, b";verstat=tn-validation-passed", 29)
 
 
-# Is the caller's number vouched for, or will it be if this call's Identity headers verify?
+# Will the caller's number be vouched for, if this call's Identity headers verify?
 cdef bint stir_may_vouch(Screen *s) noexcept nogil:
-    cdef uint16_t subject = s.peer_index
-    if stir_said(s):
-        return True
-    if s.dir == DIR_UPSTREAM:
-        subject = number_owner(s.policy, uri_called(s))
+    cdef uint16_t subject = s.peer_index if s.dir == DIR_TRUNK else number_owner(s.policy, uri_called(s))
     return subject != NO_PEER and stir_verifies(s, &s.policy.peers[subject])
 
 
-# Nothing vouches for the caller: what was left open because of that holds, unless a reload turned its rule off meanwhile.
-cdef void stir_unproven(Screen *s, int reason) noexcept nogil:
-    if reason and s.v.verstat != VERSTAT_PASSED and s.peer.mode[s.policy.reason_rule[reason]] != MODE_OFF:
+# What was left open until the verification holds where that vouches for nobody, unless a reload turned its rule off
+# meanwhile; a number that many call has room for so many only who are vouched for.
+cdef void stir_unproven(Screen *s, uint32_t left) noexcept nogil:
+    cdef bint passed = s.v.verstat == VERSTAT_PASSED
+    cdef int i, reason
+    for i in range(3):
+        reason = LEFT_REASONS[i]
+        if EA_LIKELY(not left >> i & 1) or s.v.action == ACT_ANSWER or s.peer.mode[s.policy.reason_rule[reason]] == MODE_OFF:
+            continue
         s.found = number_value(caller_of(s).from_)
         s.limit = 0
         if reason == RSN_CALLEE_RATE:
             parties_hash(s)
             limit_found(s, rate_used(&s.state.rates, s.parties.callee, s.now), &s.peer.callee_rate)
+            if passed and callee_vouched(s):
+                continue
+        elif passed:
+            continue
         screen_finding(s, s.policy.reason_rule[reason], reason)
 
 
@@ -160,7 +173,7 @@ cdef bint stir_unvouched(Screen *s, Peer *trunk, bint again) noexcept nogil:
 
 # The verification of a call's headers has come to what the verdict says, and nothing else refuses it: what is left open
 # because of them is settled.
-cdef void stir_settle(Screen *s, Peer *trunk, int pending, int vouched, int unproven, bint again) noexcept nogil:
+cdef void stir_settle(Screen *s, Peer *trunk, int pending, int vouched, uint32_t unproven, bint again) noexcept nogil:
     if EA_UNLIKELY(pending != 0):
         marking_settle(s, pending, vouched)
         if s.v.action == ACT_ANSWER:

@@ -152,7 +152,7 @@ cdef int op_caller_owned(Screen *s) noexcept nogil:
     if not c.forwarded and stir_verifies(s, s.peer):
         # A chain of div tokens may lead here (RFC 8946), or the caller's own provider vouch for him.
         c.forwarded = True
-        s.unproven = RSN_CALLER_FORWARD
+        s.unproven |= LEFT_CALLER_FORWARD
     return 0 if c.forwarded else RSN_CALLER_FORWARD
 
 

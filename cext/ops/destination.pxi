@@ -9,8 +9,8 @@
 # it, another country's phone-context. Such numbers have no canonical form. They are read
 # here as switches would, and each reading counts; what has none is under no prefix but "*".
 #
-# It never looks at an emergency call, nor at the Request-URI inside a proven dialog: that
-# is the far side's Contact, whoever took the call, and nobody remembers it here. A To tag
+# It never looks at an emergency call. Inside a proven dialog the Request-URI is the far
+# side's Contact, whoever took the call, and nobody remembers it here: see below. A To tag
 # proves no dialog. A Refer-To it reads wherever one stands.
 
 cdef enum:
@@ -247,11 +247,15 @@ cdef int destination_finding(Screen *s, Uri *u) noexcept nogil:
 # number, as a call can be passed on. So a list that allows little says nothing of it; but what is denied by name isn't reached with a To tag of
 # the sender's own making either, nor by a Route that becomes the Request-URI.
 cdef bint destination_denied(Screen *s, Uri *u) noexcept nogil:
-    cdef uint64_t number = uri_canonical(s.p, u, &s.policy.plans[s.peer.plan])
-    if number == 0 or prefix_find(s.peer.destination, number) != PREFIX_DENY:
+    cdef uint64_t number[READINGS]
+    cdef uint32_t i
+    if prefix_find(s.peer.destination, 0) == PREFIX_DENY:
         return False
-    s.found = number_value(number)
-    return prefix_find(s.peer.destination, 0) != PREFIX_DENY
+    for i in range(called_numbers(s, u, number)):
+        if number[i] and prefix_find(s.peer.destination, number[i]) == PREFIX_DENY:
+            s.found = number_value(number[i])
+            return True
+    return False
 
 
 cdef int destination_in_dialog(Screen *s) noexcept nogil:

@@ -59,6 +59,6 @@ cdef int op_own_number_inbound(Screen *s) noexcept nogil:
     if reason:
         owner = number_owner(s.policy, called)
         if owner != NO_PEER and stir_verifies(s, &s.policy.peers[owner]):
-            s.unproven = RSN_OWN_NUMBER_INBOUND
+            s.unproven |= LEFT_OWN_NUMBER
             return 0
     return reason

@@ -124,13 +124,18 @@ cdef int op_callee_rate(Screen *s) noexcept nogil:
         if rate_take(&s.state.rates, party_turn(s.parties.callee), s.now, limit) == RATE_PASS:
             mark_renew(&s.state.callers, s.parties.pair, s.now, s.peer.callee_known_ns)
             return 0
-    if EA_UNLIKELY(stir_may_vouch(s)) and rate_take(
-            &s.state.rates, ~party_turn(s.parties.callee), s.now, limit) == RATE_PASS:
-        if s.unproven == 0 and not stir_said(s):
-            s.unproven = RSN_CALLEE_RATE
+    if EA_UNLIKELY(stir_said(s)) and callee_vouched(s):
+        return 0
+    if EA_UNLIKELY(stir_may_vouch(s)):
+        s.unproven |= LEFT_CALLEE_RATE      # counted once it is verified: a bad signature uses nothing up
         return 0
     limit_found(s, used, limit)
     return RSN_CALLEE_RATE
+
+
+# Has the budget of those whose number is vouched for room for this call? Then it is counted.
+cdef bint callee_vouched(Screen *s) noexcept nogil:
+    return rate_take(&s.state.rates, ~party_turn(s.parties.callee), s.now, &s.peer.callee_rate) == RATE_PASS
 
 
 cdef int callee_look(Screen *s, Limit *limit) noexcept nogil:
@@ -141,7 +146,7 @@ cdef int callee_look(Screen *s, Limit *limit) noexcept nogil:
         limit_found(s, rate_used(&s.state.rates, party_turn(s.parties.callee), s.now), limit)
         if s.found < s.limit:
             return 0
-    if stir_may_vouch(s):
+    if stir_said(s):
         limit_found(s, rate_used(&s.state.rates, ~party_turn(s.parties.callee), s.now), limit)
         if s.found < s.limit:
             return 0

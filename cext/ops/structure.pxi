@@ -111,10 +111,13 @@ cdef int op_target(Screen *s) noexcept nogil:
         found = refer_finding(s)
         if found:
             return found
-    if s.cookie_state == COOKIE_GOOD:
-        return 0                    # the next hop is checked where it is chosen, in route.pxi
+    if s.cookie_state == COOKIE_GOOD and s.cookie.emergency:
+        return 0
     if s.dir == DIR_TRUNK and not s.peer.asserts & ASSERT_ROUTING and routing_finding(s):
         return RSN_TARGET_ROUTING
+    if s.cookie_state == COOKIE_GOOD:
+        # The next hop is checked where it is chosen, in route.pxi; the ones behind it may each become the Request-URI.
+        return RSN_TARGET_ROUTE if EA_UNLIKELY(s.m.routes_total > s.m.routes) and routes_unread(s) else 0
     if s.m.to_tag.len:
         if (s.m.method != M_ACK and s.m.method != M_CANCEL and s.now >= s.policy.grace_until
                 and s.peer.mode[s.policy.reason_rule[RSN_DIALOG_PROOF]] == MODE_ENFORCE):
@@ -129,6 +132,11 @@ cdef int op_target(Screen *s) noexcept nogil:
     if s.m.routes_total > s.own_routes and not (s.m.to_tag.len and routes_allowed(s)):
         return RSN_TARGET_ROUTE
     return 0
+
+
+# More Routes than were read, where what they name matters: not in what ends a call or belongs to its setup.
+cdef bint routes_unread(Screen *s) noexcept nogil:
+    return s.dir == DIR_TRUNK and not s.cookie.from_service and s.m.method != M_BYE and s.m.method != M_PRACK
 
 
 # An in-dialog request without proof (grace): its further Routes must stay with the peer it goes to.

@@ -42,7 +42,11 @@ def ways(listeners: Sequence[str], target: str) -> tuple[int, ...]:
     if not chosen:
         return tuple(family)
     able = [
-        place for place in family if listeners[place] in (chosen, *WILDCARDS) or route_source(target, listeners[place])
+        place
+        for place in family
+        if listeners[place] in (chosen, *WILDCARDS)
+        or route_source(target, listeners[place])
+        or not _here(listeners[place])
     ]
     far = [place for place in able if listeners[place] in WILDCARDS or _reach(listeners[place]) >= _reach(chosen)]
     return tuple(sorted(far or able or family, key=lambda place: _rank(listeners[place], chosen)))
@@ -51,13 +55,18 @@ def ways(listeners: Sequence[str], target: str) -> tuple[int, ...]:
 def route_source(target: str, source: str = "") -> str:
     """The address that the kernel sends from to the target, bound to ``source`` where one is given; "": it can't."""
     family = socket.AF_INET6 if ":" in target else socket.AF_INET
-    with socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
-        try:
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
             sock.bind((source, 0))
             sock.connect((target, 9))  # sends nothing; any port does
-        except OSError:
-            return ""
-        return str(sock.getsockname()[0])
+            return str(sock.getsockname()[0])
+    except OSError:  # a kernel without IPv6 among them
+        return ""
+
+
+def _here(host: str) -> bool:
+    """Has this host the address now? One that moves between hosts comes later, and can send then."""
+    return route_source(host) == host
 
 
 def _rank(host: str, chosen: str) -> int:

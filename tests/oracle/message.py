@@ -244,7 +244,7 @@ class _Message:
             self.fault("identity-header")
         self.out |= {
             "identities": identities,
-            "routes": [route.uri for route in routes or []][:4],
+            "routes": [route.uri for route in routes or []][:8],
             "refer_to": refers[0].uri if refers else None,
             "user_agent": self.first(b"user-agent"),
             "privacy": next(filter(None, self.values(b"privacy")), b""),

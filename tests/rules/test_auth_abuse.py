@@ -131,6 +131,24 @@ def test_who_was_given_no_nonce_is_told_of_and_never_struck(party: Agent) -> Non
     assert party.strikes() == []
 
 
+@pytest.mark.parametrize("first", [CALLER, OTHER])
+def test_a_nonce_that_two_were_given_proves_neither(party: Agent, first: Source) -> None:
+    """A provider that makes all nonces of a second alike tells each guesser those of his victims."""
+    for source in (first, OTHER if first == CALLER else CALLER):
+        ask(party, register("x"), source, "401 Unauthorized", challenge("n"))
+    for _ in range(100):
+        guess(party)
+        party.wait(30)
+    assert party.strikes() == []
+
+
+def test_one_that_was_given_again_to_the_same_still_does(party: Agent) -> None:
+    for _ in range(3):
+        ask(party, register("x"), CALLER, "401 Unauthorized", challenge("n"))
+    assert (found(party, 30), found(party, 30)) == (20, 20)
+    assert party.strikes() == [REPORT]
+
+
 def test_what_was_forged_counts_with_nothing_that_is_proven(party: Agent) -> None:
     """A caller who mistypes now and then, while somebody guesses in his name."""
     for _ in range(100):

@@ -245,6 +245,14 @@ def test_nor_is_one_a_pass_to_what_is_denied_by_name(agent: MakeAgent) -> None:
     assert inside("INVITE", f"sip:{PREMIUM}@{host}") == HIT
     assert inside("INVITE", f"sip:1{PREMIUM[2:]}@{host};user=phone") == HIT
     assert inside("INVITE", f"sip:b@{host}", f"<sip:{PREMIUM}@{CLOUD_HOST}>") == HIT
+    for written in (f"9011{PREMIUM[1:]}", f"+{PREMIUM[1:]}99999", f"%2B{PREMIUM[1:]}"):
+        assert inside("INVITE", f"sip:{written}@{host}") == HIT, written
+    more = [f"<sip:{host};lr>"] * 7
+    for n in range(7):
+        assert inside("INVITE", f"sip:b@{host}", *more[:n], f"<sip:{PREMIUM}@{CLOUD_HOST}>") == HIT
+    assert inside("INVITE", f"sip:b@{host}", *more, f"<sip:{PREMIUM}@{CLOUD_HOST}>") == "403 target-route"
+    assert inside("INVITE", f"sip:b@{host}", *more) == PASS
+    assert inside("BYE", f"sip:b@{host}", *more, more[0]) == PASS
     assert inside("INVITE", f"sip:{CALLED}@{host}") == PASS
     assert inside("INVITE", f"sip:b@{host}") == PASS
     assert inside("BYE", f"sip:{PREMIUM}@{host}") == PASS

@@ -266,7 +266,10 @@ FURTHER = [
     ["<sip:192.0.2.60;lr>", "<sip:911@192.0.2.62>"],
     ["<sip:192.0.2.60;lr>, <sip:sos.fire@192.0.2.62;lr>"],
     ["<sip:192.0.2.60;lr>"] * 3 + ["<sip:911@192.0.2.62>"],
-    ["<sip:192.0.2.60;lr>"] * 9 + ['"<a:" <SIP:9%311@192.0.2.62;lr>;x=y', "<sip:192.0.2.60;lr>"],
+    ["<sip:192.0.2.60;lr>"] * 5 + ['"<a:" <SIP:9%311@192.0.2.62;lr>;x=y', "<sip:192.0.2.60;lr>"],
+    ["<sip:192.0.2.60;lr>"] * 6 + ["<tel:911>"],
+    ["<sip:192.0.2.60;lr>"] * 6 + ["<urn:service:sos>"],
+    ["<sip:192.0.2.60;lr>"] * 6 + ["<sip:999;phone-context=+44@192.0.2.62>"],
     ["<sip:192.0.2.60;lr>,<sip:[2001:db8::1];lr>,<sip:192.0.2.62;lr>,<sip:911:x@192.0.2.62>, <sip:192.0.2.62;lr>"],
     ["<sip:192.0.2.60;lr>"] * 4 + ["<sip:urn:service:sos@192.0.2.62>"],
 ]
@@ -290,11 +293,11 @@ def test_no_route_leads_the_cloud_to_a_service(party: Agent, routes: list[str], 
 @pytest.mark.parametrize(
     "routes",
     [
-        ["<sip:192.0.2.60;lr>"] * 12,
+        ["<sip:192.0.2.60;lr>"] * 7,
         ["<sip:192.0.2.60>"],
         ["<sip:9111@192.0.2.60>"] * 6,
         ["<sip:+911126543210@192.0.2.60;lr>"] * 6,
-        ["<sip:192.0.2.60;lr>"] * 4
+        ["<sip:192.0.2.60;lr>"] * 3
         + ["<sip:[911::2];lr>", "<sip:192.0.2.60;user=911;lr>;x=911", "<sip:x@911.example>"],
     ],
     ids=range(5),
@@ -304,6 +307,18 @@ def test_routes_that_name_no_service(party: Agent, routes: list[str]) -> None:
     opened = party.send(invite()).message
     more = [("Route", route) for route in routes]
     assert within(party, opened, ACME, "INVITE", "sip:b@192.0.2.60", *more) == "forward pass"
+
+
+@pytest.mark.parametrize("method", ["INVITE", "INFO", "UPDATE", "REFER", "MESSAGE"])
+def test_more_routes_than_are_read_end_a_call_at_most(party: Agent, method: str) -> None:
+    """What the ninth names nobody has looked at."""
+    more = [("Route", "<sip:192.0.2.60;lr>")] * 8
+    refer = [("Refer-To", f"<sip:{CALLED}@cloud.example.net>")] if method == "REFER" else []
+    opened = party.send(invite()).message
+    assert within(party, opened, ACME, method, "sip:b@192.0.2.60", *more[1:], *refer) != "403 target-route"
+    assert within(party, opened, ACME, method, "sip:b@192.0.2.60", *more, *refer) == "403 target-route"
+    for ends in ("BYE", "PRACK"):
+        assert within(party, opened, ACME, ends, "sip:b@192.0.2.60", *more) == "forward pass"
 
 
 def test_a_route_that_leads_there_is_told_of(party: Agent) -> None:

@@ -52,7 +52,7 @@ def party() -> Agent:
     return Agent(open_policy(rules=ROOMY))
 
 
-@pytest.mark.parametrize("status", ["404 Not Found", "484 Address Incomplete", "480 Away", "604 Nowhere", "410 Gone"])
+@pytest.mark.parametrize("status", ["404 Not Found", "484 Address Incomplete", "604 Nowhere", "410 Gone"])
 def test_hit(party: Agent, status: str) -> None:
     """The fifteenth; two findings ask for a ban of a caller who acknowledged the answers."""
     assert swept(party, CALLER, [far(n) for n in range(20)], status, acked=True) == 15
@@ -156,6 +156,17 @@ def test_who_acknowledged_nothing_is_told_of_and_never_struck(party: Agent) -> N
         good = ack(sent, told)
         party.send(good.set("To", good.one("To").replace("tag=cloud", "tag=guess")), CALLER)
         party.send(good.set("Call-ID", "another"), CALLER)
+    assert party.strikes() == []
+
+
+@pytest.mark.parametrize("answer", ["407 Proxy Authentication Required", "480 Temporarily Unavailable"])
+def test_an_office_behind_one_address_is_not_struck(party: Agent, answer: str) -> None:
+    """Its phones are asked who they are, and call extensions beside each other; some are switched off."""
+    for n in range(60):
+        sent = call(f"{2000 + n}")
+        _, told = ask(party, sent, CALLER, answer)
+        assert party.send(ack(sent, told), CALLER).short == "forward pass"
+        party.wait(1)
     assert party.strikes() == []
 
 

@@ -208,7 +208,9 @@ def test_routing_parameters_from_the_cloud_and_in_calls(agent: MakeAgent) -> Non
     [own] = opened.all("Record-Route")
     contact = "sip:+442071838750;tgrp=x;trunk-context=y@192.0.2.60"
     proven = request("INVITE", contact, OWN, ("Route", own), to_tag="c").set("Call-ID", opened.one("Call-ID"))
-    assert party.send(proven.set("From", opened.one("From"))).short == PASS
+    proven = proven.set("From", opened.one("From"))
+    assert party.send(proven).short == PASS
+    assert party.send(proven.to(contact.replace("tgrp=x", "rn=+1911"))).short == ROUTING
     for method in ("INVITE", "BYE"):
         assert party.send(request(method, contact, OWN, to_tag="c")).short == PASS
     number = contact.replace("tgrp=x", "rn=+1911")

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import errno
+import socket
+
 import pytest
 
 from edge_agent.policy import ways as module
 from edge_agent.policy.ways import route_source, ways
 
 
-def kernel(chosen: str, stuck: tuple[str, ...] = ()):  # type: ignore[no-untyped-def]
-    """A kernel that would send from ``chosen``, and from any source but these."""
-    return lambda target, source="": "" if source in stuck else source or chosen
+def kernel(chosen: str, stuck: tuple[str, ...] = (), here: tuple[str, ...] = ("127.0.0.1",)):  # type: ignore[no-untyped-def]
+    """A kernel that would send from ``chosen``, and from any source but these; to addresses of its own from themselves."""
+    return lambda target, source="": target if target in here else "" if source in stuck else source or chosen
 
 
 @pytest.mark.parametrize(
@@ -42,8 +45,25 @@ def test_ways(monkeypatch: pytest.MonkeyPatch, listeners: list[str], chosen: str
 
 
 def test_on_another_host_than_the_agents_the_family_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "route_source", kernel("203.0.113.9", stuck=("10.0.0.1", "198.51.100.5")))
-    assert sorted(ways(["10.0.0.1", "198.51.100.5", "2001:db8::5"], "203.0.113.20")) == [0, 1]
+    monkeypatch.setattr(module, "route_source", kernel("203.0.113.9", stuck=("198.51.100.6", "198.51.100.5")))
+    assert sorted(ways(["198.51.100.6", "198.51.100.5", "2001:db8::5"], "203.0.113.20")) == [0, 1]
+
+
+def test_an_address_that_moves_between_hosts_can_send_once_it_is_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bound before it comes, as the passive one of a pair: what is called at it later leaves from it."""
+    moving, fixed = "198.51.100.6", "198.51.100.5"
+    monkeypatch.setattr(module, "route_source", kernel(fixed, stuck=(moving,), here=(fixed,)))
+    assert ways([moving, fixed], "203.0.113.20") == (1, 0)
+    monkeypatch.setattr(module, "route_source", kernel(fixed, stuck=(moving,), here=(fixed, moving)))
+    assert ways([moving, fixed], "203.0.113.20") == (1,), "it is here, and another interface's"
+
+
+def test_a_kernel_without_ipv6_has_no_way_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_sockets(*_: object) -> None:
+        raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
+
+    monkeypatch.setattr(socket, "socket", no_sockets)
+    assert ways(["198.51.100.5"], "2001:db8::1") == ()
 
 
 def test_ipv6(monkeypatch: pytest.MonkeyPatch) -> None:
