@@ -136,7 +136,7 @@ cdef struct PrefixTable:    # what Prefixes owns, see ops/destination.pxi
     uint64_t lead[16]       # bit of each three digits that a prefix begins with, or may
 
 cdef enum:
-    TOLL_CLASSES = 6        # of dear prefixes, from 1 on
+    TOLL_CLASSES = 10       # of dear prefixes, from 1 on
 
 cdef struct TollRate:       # what a dear prefix is
     float price             # a minute

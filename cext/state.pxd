@@ -30,7 +30,7 @@ cdef enum:
     DEFER_TEXT = 4096       # header lines that are put into it
     DEFER_VALUES = 512      # bytes of Resource-Priority values that a PASSporT vouches for
     TOLL_MEASURES = 3       # calls, minutes, money
-    TOLL_SCOPES = 8         # meters of a trunk, see toll.pxi
+    TOLL_SCOPES = 12        # meters of a trunk, see toll.pxi
     TOLL_CALLERS = 4096
     TOLL_WAYS = 8           # callers of a bucket
     NEAR_CALLER = 24        # numbers last called, of a caller and of a trunk

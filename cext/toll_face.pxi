@@ -1,6 +1,6 @@
 # toll_face.pxi: what dear calls have used up, as the control plane saves it, shows it and puts it back after a restart.
 
-DEAR_CLASSES = ("premium", "shared-cost", "personal", "satellite", "network", "high-risk")
+DEAR_CLASSES = ("premium", "shared-cost", "personal", "satellite", "network", "high-risk", "own-1", "own-2", "own-3", "own-4")
 
 Budget = namedtuple("Budget", "trunk scope number used limit up")
 

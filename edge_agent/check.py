@@ -30,7 +30,7 @@ from edge_agent.systemd import credentials_directory
 MIB = 2**20
 BANS_MIB = 4.5  # of the ban list, whatever the configuration says
 REQUESTS_MIB = 4.0  # of do-not-call requests
-TOLL_MIB = 1.19  # of budgets of dear calls
+TOLL_MIB = 1.56  # of budgets of dear calls
 EVADERS_MIB = 0.35  # of the last refusals of each source
 PREFIX_BYTES = 32  # of each prefix, at most: its table is between a quarter and half full
 

@@ -14,7 +14,8 @@ class MalformedSettings(RuleSettings):
     """How much one trunk or upstream is told outside of calls; what is above gets no answer."""
 
     answers_per_second: PerSecond = Field(
-        default=50.0, description="Answers per second to one peer's malformed messages, and as many to its OPTIONS to this agent."
+        default=50.0,
+        description="Answers per second to one peer's malformed messages, and as many to its OPTIONS to this agent.",
     )
     answers_burst: Burst = Field(default=100, description="Such answers that may go at once.")
 

@@ -14,9 +14,11 @@ from pydantic import Field
 from edge_agent.policy.values import Clock, DearEntry, ZoneName
 from edge_agent.rules._shape import Mode, Row, Rule, RuleSettings
 
-DearClass = Literal["premium", "shared-cost", "personal", "satellite", "network", "high-risk"]
+DearClass = Literal[
+    "premium", "shared-cost", "personal", "satellite", "network", "high-risk", "own-1", "own-2", "own-3", "own-4"
+]
 CLASSES: tuple[str, ...] = get_args(DearClass)
-"""In the engine's order, from 1 on."""
+"""In the engine's order, from 1 on. The own ones hold nothing but the operator's prefixes, for budgets of single prefixes."""
 ORDINARY = "ordinary"
 """In place of a class: a prefix that isn't dear, within one that is."""
 PRICES: dict[str, float] = {
@@ -26,6 +28,7 @@ PRICES: dict[str, float] = {
     "satellite": 6.0,
     "network": 3.0,
     "high-risk": 1.0,
+    **dict.fromkeys(("own-1", "own-2", "own-3", "own-4"), 1.0),
 }
 """Of a minute, where the operator says none: of the order of what is charged, in dollars."""
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -45,7 +48,8 @@ class TollFraudSettings(RuleSettings):
         default=[],
         max_length=10_000,
         description='Dear prefixes beside the known ones, class and price of a minute: "+37190* premium 2.50"; "+1809*'
-        ' ordinary" for one that isn\'t; "file:rates.txt". Only in [rules.toll-fraud], as prices.',
+        ' ordinary" for one that isn\'t; "file:rates.txt". Only in [rules.toll-fraud], as prices. Classes own-1 to own-4'
+        " are for prefixes that are to have a budget by themselves.",
     )
     prices: dict[DearClass, Price] = Field(
         default={}, description="Price of a minute by class, where a prefix has none of its own: { premium = 2.0 }."
