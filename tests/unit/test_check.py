@@ -9,20 +9,8 @@ import pytest
 
 from edge_agent import _hot
 from edge_agent.check import check
+from tests.unit.policies import BASE
 
-POLICY = """
-[[listen]]
-address = "127.0.0.1:5060"
-[[upstream]]
-name = "cloud"
-targets = ["127.0.0.1:5080"]
-[[trunk]]
-name = "acme"
-sources = ["127.0.0.10/32"]
-upstream = "cloud"
-contact = ["127.0.0.10:5070"]
-caller_ids = ["+12125550100"]
-"""
 MIB = 2**20
 
 
@@ -45,7 +33,7 @@ def facts(folder: Path, text: str) -> dict[str, Any]:
 def test_the_tables_are_the_engines(tmp_path: Path, sizes: dict[str, int]) -> None:
     options: dict[str, Any] = {f"{name}_mib": mib for name, mib in sizes.items()}
     written = "".join(f"{name} = {mib}\n" for name, mib in options.items())
-    told = facts(tmp_path, f"{POLICY}[tables]\n{written}")["tables_mib"]
+    told = facts(tmp_path, f"{BASE}[tables]\n{written}")["tables_mib"]
     taken = {name: table["bytes"] / MIB for name, table in _hot.Engine(secret=bytes(32), **options).tables().items()}
     assert told == pytest.approx(taken, abs=0.02)
 
@@ -63,4 +51,4 @@ def test_every_list_is_counted(tmp_path: Path, more: str, grows: float) -> None:
     (tmp_path / "many.txt").write_text("".join(f"+1212{number:07d}\n" for number in range(2000000, 2040000, 2)))
     (tmp_path / "prefixes.txt").write_text("".join(f"+44{number}*\n" for number in range(1000, 3000)))
     (tmp_path / "dear.txt").write_text("".join(f"+44{number}* premium\n" for number in range(1000, 3000)))
-    assert facts(tmp_path, POLICY + more)["lists_mib"] > facts(tmp_path, POLICY)["lists_mib"] + grows
+    assert facts(tmp_path, BASE + more)["lists_mib"] > facts(tmp_path, BASE)["lists_mib"] + grows

@@ -13,7 +13,8 @@ from edge_agent.rules import RULES
 from edge_agent.rules._shape import RATE_MIN, pairs
 from tests.agent import Agent, invite, policy, tables
 from tests.proxy.callers import QUIET
-from tests.unit.test_load import BASE, OFF, Load, read, refused, told
+from tests.unit.policies import BASE
+from tests.unit.test_load import OFF, Load, read, refused, told
 
 __all__ = ["read"]  # the fixture
 

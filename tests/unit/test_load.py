@@ -16,27 +16,10 @@ from edge_agent.policy.load import Loaded, load
 from edge_agent.policy.values import Address
 from edge_agent.rules import BY_NAME, RULES
 from edge_agent.rules.hops import HopsSettings
+from tests.unit.policies import ACME, BASE, CLOUD, LISTEN
 
 ROOT = Path(__file__).resolve().parents[2]
 
-LISTEN = """
-[[listen]]
-address = "127.0.0.1:5060"
-"""
-CLOUD = """
-[[upstream]]
-name = "cloud"
-targets = ["127.0.0.1:5080"]
-"""
-ACME = """
-[[trunk]]
-name = "acme"
-sources = ["127.0.0.10/32"]
-upstream = "cloud"
-contact = ["127.0.0.10:5070"]
-caller_ids = ["+12125550100"]
-"""
-BASE = LISTEN + CLOUD + ACME
 OFF = '(for no limit: [trunk.rules.trunk-rate] mode = "off")'
 
 Load = Callable[..., Loaded]

@@ -13,20 +13,7 @@ from edge_agent.policy.compile import compile_policy
 from edge_agent.policy.load import Loaded, load
 from edge_agent.policy.reach import MOST_LISTENERS, MOST_PEERS
 from edge_agent.policy.swap import try_out
-
-CLOUD = """
-[[upstream]]
-name = "cloud"
-targets = ["127.0.0.1:5080"]
-"""
-ACME = """
-[[trunk]]
-name = "acme"
-sources = ["127.0.0.10/32"]
-upstream = "cloud"
-contact = ["127.0.0.10:5070"]
-caller_ids = ["+12125550100"]
-"""
+from tests.unit.policies import ACME, CLOUD
 
 
 def listeners(*addresses: str) -> str:
